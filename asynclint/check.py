@@ -1,0 +1,326 @@
+"""Runs the rules over a project: facts first, then libcst on the pieces about which facts speak."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asynclint import config as configuration
+from asynclint import packs, suppress
+from asynclint.config import Config
+from asynclint.facts.infer import FileFacts, ProjectFacts, infer
+from asynclint.facts.program import Function, Module, Program
+from asynclint.findings import Finding
+from asynclint.knowledge import Knowledge
+from asynclint.project import Project
+
+MAX_NESTING = 150
+"""Functions whose expressions nest deeper are not handed to libcst, whose parser recurses."""
+
+FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("client-per-item", "client-per-request", "client-per-call", "unclosed-client"),
+    (
+        "called-before-offload",
+        "lock-held-across-await",
+        "nested-event-loop",
+        "blocking-sleep",
+        "blocking-sdk-call",
+        "blocking-http-call",
+        "blocking-database-call",
+        "blocking-subprocess",
+        "blocking-wait",
+        "blocking-file-io",
+        "blocking-cpu-work",
+        "blocking-file-stat",
+    ),
+    (
+        "mismatched-async-protocol",
+        "bare-coroutine-in-wait",
+        "coroutine-in-thread",
+        "unawaited-coroutine",
+    ),
+)
+"""One defect, one finding: of the findings of a family at one place, the first stays."""
+
+ENGINE_RULES = {
+    "syntax-error": "engine",
+    "unreadable-file": "engine",
+    "unused-ignore": "engine",
+}
+
+
+@dataclass(slots=True)
+class Stats:
+    """Work done in a run."""
+
+    files: int = 0
+    files_parsed: int = 0
+    lines_parsed: int = 0
+    functions: int = 0
+    calls: int = 0
+    slices_parsed: int = 0
+    slice_lines: int = 0
+    slices_failed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """For people: one line a figure."""
+        counts = [
+            f"files: {self.files}",
+            f"files parsed: {self.files_parsed} ({self.lines_parsed} lines)",
+            f"functions: {self.functions}, call sites: {self.calls}",
+            f"slices parsed by libcst: {self.slices_parsed} ({self.slice_lines} lines), failed: {self.slices_failed}",
+        ]
+        return counts + [f"{name}: {value:.3f} s" for name, value in self.seconds.items()]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run says."""
+
+    findings: list[Finding]
+    stats: Stats
+
+
+def check(project: Project, config: Config) -> Result:
+    """Find what the configured rules object to, in the files that are to be reported on.
+
+    Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
+    """
+    stats = Stats(files=len(project.files))
+    found, active = _all_findings(project, config, stats)
+    texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
+    known = _known_groups(config)
+    kept = suppress.apply(found, texts, known, active, True)
+    shown = [f for f in kept if _shown(f, config)]
+    return Result(_sorted(shown), stats)
+
+
+def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:
+    """All findings of one line, also notes and suppressed ones."""
+    found, _ = _all_findings(project, config, Stats())
+    return _sorted(
+        f
+        for f in found
+        if f.path == path and f.span.line <= line <= max(f.span.line, f.span.end_line)
+    )
+
+
+def _known_groups(config: Config) -> dict[str, str]:
+    groups = {name: meta.group for name, meta in packs.known(_directories(config)).items()}
+    return {**groups, **ENGINE_RULES}
+
+
+def _directories(config: Config) -> list[Path]:
+    return [packs.builtin(), *(config.root / directory for directory in config.rules)]
+
+
+def _shown(finding: Finding, config: Config) -> bool:
+    return finding.level != "note" or config.notes or configuration.named(config, finding.rule)
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: (f.path, f.span, f.rule, f.message))
+
+
+def _all_findings(
+    project: Project, config: Config, stats: Stats
+) -> tuple[list[Finding], set[str]]:
+    """Findings before suppression, and the names of the rules that ran."""
+    known = packs.known(_directories(config))
+    configuration.validate_names(config, _known_groups(config))
+    wanted = {
+        name
+        for name, meta in known.items()
+        if configuration.enabled(config, name, meta.group, meta.default)
+    }
+    knowledge = Knowledge(config.knowledge)
+    facts = infer(project, knowledge)
+    _count(stats, facts.program, facts)
+    start = time.perf_counter()
+    found = [f.problem for f in project.files if f.problem is not None and f.reported]
+    reported = {f.name for f in project.files if f.reported}
+    found += [p for p in facts.problems if p.path in reported]
+    if wanted:
+        classes = [c for c in packs.load(_directories(config)) if c.name in wanted]
+        found += _run(project, facts, classes, stats)
+    stats.seconds["rules"] = time.perf_counter() - start
+    groups = {name: meta.group for name, meta in known.items()}
+    kept = []
+    for finding in _one_each(found):
+        group = groups.get(finding.rule)
+        if group is not None and not configuration.enabled(
+            config, finding.rule, group, True, finding.path
+        ) and not configuration.enabled(config, finding.rule, group, known[finding.rule].default, finding.path):
+            continue
+        level = config.levels.get(finding.rule)
+        if level is not None and finding.level != "note":
+            finding = replace(finding, level=level)
+        kept.append(finding)
+    return kept, wanted | set(ENGINE_RULES)
+
+
+def _count(stats: Stats, program: Program, facts: ProjectFacts) -> None:
+    counts = program.counts
+    stats.files_parsed = counts.files_parsed
+    stats.lines_parsed = counts.lines_parsed
+    stats.functions = counts.functions
+    stats.calls = counts.calls
+    stats.seconds.update(facts.seconds)
+
+
+def _one_each(findings: list[Finding]) -> list[Finding]:
+    """One finding of a family for each place."""
+    rank = {name: (i, j) for i, family in enumerate(FAMILIES) for j, name in enumerate(family)}
+    best: dict[tuple[Any, ...], tuple[int, Finding]] = {}
+    result: list[Finding] = []
+    for finding in dict.fromkeys(findings):
+        where = rank.get(finding.rule)
+        if where is None:
+            result.append(finding)
+            continue
+        key = (finding.path, finding.span, where[0])
+        if key not in best or where[1] < best[key][0]:
+            best[key] = (where[1], finding)
+    return result + [f for _, f in best.values()]
+
+
+# -- libcst ---------------------------------------------------------------------------------------
+
+
+def _run(
+    project: Project, facts: ProjectFacts, classes: list[Any], stats: Stats
+) -> list[Finding]:
+    """Walk the slices of every file with all rules at once."""
+    whole = [c for c in classes if c.everything]
+    if not facts.files and not whole:
+        return []
+    rules = [c() for c in classes]
+    visitor = _batch(rules)
+    for file in project.files:
+        if not file.reported or file.text is None:
+            continue
+        one = facts.files.get(file.name)
+        if whole:
+            module = facts.program.load(file)
+            if module is not None:
+                _walk(one or FileFacts(module), [(1, len(module.lines), 0)], rules, visitor, stats)
+        elif one is not None:
+            _walk(one, _pieces(one), rules, visitor, stats)
+    return [f for rule in rules for f in rule.findings]
+
+
+def _pieces(facts: FileFacts) -> list[tuple[int, int, int]]:
+    """(first line, last line, indented) of the outermost functions around the sites that matter."""
+    module = facts.module
+    pieces: set[tuple[int, int, int]] = set()
+    for site in facts.lines.values():
+        function = _outermost(module.functions[site.function])
+        if function is None:
+            return [(1, len(module.lines), 0)]
+        if _deepest(module, function) > MAX_NESTING:
+            continue
+        pieces.add((function.facts.first_line, function.facts.end_line, function.facts.col))
+    return sorted(pieces)
+
+
+def _deepest(module: Module, function: Function) -> int:
+    first, last = function.facts.first_line, function.facts.end_line
+    return max(
+        f.facts.depth for f in module.functions if first <= f.facts.line <= last
+    )
+
+
+def _outermost(function: Function) -> Function | None:
+    """The outermost `def` around a function; None when the code runs in the module's or a class's body."""
+    found: Function | None = None
+    current: Function | None = function
+    while current is not None:
+        if current.facts.kind in ("def", "async"):
+            found = current
+        current = current.parent
+    return found
+
+
+def _walk(
+    facts: FileFacts,
+    pieces: list[tuple[int, int, int]],
+    rules: list[Any],
+    visitor: Any,
+    stats: Stats,
+) -> None:
+    import libcst as cst
+    from libcst.metadata import MetadataWrapper, PositionProvider
+
+    from asynclint.facts.view import Slice
+
+    module = facts.module
+    if len(pieces) == 1 and pieces[0][0] == 1 and any(
+        f.facts.depth > MAX_NESTING for f in module.functions
+    ):
+        return
+    for first, last, indent in pieces:
+        text = "\n".join(module.lines[first - 1 : last]) + "\n"
+        offset = first - 1
+        if indent:
+            text = "if True:\n" + text
+            offset -= 1
+        try:
+            wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
+            positions = wrapper.resolve(PositionProvider)
+        except (cst.ParserSyntaxError, RecursionError):
+            stats.slices_failed += 1
+            continue
+        stats.slices_parsed += 1
+        stats.slice_lines += last - first + 1
+        piece = Slice(module.file.name, wrapper.module, positions, offset, indent, facts.calls)
+        for rule in rules:
+            rule.enter(piece)
+        visitor.piece = piece
+        wrapper.module.visit(visitor)
+
+
+def _batch(rules: list[Any]) -> Any:
+    """One libcst visitor that hands every node to the methods which rules have for its type."""
+    import libcst as cst
+
+    visits: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
+    leaves: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
+    for rule in rules:
+        for name in dir(type(rule)):
+            if getattr(cst.CSTVisitor, name, None) is getattr(type(rule), name):
+                continue
+            if name.startswith("visit_") and "_" not in name[6:]:
+                visits[name[6:]].append(getattr(rule, name))
+            elif name.startswith("leave_") and "_" not in name[6:]:
+                leaves[name[6:]].append(getattr(rule, name))
+
+    class Batch(cst.CSTVisitor):
+        piece: Any = None
+
+        def on_visit(self, node: cst.CSTNode) -> bool:
+            kind = type(node).__name__
+            if kind in ("FunctionDef", "Lambda"):
+                self.piece.enter_function(node)
+            for visit in visits.get(kind, ()):
+                visit(node)
+            return True
+
+        def on_leave(self, original_node: cst.CSTNode) -> None:
+            kind = type(original_node).__name__
+            for leave in leaves.get(kind, ()):
+                leave(original_node)
+            if kind in ("FunctionDef", "Lambda"):
+                self.piece.leave_function()
+
+        def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+            return
+
+        def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
+            return
+
+    return Batch()

@@ -1,0 +1,305 @@
+"""The command line: click commands only, each of which calls one function."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asynclint import __version__
+from asynclint.config import FORMATS, LEVELS, Config, ConfigError, load, override
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class _Default(click.Group):
+    """A group whose first command is meant when none is named: `asynclint src` checks."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version", "-V")):
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Default, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="asynclint", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find what makes async Python services slow or fall over.
+
+    `asynclint PATH` is short for `asynclint check PATH`.
+    """
+
+
+def _names(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+@cli.command()
+@click.argument("paths", nargs=-1)
+@click.option("--select", multiple=True, metavar="NAMES", help="Run only these rules or groups (comma-separated).")
+@click.option("--ignore", multiple=True, metavar="NAMES", help="Do not run these rules or groups.")
+@click.option("--extend-select", multiple=True, metavar="NAMES", help="Run these rules or groups, too.")
+@click.option("--output-format", type=click.Choice(FORMATS), help="How findings are printed.")
+@click.option("-o", "--output-file", type=click.Path(dir_okay=False), help="Write findings to this file.")
+@click.option("--statistics", is_flag=True, help="Print how many findings each rule has.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--fail-on", type=click.Choice(LEVELS), help="The mildest level that gives exit code 1.")
+@click.option("--notes", is_flag=True, help="Show findings of level note.")
+@click.option("--isolated", is_flag=True, help="Read no configuration file.")
+@click.option("--config", "configs", multiple=True, metavar="FILE|KEY=VALUE", help="A configuration file, or a setting in TOML.")
+@click.option("--exclude", multiple=True, metavar="PATTERNS", help="Leave these files out, instead of the default ones.")
+@click.option("--extend-exclude", multiple=True, metavar="PATTERNS", help="Leave these files out, too.")
+@click.option("--force-exclude", is_flag=True, help="Leave excluded files out even when they are named.")
+@click.option("--stdin-filename", metavar="FILE", help="The name of the file whose text `-` reads from stdin.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option("--show-settings", is_flag=True, help="Print the settings that hold.")
+@click.option("--debug-stats", is_flag=True, help="Print the work done to stderr.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
+def check(paths: tuple[str, ...], **options: Any) -> int:
+    """Report on PATHS (files and directories; `.` when none are given, `-` for stdin)."""
+    return _check(paths or (".",), options)
+
+
+def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from asynclint import project as projects
+
+    config = _config(paths, options)
+    if options["show_settings"]:
+        _show_settings(config)
+        return 0
+    if paths == ("-",):
+        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        project = projects.discover_stdin(text, options["stdin_filename"] or "stdin.py", config)
+    elif "-" in paths:
+        raise click.UsageError("`-` stands alone: stdin cannot be checked together with files")
+    else:
+        project = projects.discover(paths, config)
+    if options["show_files"]:
+        for file in project.files:
+            if file.reported:
+                click.echo(file.name)
+        return 0
+
+    from asynclint.check import check as run_check
+
+    result = run_check(project, config)
+    _print(result.findings, project, config, options)
+    if options["debug_stats"]:
+        click.echo("\n".join(result.stats.lines()), err=True)
+    worst = max((LEVELS.index(f.level) for f in result.findings if f.level != "note"), default=-1)
+    failed = worst >= LEVELS.index(config.fail_on)
+    return 1 if failed and not config.exit_zero else 0
+
+
+def _config(paths: tuple[str, ...], options: dict[str, Any]) -> Config:
+    overrides: dict[str, Any] = {}
+    file: str | None = None
+    for given in options["configs"]:
+        if "=" in given and not os.path.exists(given):
+            try:
+                overrides.update(tomllib.loads(given))
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(f"--config {given}: not valid TOML: {error}") from None
+        else:
+            file = given
+    for name in ("select", "ignore", "extend_select", "exclude", "extend_exclude"):
+        if options[name]:
+            overrides[name] = _names(options[name])
+    for name in ("exit_zero", "notes", "force_exclude"):
+        if options[name]:
+            overrides[name] = True
+    for name in ("fail_on", "output_format"):
+        if options[name]:
+            overrides[name] = options[name]
+    start = _start(paths, options)
+    config = load(start, config_file=file, isolated=options["isolated"])
+    # What the command line selects is checked on its own: the file's lists stay in force beside it.
+    for name in ("ignore", "extend_select", "extend_exclude"):
+        if name in overrides:
+            overrides[name] = [*getattr(config, name), *overrides[name]]
+    return override(config, overrides)
+
+
+def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
+    if paths == ("-",):
+        return Path(os.path.abspath(options["stdin_filename"] or ".")).parent
+    absolute = [os.path.abspath(p) for p in paths]
+    common = Path(os.path.commonpath([p if os.path.isdir(p) else os.path.dirname(p) for p in absolute]))
+    while not common.exists():
+        common = common.parent
+    return common
+
+
+def _show_settings(config: Config) -> None:
+    from asynclint import packs
+    from asynclint.config import enabled, validate_names
+
+    known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
+    validate_names(config, {**{n: m.group for n, m in known.items()}, "syntax-error": "engine", "unused-ignore": "engine", "unreadable-file": "engine"})
+    click.echo(f"configuration: {config.source or 'none'}")
+    click.echo("rules:")
+    for name, meta in sorted(known.items()):
+        if enabled(config, name, meta.group, meta.default):
+            click.echo(f"  {name} ({config.levels.get(name, meta.level)})")
+    for key in (
+        "select", "ignore", "extend_select", "per_file_ignores", "exclude", "extend_exclude", "force_exclude",
+        "respect_gitignore", "src", "rules", "knowledge", "notes", "fail_on", "output_format", "max_file_size",
+    ):  # fmt: skip
+        value = getattr(config, key)
+        shown = list(value) if isinstance(value, tuple) else value
+        click.echo(f"{key.replace('_', '-')} = {json.dumps(shown, default=list)}")
+
+
+def _print(findings: list[Any], project: Any, config: Config, options: dict[str, Any]) -> None:
+    from asynclint.report import Context, render
+
+    colour = options["color"] == "always" or (
+        options["color"] == "auto" and options["output_file"] is None and _colour()
+    )
+    context = Context(
+        {f.name: f.text for f in project.files if f.text is not None},
+        config,
+        colour,
+        options["quiet"],
+    )
+    if options["statistics"]:
+        counts = Counter(f.rule for f in findings)
+        text = "".join(f"{count:>6}  {rule}\n" for rule, count in counts.most_common())
+    else:
+        text = render(config.output_format, findings, context)
+    if options["output_file"]:
+        Path(options["output_file"]).write_text(text, encoding="utf-8")
+    else:
+        click.echo(text, nl=False, color=colour or None)
+
+
+def _colour() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty()
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All rules.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rule(name: str | None, everything: bool, output_format: str) -> int:
+    """Print the page of the rule NAME, or list all rules."""
+    from asynclint import packs
+
+    config = load(Path.cwd())
+    known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
+    if name is not None and name not in known:
+        import difflib
+
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"; did you mean `{close[0]}`?" if close else "; `asynclint rule --all` lists them"
+        raise ConfigError(f"there is no rule `{name}`{hint}")
+    chosen = [known[name]] if name else [known[n] for n in sorted(known)]
+    if output_format == "json":
+        rows = [
+            {
+                "name": m.name,
+                "group": m.group,
+                "level": m.level,
+                "default": m.default,
+                "since": m.since,
+                "summary": m.summary,
+                "page": m.page.read_text(encoding="utf-8"),
+            }
+            for m in chosen
+        ]
+        click.echo(json.dumps(rows[0] if name else rows, indent=2))
+    elif name and not everything:
+        click.echo(known[name].page.read_text(encoding="utf-8"), nl=False)
+    else:
+        width = max(len(m.name) for m in chosen)
+        for meta in chosen:
+            off = "" if meta.default else " (off by default)"
+            click.echo(f"{meta.name:<{width}}  {meta.group:<11}  {meta.level:<7}  {meta.summary}{off}")
+    return 0
+
+
+@cli.command()
+@click.argument("place", metavar="FILE:LINE")
+def explain(place: str) -> int:
+    """Show everything that is known of FILE:LINE, with the whole chain."""
+    from asynclint import project as projects
+    from asynclint.check import explain as run_explain
+    from asynclint.report import Context, render
+
+    path, _, line = place.rpartition(":")
+    if not path or not line.isdigit():
+        raise click.UsageError(f"{place}: give a place as FILE:LINE")
+    config = load(Path(os.path.abspath(path)).parent if os.path.exists(path) else Path.cwd())
+    project = projects.discover([path], config)
+    shown = next(f for f in project.files if f.reported)
+    findings = run_explain(project, config, shown.name, int(line))
+    if not findings:
+        click.echo(f"{shown.name}:{line}: nothing to report")
+        return 0
+    texts = {f.name: f.text for f in project.files if f.text is not None}
+    click.echo(render("full", findings, Context(texts, config, _colour(), True)), nl=False)
+    return 0
+
+
+@cli.command("new-rule")
+@click.argument("name")
+@click.option("--directory", default="rules", show_default=True, help="The pack's directory.")
+def new_rule(name: str, directory: str) -> int:
+    """Write the two files of a new rule, to be filled in."""
+    from asynclint.testing import new_rule as write
+
+    try:
+        for path in write(name, directory):
+            click.echo(str(path))
+    except (ValueError, OSError) as error:
+        raise ConfigError(str(error)) from None
+    return 0
+
+
+@cli.command()
+@click.argument("name", required=False)
+def knowledge(name: str | None) -> int:
+    """List the libraries that asynclint knows, or show what is known of NAME."""
+    from asynclint.knowledge import describe
+
+    click.echo(describe(name))
+    return 0
+
+
+def run(args: list[str]) -> int:
+    """Run the command line; the exit code: 0 clean, 1 findings, 2 could not run."""
+    try:
+        return int(cli.main(args=args, prog_name="asynclint", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        click.echo(f"asynclint: error: {error.format_message()}", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if _is_ours(error):
+            click.echo(f"asynclint: error: {error}", err=True)
+            return 2
+        raise
+
+
+def _is_ours(error: Exception) -> bool:
+    """Errors that the user can repair, by the module that defines them; importing those would cost every run."""
+    return type(error).__name__ in ("ConfigError", "ProjectError", "PackError", "KnowledgeError")

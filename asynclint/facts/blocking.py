@@ -1,0 +1,349 @@
+"""Which calls stop the event loop, and the chain of calls that shows it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import SYNC, Edge, Graph, place_name
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import (
+    Const,
+    Func,
+    Inst,
+    Lib,
+    LibManager,
+    LibMethod,
+    Part,
+    Type,
+    members,
+)
+from asynclint.facts.view import Blocking
+from asynclint.findings import Link
+from asynclint.knowledge.model import BlockKind
+from asynclint.knowledge.model import Function as Known
+
+KINDS: tuple[BlockKind, ...] = (
+    "sleep", "sdk", "http", "database", "subprocess", "wait", "loop", "file", "cpu", "stat",
+)  # fmt: skip
+"""From the gravest to the mildest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A library call that blocks."""
+
+    kind: BlockKind
+    name: str
+    short: bool
+    instead: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Why a function blocks: the site in it, and the next function or the blocking call itself."""
+
+    site: CallSite
+    stop: Stop
+    next: Function | None
+    length: int
+
+
+class BlockingFacts:
+    """Blocking of every function and call site of a program."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.steps: dict[BlockKind, dict[Function, Step]] = {kind: {} for kind in KINDS}
+        self.direct: dict[Function, list[tuple[CallSite, Stop]]] = {}
+        self._spread()
+
+    # -- the blocking calls themselves --------------------------------------------------------------------
+
+    def stop(self, module: Module, site: CallSite) -> Stop | None:
+        """What a call site itself waits for, when every value it may call blocks."""
+        callee = self.evaluator.callee(module, site)
+        if callee is None:
+            return None
+        stops = [self._stop(member, site, module) for member in members(callee)]
+        if not stops or any(s is None for s in stops):
+            return None
+        return stops[0]
+
+    def _stop(self, callee: Type, site: CallSite, module: Module) -> Stop | None:
+        if site.kind == "call":
+            if isinstance(callee, Part):
+                callee = callee.of
+            if site.role[0] in ("await", "awith", "afor"):
+                return None
+            if isinstance(callee, Func):
+                return self._decorated(callee.function)
+            known = self.evaluator.known_callee(callee)
+            if known is None or known.blocks is None or known.enter_blocks or known.coroutine:
+                return None
+            if not self._waits(known, site, module):
+                return None
+            return Stop(known.blocks, self.call_name(callee, site, module), known.short, known.instead)
+        if site.kind == "with":
+            if isinstance(callee, LibManager):
+                known = callee.known
+                if known is not None and known.enter_blocks and known.blocks:
+                    name = self._manager_name(site, module) or known.name
+                    return Stop(known.blocks, name, known.short, known.instead)
+                return None
+            if isinstance(callee, Inst):
+                cls_path = self._lib_class(callee)
+                cls = self.evaluator.known.cls(cls_path) if cls_path else None
+                if cls is not None and cls.enter_blocks:
+                    return Stop(cls.enter_blocks, _short(cls_path or ""), False, None)
+            return None
+        if site.kind == "for" and isinstance(callee, Inst):
+            path = self._lib_class(callee)
+            cls = self.evaluator.known.cls(path) if path else None
+            if cls is not None and cls.iter_blocks:
+                return Stop(cls.iter_blocks, _short(path or ""), False, None)
+        return None
+
+    def _lib_class(self, value: Inst) -> str | None:
+        if isinstance(value.of, str):
+            return value.of
+        for one in self.evaluator.mro(value.of):
+            if isinstance(one, str):
+                return one
+        return None
+
+    def _manager_name(self, site: CallSite, module: Module) -> str | None:
+        if site.callee and site.callee[0] == "call":
+            inner = module.site(site.callee[1])
+            return self.call_name(self.evaluator.callee(module, inner), inner, module)
+        return None
+
+    def _decorated(self, function: Function) -> Stop | None:
+        """A sync function whose decorator sleeps between tries."""
+        if function.is_async or not function.facts.decorators:
+            return None
+        for recipe in function.facts.decorators:
+            known = self.evaluator.known_callee(self.evaluator.decorator_value(recipe, function))
+            if known is not None and known.decorator_blocks:
+                return Stop(known.decorator_blocks, known.name, False, known.instead)
+        return None
+
+    def _waits(self, known: Known, site: CallSite, module: Module) -> bool:
+        for param, literal in known.unless:
+            if _is_literal(self.evaluator.argument(site, known, param), literal):
+                return False
+        if known.only_if and not any(
+            _is_literal(self.evaluator.argument(site, known, param), literal)
+            for param, literal in known.only_if
+        ):
+            return False
+        return not (
+            known.name.endswith((".result", ".exception")) and self._known_done(site, module)
+        )
+
+    def _known_done(self, site: CallSite, module: Module) -> bool:
+        """`if future.done():` around `future.result()`, or a future that `as_completed` gave."""
+        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+        for block in module.chain(site.block):
+            if block.kind == "if" and _tests_done(block.info, base, module):
+                return True
+            if block.kind in ("for", "comp") and block.info and block.info[0] == "call":
+                text = module.site(block.info[1]).callee
+                if text and text[-1] == "as_completed":
+                    # The wait was in the iteration.
+                    return True
+        return False
+
+    def call_name(self, callee: Type, site: CallSite, module: Module) -> str:
+        """A library call as messages name it: "time.sleep", "OpenAI.chat.completions.create"."""
+        if isinstance(callee, Part):
+            callee = callee.of
+        if isinstance(callee, Lib):
+            return _short_path(callee.path)
+        if isinstance(callee, LibMethod):
+            chain = [callee.name]
+            recipe = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+            owner = callee.cls
+            while recipe and recipe[0] == "attr":
+                base = self.evaluator.at_site(recipe[1], site, module)
+                if not (isinstance(base, Inst) and isinstance(base.of, str)):
+                    break
+                chain.append(recipe[2])
+                owner = base.of
+                recipe = recipe[1]
+            if len(chain) == 1 and isinstance(callee.receiver, Inst) and isinstance(callee.receiver.of, str):
+                owner = callee.receiver.of
+            return ".".join([_short(owner), *reversed(chain)])
+        return "call"
+
+    # -- spreading ------------------------------------------------------------------------------------
+
+    def _spread(self) -> None:
+        """For each kind, the shortest chain from every sync function down to a blocking call."""
+        functions = self.graph.known_functions()
+        for function in functions:
+            found = []
+            for site in function.sites:
+                stop = self.stop(function.module, site)
+                if stop is not None:
+                    found.append((site, stop))
+            if found:
+                self.direct[function] = found
+        for kind in KINDS:
+            self._spread_kind(kind, functions)
+
+    def _spread_kind(self, kind: BlockKind, functions: list[Function]) -> None:
+        steps = self.steps[kind]
+        queue: deque[Function] = deque()
+        for function in functions:
+            for site, stop in self.direct.get(function, ()):
+                if stop.kind == kind and not function.is_async:
+                    if self._off_loop(function, site):
+                        continue
+                    steps[function] = Step(site, stop, None, 1)
+                    queue.append(function)
+                    break
+        while queue:
+            function = queue.popleft()
+            step = steps[function]
+            for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
+                caller = edge.caller
+                if (
+                    edge.how in SYNC
+                    and caller not in steps
+                    and not caller.is_async
+                    and caller.facts.kind not in ("module", "class")
+                    and self.all_block(edge, kind)
+                    and not self._off_loop(caller, edge.site)
+                ):
+                    steps[caller] = Step(edge.site, step.stop, function, step.length + 1)
+                    queue.append(caller)
+
+    def all_block(self, edge: Edge, kind: BlockKind) -> bool:
+        """Whether all that a call site may reach blocks; one implementation that does not makes it unknown."""
+        if edge.certain:
+            return True
+        others = [e for e in self.graph.out[edge.caller] if e.site is edge.site]
+        return all(e.target in self.steps[kind] and not e.target.is_async for e in others)
+
+    def _off_loop(self, function: Function, site: CallSite) -> bool:
+        """The site runs only where no loop runs: in the handler of a failed `get_running_loop()`, after a test for it."""
+        module = function.module
+        for index in _indices(module, site.block):
+            block = module.blocks[index]
+            if block.kind != "except":
+                continue
+            for other in function.sites:
+                if other.callee and other.callee[-1] in ("get_running_loop", "current_task"):
+                    where = [b for b in _indices(module, other.block) if module.blocks[b].kind == "try"]
+                    if any(module.blocks[w].parent == block.parent and w < index for w in where):
+                        return True
+        return False
+
+    # -- what rules see ---------------------------------------------------------------------------------
+
+    def roots(self) -> list[Function]:
+        """The functions whose code the event loop runs itself."""
+        return [
+            f
+            for f in self.graph.known_functions()
+            if f.is_async or f in self.graph.on_loop
+        ]
+
+    def at(self, function: Function) -> list[tuple[CallSite, Blocking]]:
+        """The places in a function of the loop that block it."""
+        found: list[tuple[CallSite, Blocking]] = []
+        for site, stop in self.direct.get(function, ()):
+            found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, False)))
+        done: set[tuple[int, int, int, int, str, str]] = set()
+        for edge in self.graph.out.get(function, ()):
+            if edge.how not in SYNC or edge.target.is_async:
+                continue
+            for kind in KINDS:
+                step = self.steps[kind].get(edge.target)
+                if step is None or not self.all_block(edge, kind):
+                    continue
+                if edge.site.role[0] in ("await", "awith") and edge.how == "call":
+                    # What is awaited was made to be awaited; its sync part is taken to be short.
+                    result = self.evaluator.call_type(function.module, edge.site.index)
+                    if result is None:
+                        continue
+                key = (edge.site.line, edge.site.col, edge.site.end_line, edge.site.end_col, edge.site.kind, kind)
+                if key in done:
+                    continue
+                done.add(key)
+                name = place_name(edge.site, edge.target)
+                found.append(
+                    (
+                        edge.site,
+                        Blocking(kind, step.stop.name, name, self.chain(edge.target, kind), step.stop.instead, False),
+                    )
+                )
+        return found
+
+    def chain(self, function: Function | None, kind: BlockKind) -> tuple[Link, ...]:
+        """From a function down to the call that blocks."""
+        links: list[Link] = []
+        while function is not None and len(links) < 20:
+            step = self.steps[kind][function]
+            name = function.name
+            if step.next is None:
+                text = f"`{name}` calls `{step.stop.name}`"
+                if step.site.kind == "for":
+                    text = f"`{name}` iterates over `{step.stop.name}`"
+                elif step.site.kind == "with":
+                    text = f"`{name}` enters `{step.stop.name}`"
+            else:
+                text = f"`{name}` calls `{place_name(step.site, step.next)}`"
+                if step.site.kind == "attr":
+                    text = f"`{name}` reads `{place_name(step.site, step.next)}`"
+            links.append(places.link(function, step.site, text))
+            function = step.next
+        return tuple(links)
+
+
+def _edge_key(edge: Edge) -> tuple[str, int, int, int]:
+    return (*edge.caller.key(), edge.site.line, edge.site.col)
+
+
+def _indices(module: Module, block: int) -> list[int]:
+    found = []
+    while block >= 0:
+        found.append(block)
+        block = module.blocks[block].parent
+    return found
+
+
+def _is_literal(recipe: Recipe, literal: str) -> bool:
+    return bool(recipe) and recipe[0] == "const" and str(recipe[1]) == literal
+
+
+def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
+    if not test:
+        return False
+    if test[0] == "any" and test[2] == "and":
+        return any(_tests_done(t, base, module) for t in test[1])
+    if test[0] != "call":
+        return False
+    callee = module.site(test[1]).callee
+    return bool(callee) and callee[0] == "attr" and callee[2] == "done" and callee[1] == base
+
+
+def _short(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _short_path(path: str) -> str:
+    if path.startswith("builtins."):
+        return path[len("builtins.") :]
+    parts = path.split(".")
+    if len(parts) > 2 and parts[0] in ("urllib", "http", "concurrent", "os"):
+        return path
+    return path if len(parts) <= 2 else f"{parts[0]}.{parts[-1]}"
+
+
+__all__ = ["KINDS", "BlockingFacts", "Const", "Stop"]

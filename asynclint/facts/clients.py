@@ -1,0 +1,480 @@
+"""Which calls build clients, how long each client lives, and how often it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Edge, Graph, place_name
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.runs import Runs
+from asynclint.facts.types import Cls, Inst, Lib, LibMethod, Part, Type, members
+from asynclint.facts.view import Building, Often
+from asynclint.findings import Link
+from asynclint.knowledge.model import Client
+
+SEVERITY: dict[Often, int] = {"item": 0, "request": 1, "call": 2, "once": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A place where a built client's life begins and ends: the constructor, or a call of its factory."""
+
+    function: Function
+    site: CallSite
+    links: tuple[Link, ...]
+    """From here down to the constructor."""
+    edges: tuple[Edge, ...]
+    """The calls of factories and holders between, outermost first."""
+
+
+class ClientFacts:
+    """Every construction of a client in the program."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph, runs: Runs) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.runs = runs
+
+    def built(self, module: Module, site: CallSite) -> tuple[Client, str] | None:
+        """The client that a call builds and its name; None when it builds none, or shares another's pool."""
+        if site.kind != "call":
+            return None
+        callee = self.evaluator.callee(module, site)
+        if callee is None:
+            return None
+        found: tuple[Client, str] | None = None
+        for member in members(callee):
+            one = self._built(member, site)
+            if one is None:
+                return None
+            found = found or one
+        return found
+
+    def _built(self, callee: Type, site: CallSite) -> tuple[Client, str] | None:
+        if isinstance(callee, Part):
+            callee = callee.of
+        client: Client | None = None
+        name = ""
+        if isinstance(callee, Lib):
+            cls = self.evaluator.known.cls(callee.path)
+            function = self.evaluator.known.function(callee.path)
+            client = cls.client if cls is not None else function.client if function is not None else None
+            name = callee.path.rpartition(".")[2]
+        elif isinstance(callee, LibMethod):
+            client = callee.known.client
+            name = callee.name
+        elif isinstance(callee, Cls):
+            for one in self.evaluator.mro(callee.klass)[1:]:
+                if isinstance(one, str) and (cls := self.evaluator.known.cls(one)) is not None:
+                    client = cls.client
+                    break
+            name = callee.klass.facts.name
+        if client is None or client.cost == "light":
+            return None
+        keywords = {keyword for _, keyword in site.args}
+        if keywords & set(client.cheap_with) or (client.cheap_with and "**" in keywords):
+            return None
+        return client, name
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    def contexts(
+        self, function: Function, site: CallSite, depth: int = 0
+    ) -> Iterator[Context]:
+        """Where the object that `site` gives comes to its end: here, or where what it is put into does."""
+        life = self.life(function, site)
+        if life == "local" or life == "here":
+            yield Context(function, site, (), ())
+            return
+        if depth > 6:
+            return
+        if life == "returned":
+            if self.runs.cached(function):
+                return
+            if self.runs.entry_often(function) in ("request", "item"):
+                yield Context(function, site, (), ())
+            yield from self._outer(function, site, self.graph.into.get(function, ()), depth)
+        elif life == "held":
+            klass = function.klass
+            if self.runs.entry_often(function) in ("request", "item"):
+                yield Context(function, site, (), ())
+            if klass is not None:
+                edges = [e for e in self.graph.into.get(function, ()) if e.how == "call"]
+                yield from self._outer(function, site, edges, depth)
+
+    def _outer(
+        self, function: Function, site: CallSite, edges: list[Edge] | tuple[Edge, ...], depth: int
+    ) -> Iterator[Context]:
+        for edge in edges:
+            if edge.caller.module.file.is_test or edge.caller is function:
+                continue
+            if self.runs.guarded(edge.caller, edge.site) or not edge.certain:
+                continue
+            text = f"`{edge.caller.name}` calls `{place_name(edge.site, edge.target)}`"
+            for context in self.contexts(edge.caller, edge.site, depth + 1):
+                links = (*context.links, places.link(edge.caller, edge.site, text))
+                yield Context(context.function, context.site, links, (*context.edges, edge))
+
+    def life(self, function: Function, site: CallSite) -> str:
+        """local, returned, held (by self, from `__init__`), or kept (stored somewhere that outlives the call)."""
+        return self._role_life(function, site.role, 0)
+
+    def _role_life(self, function: Function, role: tuple[object, ...], depth: int) -> str:
+        tag = role[0]
+        if depth > 4:
+            return "kept"
+        if tag == "await" or tag == "walrus" or tag == "bool":
+            return self._role_life(function, role[1], depth + 1) if len(role) > 1 else "local"  # type: ignore[arg-type]
+        if tag in ("with", "awith", "attr", "stmt", "sub", "for", "afor", "test", "callee"):
+            return "local"
+        if tag == "return":
+            return "returned" if function.facts.kind != "lambda" else "kept"
+        if tag == "yield":
+            return "yielded" if self.runs.entry_often(function) not in ("request", "item") else "here"
+        if tag == "store":
+            return self._stored(function, role)
+        if tag == "assign":
+            return self._named(function, str(role[1]), depth)
+        if tag == "arg":
+            return self._passed(function, role, depth)
+        if tag in ("elem", "dictval"):
+            inner = role[1] if len(role) > 1 else None
+            if isinstance(inner, tuple) and inner[0] in ("return", "assign"):
+                return self._role_life(function, inner, depth + 1)
+            return "kept"
+        if tag == "comp":
+            return "kept"
+        return "kept"
+
+    def _stored(self, function: Function, role: tuple[object, ...]) -> str:
+        # `self.x = Client()`: held by the object when it is made in __init__.
+        if function.klass is not None and function.facts.name in ("__init__", "__post_init__", "__new__"):
+            return "held"
+        return "kept"
+
+    def _named(self, function: Function, name: str, depth: int) -> str:
+        facts = function.facts
+        if facts.kind in ("module", "class") or name in facts.globals or name in facts.nonlocals:
+            return "kept"
+        life = "local"
+        for use in facts.uses.get(name, ()):
+            tag = use.role[0]
+            if tag in ("attr", "with", "awith", "await", "test", "not", "is", "cmp", "for", "afor", "sub", "callee", "fstr", "stmt", "op"):
+                continue
+            one = self._role_life(function, use.role, depth + 1)
+            if one in ("kept", "yielded"):
+                return one
+            if one in ("returned", "held", "here"):
+                life = one
+        for binding in facts.attribute_bindings:
+            if binding.recipe and _mentions(binding.recipe, name):
+                return self._stored(function, ()) if binding.base == ("name", function.self_name) else "kept"
+        return life
+
+    def _passed(self, function: Function, role: tuple[object, ...], depth: int) -> str:
+        """An argument lives as long as the object that it is built into; else as long as the call."""
+        index = role[1]
+        assert isinstance(index, int)
+        module = function.module
+        outer = module.site(index)
+        callee = self.evaluator.callee(module, outer)
+        name = outer.callee[-1] if outer.callee else None
+        if isinstance(callee, (Cls,)) or (
+            isinstance(callee, Lib) and self.evaluator.known.cls(callee.path) is not None
+        ):
+            return self._role_life(function, outer.role, depth + 1)
+        known = self.evaluator.known_callee(callee)
+        if known is not None and known.returns_param is not None:
+            return self._role_life(function, outer.role, depth + 1)
+        if isinstance(name, str) and (
+            name in ("append", "add", "setdefault", "put", "put_nowait", "insert", "set", "setattr", "register", "push", "enter_async_context", "enter_context", "push_async_callback")
+        ):
+            if name in ("enter_async_context", "enter_context"):
+                return self._role_life(function, outer.role, depth + 1) if outer.role[0] != "stmt" else "local"
+            return "kept" if name != "setdefault" else "local"
+        if callee is None:
+            if isinstance(name, str) and name[:1].isupper():
+                # An unknown class that wraps it.
+                return self._role_life(function, outer.role, depth + 1)
+            return "unknown"
+        return "local"
+
+    # -- how often ---------------------------------------------------------------------------------------
+
+    def building(self, function: Function, site: CallSite) -> Building | None:
+        """How often the client that a call builds is built, where that is too often."""
+        module = function.module
+        made = self.built(module, site)
+        if made is None or module.file.is_test:
+            return None
+        client, name = made
+        if self.runs.guarded(function, site):
+            return None
+        if self._is_default(site):
+            return None
+        best: Building | None = None
+        for context in self.contexts(function, site):
+            one = self._judge(client, name, function, site, context)
+            if one is None:
+                continue
+            if best is None or (SEVERITY[one.often], one.depends is not None) < (
+                SEVERITY[best.often],
+                best.depends is not None,
+            ):
+                best = one
+        return best
+
+    def _is_default(self, site: CallSite) -> bool:
+        return site.role[0] in ("default", "decorator", "annotation", "base")
+
+    def _judge(
+        self, client: Client, name: str, function: Function, site: CallSite, context: Context
+    ) -> Building | None:
+        runs = self.runs
+        here = context.function
+        if here.module.file.is_test or self._in_test_client(site):
+            return None
+        depends = self._depends(function, site, context.edges)
+        item = self._item(here, context.site)
+        if item is not None:
+            if depends is not None and "each item" not in depends:
+                return Building(client, name, "item", (*item, *context.links), depends)
+            return Building(client, name, "item", (*item, *context.links), depends)
+        fanned = self.graph.fanned.get(here)
+        if fanned and here.is_async:
+            edge = fanned[0]
+            text = f"`{edge.caller.name}` starts `{place_name(edge.site, edge.target)}` for every item"
+            link = places.link(edge.caller, edge.site, text)
+            if not edge.caller.module.file.is_test:
+                return Building(client, name, "item", (link, *context.links), depends)
+        if here in runs.reached:
+            return Building(client, name, "request", (*runs.request_chain(here), *context.links), depends)
+        if here in runs.once or here.facts.kind in ("module", "class", "lambda"):
+            return None
+        if here.is_async and here.facts.name not in ("__aenter__",) and not self._long_lived(here, context.site):
+            return Building(client, name, "call", context.links, depends)
+        return None
+
+    def _in_test_client(self, site: CallSite) -> bool:
+        return any(k in ("transport", "app") for _, k in site.args)
+
+    def _long_lived(self, function: Function, site: CallSite) -> bool:
+        """The client serves a loop of its own, or a whole `yield`: it is opened once for a long time."""
+        module = function.module
+        for block_index, block in enumerate(module.blocks):
+            if block.kind in ("while",) and module.inside(block_index, function.facts.root_block):
+                if block.line > site.line and not any(b.kind in ("while", "for", "afor", "comp") for b in module.chain(site.block)):
+                    if block.info == ("const", True):
+                        return True
+        return bool(function.facts.yields) and site.role[0] in ("with", "awith") and function.facts.decorators != []
+
+    def _item(self, function: Function, site: CallSite) -> tuple[Link, ...] | None:
+        """The loop that builds anew at each turn; retries and reconnecting loops are none."""
+        module = function.module
+        in_try = False
+        for block in module.chain(site.block):
+            if block.kind == "try":
+                in_try = True
+            if block.kind in ("for", "afor", "comp"):
+                if _few(block.info, module) or (in_try and _attempts(block.info, module)):
+                    continue
+                if function.facts.kind in ("module", "class") and not block.info:
+                    continue
+                return ()
+            if block.kind == "while" and not in_try and not self._waits_inside(module, site):
+                return ()
+        return None
+
+    def _waits_inside(self, module: Module, site: CallSite) -> bool:
+        """`while True: async with Client() as c: while …`: the client lives for a connection, not for an item."""
+        for index, block in enumerate(module.blocks):
+            if index > site.block and block.kind in ("while", "afor") and block.line > site.line:
+                if module.inside(index, site.block):
+                    return True
+        return False
+
+    # -- arguments -----------------------------------------------------------------------------------------
+
+    def _depends(
+        self, function: Function, site: CallSite, edges: tuple[Edge, ...]
+    ) -> str | None:
+        """What the constructor's arguments depend on that another request may have differently."""
+        for recipe, _ in site.args:
+            found = self._varies(recipe, function, site, edges, 0)
+            if found is not None:
+                return found
+        return None
+
+    def _varies(
+        self, recipe: Recipe, function: Function, site: CallSite, edges: tuple[Edge, ...], depth: int
+    ) -> str | None:
+        if not recipe or depth > 6:
+            return None
+        tag = recipe[0]
+        if tag == "name":
+            return self._name_varies(recipe[1], function, site, edges, depth)
+        if tag == "attr":
+            base = recipe
+            while base and base[0] == "attr":
+                base = base[1]
+            if base and base[0] == "name" and base[1] == function.self_name:
+                return self._self_varies(recipe, function, edges, depth)
+            return self._varies(base, function, site, edges, depth + 1)
+        if tag in ("await", "not", "star", "iter", "enter"):
+            return self._varies(recipe[1], function, site, edges, depth + 1)
+        if tag == "item":
+            return self._varies(recipe[1], function, site, edges, depth + 1)
+        if tag == "sub":
+            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
+                recipe[2], function, site, edges, depth + 1
+            )
+        if tag == "any":
+            for part in recipe[1]:
+                found = self._varies(part, function, site, edges, depth + 1)
+                if found is not None:
+                    return found
+            return None
+        if tag == "display":
+            for part in recipe[2]:
+                found = self._varies(part, function, site, edges, depth + 1)
+                if found is not None:
+                    return found
+            return None
+        if tag == "dict":
+            for part in (*recipe[1], *recipe[2]):
+                found = self._varies(part, function, site, edges, depth + 1)
+                if found is not None:
+                    return found
+            return None
+        if tag == "binop":
+            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
+                recipe[2], function, site, edges, depth + 1
+            )
+        if tag == "call":
+            inner = function.module.site(recipe[1])
+            callee = inner.callee
+            if callee and callee[0] == "attr":
+                found = self._varies(callee[1], function, inner, edges, depth + 1)
+                if found is not None:
+                    return found
+            for part, _ in inner.args:
+                found = self._varies(part, function, inner, edges, depth + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def _name_varies(
+        self, name: str, function: Function, site: CallSite, edges: tuple[Edge, ...], depth: int
+    ) -> str | None:
+        parameter = function.parameters.get(name)
+        bindings = function.facts.bindings.get(name)
+        if name == function.self_name or function.facts.kind in ("module", "class"):
+            return None
+        if bindings:
+            reaching, certain = self.evaluator.program.reaching_bindings(
+                function.module, bindings, site.line, site.col, site.block
+            )
+            for binding in reaching:
+                found = self._varies(binding.recipe, function, site, edges, depth + 1)
+                if found is not None:
+                    return found
+            if certain or parameter is None:
+                return None
+        if parameter is not None:
+            return self._parameter_varies(name, function, edges, depth)
+        if function.parent is not None and function.parent.facts.kind not in ("module", "class"):
+            return self._name_varies(name, function.parent, site, (), depth + 1)
+        return None
+
+    def _parameter_varies(
+        self, name: str, function: Function, edges: tuple[Edge, ...], depth: int
+    ) -> str | None:
+        parameter = function.parameters[name]
+        outer = function.parent or function
+        provider = self.evaluator.dependency(parameter, outer)
+        if provider is not None:
+            # A dependency without parameters of its own gives every request the same.
+            target = getattr(provider, "function", None)
+            if isinstance(target, Function):
+                if self.runs.cached(target) or not target.facts.params:
+                    return None
+        edge = next((e for e in edges if e.target is function), None)
+        if edge is not None:
+            passed = _argument(edge, function, name)
+            rest = edges[: edges.index(edge)]
+            if passed is MISSING:
+                return None
+            return self._varies(passed, edge.caller, edge.site, rest, depth + 1)
+        callers = [
+            e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
+        ]
+        if callers and function not in self.runs.graph.entries and depth < 4:
+            for one in callers[:4]:
+                passed = _argument(one, function, name)
+                if passed is MISSING:
+                    continue
+                found = self._varies(passed, one.caller, one.site, (), depth + 2)
+                if found is not None:
+                    return found
+            return None
+        return f"`{name}`, a parameter of `{function.name}`"
+
+    def _self_varies(
+        self, recipe: Recipe, function: Function, edges: tuple[Edge, ...], depth: int
+    ) -> str | None:
+        """`self.key` varies when the object is made per request from what varies."""
+        return None
+
+
+MISSING = ("missing",)
+
+
+def _argument(edge: Edge, function: Function, name: str) -> Recipe:
+    """The argument that a call of a project function passes for a parameter; MISSING for its default."""
+    positional = [p.name for p in function.facts.params if p.kind == "pos"]
+    if function.klass is not None and positional and edge.how == "call":
+        positional = positional[1:]
+    i = 0
+    for recipe, keyword in edge.site.args:
+        if keyword is None:
+            if recipe and recipe[0] == "star":
+                return recipe[1]
+            if i < len(positional) and positional[i] == name:
+                return recipe
+            i += 1
+        elif keyword == name:
+            return recipe
+        elif keyword == "**":
+            return recipe
+    return MISSING
+
+
+def _mentions(recipe: Recipe, name: str) -> bool:
+    if not recipe:
+        return False
+    if recipe == ("name", name):
+        return True
+    if recipe[0] == "any":
+        return any(_mentions(r, name) for r in recipe[1])
+    if recipe[0] in ("display", "dict"):
+        return any(_mentions(r, name) for r in recipe[2])
+    return False
+
+
+def _few(iterable: Recipe, module: Module) -> bool:
+    """A loop over a short literal."""
+    if not iterable:
+        return False
+    return iterable[0] == "display" and len(iterable[2]) <= 1
+
+
+def _attempts(iterable: Recipe, module: Module) -> bool:
+    """`for attempt in range(…)` around a `try`: a retry."""
+    return bool(iterable) and iterable[0] == "call" and module.site(iterable[1]).callee == ("name", "range")
+
+
+__all__ = ["ClientFacts", "Inst", "Klass"]

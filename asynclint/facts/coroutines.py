@@ -1,0 +1,390 @@
+"""Coroutines that nothing will ever run, and tasks that nothing keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Graph
+from asynclint.facts.model import CallSite, Use
+from asynclint.facts.program import Function
+from asynclint.facts.runs import Runs
+from asynclint.facts.types import Coro, Lib, LibMethod, Type, members
+from asynclint.facts.view import LostCoroutine, LostTask
+from asynclint.findings import Link
+
+Role = tuple[Any, ...]
+
+COROUTINE_ATTRIBUTES = frozenset({
+    "send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_running", "cr_origin", "__await__",
+    "__name__", "__qualname__", "add_done_callback", "cancel", "done", "result", "set_name", "get_name",
+    "__class__", "__del__", "exception", "cancelled", "remove_done_callback", "get_coro",
+})  # fmt: skip
+"""What a coroutine or a future has; reading anything else takes it for its result."""
+
+TAKES_VALUES = frozenset({
+    "builtins.print", "builtins.str", "builtins.len", "builtins.int", "builtins.float", "builtins.bool",
+    "builtins.repr", "builtins.sum", "builtins.sorted", "builtins.list", "builtins.tuple", "builtins.set",
+    "builtins.dict", "builtins.max", "builtins.min", "builtins.any", "builtins.all", "builtins.abs",
+    "builtins.round", "builtins.enumerate", "builtins.zip", "builtins.range", "builtins.bytes", "builtins.open",
+    "builtins.format", "json.dumps", "json.dump", "json.loads", "builtins.reversed", "builtins.float",
+})  # fmt: skip
+"""Functions that use their argument's value at once and cannot use a coroutine."""
+
+COLLECTS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted"})
+
+CERTAIN: dict[str, str] = {
+    "test": "is always true in a test",
+    "not": "is always true in a test",
+    "cmp": "is compared",
+    "is": "is compared",
+    "fstr": "is formatted into a string",
+    "op": "is used in an operation",
+    "sub": "is subscripted",
+    "unpack": "is unpacked",
+    "for": "is iterated",
+    "raise": "is raised",
+}
+
+
+class CoroutineFacts:
+    """What becomes of the coroutines and tasks that call sites make."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph, runs: Runs) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.runs = runs
+
+    def lost(self, function: Function, site: CallSite) -> LostCoroutine | None:
+        """Whether the coroutine that a call makes is lost, and how."""
+        if site.kind != "call" or site.role[0] in ("await", "awith", "afor"):
+            return None
+        type_ = self.evaluator.call_type(function.module, site.index)
+        if type_ is None:
+            return None
+        alternatives = members(type_)
+        if not all(isinstance(m, Coro) for m in alternatives):
+            return None
+        coroutine = alternatives[0]
+        assert isinstance(coroutine, Coro)
+        if self._expected(function, site):
+            return None
+        found = self._lost(function, site.role, coroutine, site)
+        if found is None:
+            return None
+        how, detail = found
+        name = self._name(site, coroutine)
+        return LostCoroutine(
+            name, how, detail, function.is_async, self._because(coroutine)
+        )
+
+    def _expected(self, function: Function, site: CallSite) -> bool:
+        """Inside `with pytest.raises(…)`, a call is often meant to fail before it makes a coroutine."""
+        for block in function.module.chain(site.block):
+            if block.kind == "with" and block.info:
+                for item in block.info:
+                    if item and item[0] == "call":
+                        callee = function.module.site(item[1]).callee
+                        if callee and callee[-1] in ("raises", "assertRaises", "warns", "assertRaisesRegex"):
+                            return True
+        return False
+
+    def _name(self, site: CallSite, coroutine: Coro) -> str:
+        if coroutine.function is not None:
+            recipe = site.callee
+            parts: list[str] = []
+            while recipe and recipe[0] == "attr":
+                parts.append(recipe[2])
+                recipe = recipe[1]
+            if recipe and recipe[0] == "name":
+                parts.append(recipe[1])
+                return ".".join(reversed(parts))
+            return parts[0] if parts else coroutine.function.name
+        return coroutine.name or "call"
+
+    def _because(self, coroutine: Coro) -> tuple[Link, ...]:
+        if coroutine.function is None:
+            return ()
+        function = coroutine.function
+        word = "is a coroutine function" if function.is_async else "returns a coroutine"
+        return (places.head(function, f"`{function.name}` {word}"),)
+
+    def _lost(
+        self, function: Function, role: Role, coroutine: Coro, site: CallSite
+    ) -> tuple[str, str] | None:
+        tag = role[0]
+        if tag == "stmt":
+            return ("stmt", "")
+        if tag == "bool" or tag == "elem" or tag == "dictval" or tag == "comp":
+            inner = role[-1]
+            if isinstance(inner, tuple) and inner[0] == "stmt":
+                return ("stmt", "")
+            if tag in ("elem", "dictval") and isinstance(inner, tuple) and inner[0] == "return" and self._is_route(function):
+                return ("return", "is put into a response")
+            if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
+                return ("fstr", CERTAIN["fstr"])
+            return None
+        if tag == "walrus":
+            return self._lost(function, role[1], coroutine, site)
+        if tag == "attr":
+            if role[1] in COROUTINE_ATTRIBUTES or (coroutine.enters and role[1].startswith("__a")):
+                return None
+            return ("attr", f"has no attribute `{role[1]}`")
+        if tag == "callee":
+            return ("call", "is called")
+        if tag == "star":
+            return None
+        if tag in ("with",) and not coroutine.enters:
+            return ("with", "is entered without `async`")
+        if tag in CERTAIN:
+            return (tag, CERTAIN[tag])
+        if tag == "return":
+            if self._is_route(function):
+                return ("return", "is returned by a route")
+            return None
+        if tag == "arg":
+            return self._argument(function, role, coroutine)
+        if tag == "assign":
+            return self._assigned(function, str(role[1]), coroutine, site)
+        return None
+
+    def _is_route(self, function: Function) -> bool:
+        points = self.graph.entries.get(function)
+        return bool(points) and any(
+            p.entry.role in ("route", "tool") and not p.where.file.is_test for p in points
+        ) and function.facts.kind in ("async", "def")
+
+    def _argument(self, function: Function, role: Role, coroutine: Coro) -> tuple[str, str] | None:
+        module = function.module
+        outer = module.site(role[1])
+        callee = self.evaluator.callee(module, outer)
+        if isinstance(callee, Lib):
+            path = callee.path
+            if path in COLLECTS or path == "builtins.dict":
+                return ("arg", f"is passed to `{_short(path)}`") if path != "builtins.dict" else None
+            if path in TAKES_VALUES:
+                return ("arg", f"is passed to `{_short(path)}`")
+        return self._declared_otherwise(callee, outer, role, function)
+
+    def _declared_otherwise(
+        self, callee: Type, outer: CallSite, role: Role, function: Function
+    ) -> tuple[str, str] | None:
+        """An argument whose parameter's annotation names a type that no coroutine is."""
+        from asynclint.facts.types import Cls, Func, Inst
+
+        target: Function | None = None
+        skip = 0
+        if isinstance(callee, Func):
+            target = callee.function
+            skip = 1 if callee.bound is not None and target.klass is not None else 0
+        elif isinstance(callee, Cls):
+            method, _ = self.evaluator.member(callee.klass, "__init__")
+            if isinstance(method, Func):
+                target, skip = method.function, 1
+        if target is None or target.facts.decorators and callee.__class__ is Func and target.klass is None:
+            return None
+        positional = [p for p in target.facts.params if p.kind == "pos"][skip:]
+        where = role[2]
+        parameter = None
+        if isinstance(where, int):
+            if any(r and r[0] == "star" for r, _ in outer.args):
+                return None
+            parameter = positional[where] if where < len(positional) else None
+        else:
+            parameter = target.parameters.get(where)
+        if parameter is None or parameter.annotation is None:
+            return None
+        declared = self.evaluator.annotation(parameter.annotation, target.parent or target)
+        if declared is None:
+            return None
+        for member in members(declared):
+            if not isinstance(member, Inst) or (
+                isinstance(member.of, str) and member.of not in _PLAIN
+            ):
+                return None
+        return ("arg", f"is passed as `{parameter.name}`, which is no coroutine")
+
+    def _assigned(
+        self, function: Function, name: str, coroutine: Coro, site: CallSite
+    ) -> tuple[str, str] | None:
+        facts = function.facts
+        if facts.kind in ("module", "class") or name in facts.globals or name in facts.nonlocals:
+            return None
+        if name in facts.loaded or self._closed_over(function, name):
+            return None
+        uses = self._uses_of(function, name, site)
+        if uses is None:
+            return None
+        if not uses:
+            if name.startswith("_") and name != "_" and len(name) > 1:
+                return ("unused", "is assigned and not used")
+            return ("unused", "is assigned and not used")
+        verdicts: list[tuple[str, str]] = []
+        for use in uses:
+            if use.role[0] == "assign" and use.role[1] != name:
+                return None
+            verdict = self._lost(function, use.role, coroutine, site) if use.role[0] != "assign" else None
+            if use.role[0] == "stmt":
+                continue
+            if use.role[0] == "is" or use.role[0] in ("test", "not"):
+                # `if task is None`, `if coro:` before the await elsewhere.
+                verdict = (use.role[0], CERTAIN[use.role[0]])
+            if verdict is None:
+                verdict = self._in_list(function, use)
+            if verdict is None:
+                return None
+            verdicts.append(verdict)
+        return verdicts[0] if verdicts else ("unused", "is assigned and not used")
+
+    def _in_list(self, function: Function, use: Use) -> tuple[str, str] | None:
+        """A value put into a list that the function returns as a list of something else."""
+        role = use.role
+        if role[0] != "elem" or not isinstance(role[1], tuple) or role[1][0] not in ("op", "return"):
+            return None
+        from asynclint.facts.types import Inst
+
+        declared = self.evaluator.annotation(function.facts.returns_annotation, function.parent or function)
+        if isinstance(declared, Inst) and declared.args and isinstance(declared.args[0], Inst):
+            element = declared.args[0]
+            if not isinstance(element.of, str) or element.of in _PLAIN:
+                return ("elem", "is put into a list of something else")
+        return None
+
+    def _uses_of(self, function: Function, name: str, site: CallSite) -> list[Use] | None:
+        """The reads that see the value made at `site`; None where that is not clear."""
+        facts = function.facts
+        uses = facts.uses.get(name, [])
+        bindings = facts.bindings.get(name, [])
+        if len(bindings) == 1:
+            return uses
+        mine = [b for b in bindings if b.recipe == ("call", site.index) or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])]
+        if not mine:
+            return None
+        seen = []
+        for use in uses:
+            reaching, _ = self.evaluator.program.reaching_bindings(
+                function.module, bindings, use.line, use.col, use.block
+            )
+            if mine[0] in reaching:
+                seen.append(use)
+        return seen
+
+    def _closed_over(self, function: Function, name: str) -> bool:
+        """Whether a nested function reads the name."""
+        functions = function.module.functions
+        for other in functions[function.facts.index + 1 :]:
+            if other.facts.line > function.facts.end_line:
+                break
+            if name in other.facts.loaded or name in other.facts.uses or name in other.facts.nonlocals:
+                parent = other.parent
+                while parent is not None:
+                    if parent is function:
+                        return True
+                    parent = parent.parent
+        return False
+
+    # -- tasks ----------------------------------------------------------------------------------------------
+
+    def lost_task(self, function: Function, site: CallSite) -> LostTask | None:
+        """Whether the task that a call starts is kept by nothing."""
+        if site.kind != "call":
+            return None
+        if site.role[0] in ("await", "return", "yield"):
+            return None
+        callee = self.evaluator.callee(function.module, site)
+        if callee is None:
+            return None
+        name = ""
+        for member in members(callee):
+            known = self.evaluator.known_callee(member)
+            if known is None or known.spawns is None or known.keeps or known.spawns_call:
+                return None
+            if known.returns is None or "Task" not in known.returns:
+                return None
+            if isinstance(member, LibMethod):
+                name = f"{_short(member.cls)}.{member.name}"
+                if "Loop" in member.cls:
+                    name = f"loop.{member.name}"
+            else:
+                name = known.name
+        role = site.role
+        if role[0] == "bool":
+            role = role[1]
+        if role[0] == "stmt":
+            return LostTask(name, "", ())
+        if role[0] == "comp" and isinstance(role[2], tuple) and role[2][0] == "stmt":
+            return LostTask(name, "", ())
+        if role[0] == "assign":
+            return self._task_assigned(function, str(role[1]), name, site)
+        if role[0] == "arg":
+            return self._task_added(function, role, name)
+        if role[0] == "return" and function.facts.kind == "lambda":
+            return None
+        return None
+
+    def _task_assigned(
+        self, function: Function, variable: str, name: str, site: CallSite
+    ) -> LostTask | None:
+        facts = function.facts
+        if facts.kind in ("module", "class") or variable in facts.globals or variable in facts.nonlocals:
+            return None
+        if variable in facts.loaded or self._closed_over(function, variable):
+            return None
+        if facts.generator:
+            return None
+        uses = self._uses_of(function, variable, site)
+        if uses:
+            return None
+        if uses is None:
+            return None
+        if self._stays(function, site):
+            return None
+        return LostTask(name, f"nothing reads `{variable}`", ())
+
+    def _stays(self, function: Function, site: CallSite) -> bool:
+        """The frame itself keeps the task as long as it awaits afterwards."""
+        last = max((line for line, _ in function.facts.awaits), default=0)
+        return last > site.end_line and function.is_async
+
+    def _task_added(self, function: Function, role: Role, name: str) -> LostTask | None:
+        """`tasks.add(create_task(…))` where `tasks` is local and nothing else reads it."""
+        module = function.module
+        outer = module.site(role[1])
+        callee = outer.callee
+        if not callee or callee[0] != "attr" or callee[2] not in ("add", "append") or outer.role[0] != "stmt":
+            return None
+        base = callee[1]
+        if not base or base[0] != "name":
+            return None
+        variable = base[1]
+        facts = function.facts
+        bindings = facts.bindings.get(variable)
+        if (
+            not bindings
+            or len(bindings) != 1
+            or variable in facts.globals
+            or variable in facts.nonlocals
+            or variable in facts.loaded
+            or facts.kind in ("module", "class")
+            or self._closed_over(function, variable)
+        ):
+            return None
+        recipe = bindings[0].recipe
+        if not recipe or recipe[0] not in ("display", "call"):
+            return None
+        if recipe[0] == "call" and module.site(recipe[1]).callee not in (("name", "set"), ("name", "list")):
+            return None
+        for use in facts.uses.get(variable, ()):
+            if use.role[0] != "attr" or use.role[1] not in ("add", "append", "discard", "remove"):
+                return None
+        if self._stays(function, outer):
+            return None
+        return LostTask(name, f"`{variable}` is local and dies with the call", ())
+
+
+_PLAIN = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.dict", "builtins.list"})
+
+
+def _short(path: str) -> str:
+    return path.removeprefix("builtins.")

@@ -1,0 +1,1726 @@
+"""What an expression is: the types of names, attributes and calls, as far as the code shows them.
+
+Everything is computed on demand and kept. What cannot be resolved is `None`, unknown; cycles are unknown, too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
+from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program
+from asynclint.facts.types import (
+    NONE,
+    Any_,
+    Cls,
+    Const,
+    Coro,
+    Func,
+    Gen,
+    Inst,
+    Lib,
+    LibManager,
+    LibMethod,
+    Manager,
+    Mod,
+    Part,
+    Super,
+    Threaded,
+    Tup,
+    Type,
+    members,
+    union,
+)
+from asynclint.knowledge import Knowledge
+from asynclint.knowledge.model import Function as Known
+
+Place = tuple[int, int, int]
+"""(line, column, block): where a name is read."""
+
+END = 1 << 30
+MAX_DEPTH = 120
+
+CONTAINERS = {"list", "set", "frozenset", "tuple", "deque"}
+SEQUENCES = {
+    "builtins.list", "builtins.set", "builtins.frozenset", "builtins.tuple", "collections.deque",
+    "typing.List", "typing.Set", "typing.Sequence", "typing.Iterable", "typing.Collection",
+    "typing.Iterator", "typing.Tuple", "typing.FrozenSet", "typing.Deque", "typing.AbstractSet",
+    "typing.MutableSequence", "collections.abc.Sequence", "collections.abc.Iterable",
+    "collections.abc.Collection", "collections.abc.Iterator", "collections.abc.Set",
+    "typing.Generator", "collections.abc.Generator",
+}  # fmt: skip
+MAPPINGS = {
+    "builtins.dict", "typing.Dict", "typing.Mapping", "typing.MutableMapping", "collections.abc.Mapping",
+    "collections.abc.MutableMapping", "collections.defaultdict", "typing.DefaultDict", "collections.OrderedDict",
+}  # fmt: skip
+ASYNC_ITERATORS = {
+    "typing.AsyncIterator", "typing.AsyncIterable", "typing.AsyncGenerator",
+    "collections.abc.AsyncIterator", "collections.abc.AsyncIterable", "collections.abc.AsyncGenerator",
+}  # fmt: skip
+COROUTINES = {"typing.Coroutine", "collections.abc.Coroutine"}
+AWAITABLES = {"typing.Awaitable", "collections.abc.Awaitable"}
+UNIONS = {"typing.Union", "typing.Optional"}
+WRAPPERS = {
+    "typing.Annotated", "typing.Final", "typing.ClassVar", "typing.Required", "typing.NotRequired",
+    "typing_extensions.Annotated", "typing_extensions.Final", "typing_extensions.ClassVar",
+}  # fmt: skip
+SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
+TASKS = {"asyncio.Task", "asyncio.Future"}
+PLAIN_VALUES = {
+    "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.len",
+    "builtins.repr", "builtins.abs", "builtins.round", "builtins.format", "builtins.hash",
+}  # fmt: skip
+ASYNC_MANAGERS = {"contextlib.asynccontextmanager"}
+SYNC_MANAGERS = {"contextlib.contextmanager"}
+PROPERTIES = {
+    "builtins.property", "functools.cached_property", "abc.abstractproperty",
+    "django.utils.functional.cached_property", "werkzeug.utils.cached_property",
+}  # fmt: skip
+KEEPERS = {
+    "builtins.staticmethod", "builtins.classmethod", "abc.abstractmethod", "typing.overload", "typing.override",
+    "typing_extensions.override", "typing.final", "typing_extensions.overload", "typing.no_type_check",
+    "abc.abstractclassmethod", "abc.abstractstaticmethod", "warnings.deprecated", "typing_extensions.deprecated",
+}  # fmt: skip
+
+
+class Evaluator:
+    """Types of expressions over one program."""
+
+    def __init__(self, program: Program, knowledge: Knowledge) -> None:
+        self.program = program
+        self.known = knowledge
+        self.depth = 0
+        self._calls: dict[tuple[str, int], Type] = {}
+        self._active: set[Any] = set()
+        self._returns: dict[Function, Type] = {}
+        self._values: dict[Function, Type] = {}
+        self._members: dict[tuple[Klass, str], tuple[Type, Klass | str | None]] = {}
+        self._mro: dict[Klass, tuple[Klass | str | None, ...]] = {}
+        self._globals: dict[tuple[str, str], Type] = {}
+        self._params: dict[tuple[Function, str], Type] = {}
+        self._type_texts: dict[str, Type] = {}
+        self._states: dict[str, Type] = {}
+        self._wrappers: dict[Function, str] = {}
+        self._subclasses: dict[Klass, list[Klass]] = {}
+
+    # -- keeping answers --------------------------------------------------------------------------
+
+    def _keep(self, table: dict[Any, Any], key: Any, compute: Callable[[], Any], cut: Any = None) -> Any:
+        """The kept answer for `key`; `cut` where the question depends on itself or goes too deep."""
+        if key in table:
+            return table[key]
+        mark = (id(table), key)
+        if mark in self._active or self.depth > MAX_DEPTH:
+            return cut
+        self._active.add(mark)
+        self.depth += 1
+        try:
+            result = compute()
+        finally:
+            self.depth -= 1
+            self._active.discard(mark)
+        table[key] = result
+        return result
+
+    # -- expressions ------------------------------------------------------------------------------
+
+    def eval(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        """The type of an expression in the body of `function`, read at `at`."""
+        if recipe is None:
+            return None
+        handler = _RECIPES.get(recipe[0])
+        if handler is None or self.depth > MAX_DEPTH:
+            return None
+        self.depth += 1
+        try:
+            return handler(self, recipe, function, at)
+        finally:
+            self.depth -= 1
+
+    def at_site(self, recipe: Recipe, site: CallSite, module: Module) -> Type:
+        """The type of a part of a call site."""
+        return self.eval(recipe, module.functions[site.function], (site.line, site.col, site.block))
+
+    def r_name(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.name(recipe[1], function, at)
+
+    def r_attr(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        base = self.eval(recipe[1], function, at)
+        result = self.attribute(base, recipe[2], function)
+        if result is None and base is None:
+            return None
+        return self._narrow(recipe, result, function, at)
+
+    def r_call(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.call_type(function.module, recipe[1])
+
+    def r_await(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.awaited(self.eval(recipe[1], function, at))
+
+    def r_sub(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.subscript(self.eval(recipe[1], function, at), recipe[2], function, at)
+
+    def r_any(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        parts = recipe[1]
+        mode = recipe[2]
+        if mode == "and":
+            return self.eval(parts[-1], function, at)
+        types = [self.eval(p, function, at) for p in parts]
+        if mode == "or" and any(t is None for t in types):
+            # `client or Client()`: an unknown parameter stands for the same kind of thing as its default.
+            shown = [
+                t
+                for t, p in zip(types, parts)
+                if t is not None and t != NONE
+            ]
+            unknown = [p for t, p in zip(types, parts) if t is None]
+            if shown and all(p and p[0] == "name" and p[1] in function.parameters for p in unknown):
+                return union(shown)
+            return None
+        return union(types)
+
+    def r_const(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return Const(recipe[1])
+
+    def r_display(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        items = recipe[2]
+        if len(items) > 30 or any(i and i[0] == "star" for i in items):
+            return Inst(f"builtins.{recipe[1]}", (None,), True)
+        types = tuple(self.eval(i, function, at) for i in items)
+        if recipe[1] == "tuple":
+            return Tup(types)
+        return Inst(f"builtins.{recipe[1]}", (union(list(types)) if types else None,), True)
+
+    def r_dict(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        values = recipe[2]
+        if not values or len(values) > 30 or None in recipe[1]:
+            return Inst("builtins.dict", (None, None), True)
+        return Inst("builtins.dict", (None, union([self.eval(v, function, at) for v in values])), True)
+
+    def r_comp(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        element = recipe[2]
+        type_ = self.eval(element, function, at) if element and element[0] in ("call", "await") else None
+        if recipe[1] == "generator":
+            return Gen(type_, False)
+        if recipe[1] == "dict":
+            return Inst("builtins.dict", (None, type_), True)
+        return Inst(f"builtins.{recipe[1]}", (type_,), True)
+
+    def r_lambda(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return Func(function.module.functions[recipe[1]])
+
+    def r_def(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.function_value(function.module.functions[recipe[1]])
+
+    def r_class(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return Cls(function.module.klasses[recipe[1]])
+
+    def r_import(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.module_value(recipe[1], function.module)
+
+    def r_from(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.imported(function.module, recipe[1], recipe[2], recipe[3])
+
+    def r_enter(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.entered(self.eval(recipe[1], function, at), recipe[2])
+
+    def r_iter(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.element(self.eval(recipe[1], function, at))
+
+    def r_item(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return self.item(self.eval(recipe[1], function, at), recipe[2])
+
+    def r_bool(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return Inst("builtins.bool")
+
+    def r_str(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        return Inst("builtins.str")
+
+    def r_binop(self, recipe: Recipe, function: Function, at: Place) -> Type:
+        left = self.eval(recipe[1], function, at)
+        if isinstance(left, Inst) and isinstance(left.of, str) and left.of.endswith("Path"):
+            return left
+        if isinstance(left, Const) and isinstance(left.value, (str, int, float)):
+            return Inst(f"builtins.{type(left.value).__name__}")
+        return None
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def name(self, name: str, function: Function, at: Place) -> Type:
+        """What a name means where it is read."""
+        scope: Function | None = function
+        first = True
+        while scope is not None and scope.facts.kind != "module":
+            facts = scope.facts
+            if facts.kind != "class" or first:
+                if name in facts.globals:
+                    break
+                bindings = facts.bindings.get(name)
+                parameter = scope.parameters.get(name)
+                if (bindings or parameter) and not (name in facts.nonlocals):
+                    if first:
+                        result = self._flow(scope, bindings, parameter, at)
+                        return self._narrow(("name", name), result, scope, at)
+                    return self._closed_over(scope, name, bindings, parameter)
+            first = False
+            scope = scope.parent
+        if first and scope is not None:
+            # Module code reads names in order.
+            bindings = scope.facts.bindings.get(name)
+            if bindings and len(bindings) > 1:
+                reaching, _ = self.program.reaching_bindings(scope.module, bindings, *at)
+                if reaching:
+                    return union([self._bound(scope, b) for b in reaching])
+            return self.global_name(name, function.module)
+        result = self.global_name(name, function.module)
+        return self._narrow(("name", name), result, function, at)
+
+    def _flow(
+        self,
+        scope: Function,
+        bindings: list[Binding] | None,
+        parameter: Parameter | None,
+        at: Place,
+    ) -> Type:
+        types: list[Type] = []
+        certain = False
+        if bindings:
+            reaching, certain = self.program.reaching_bindings(scope.module, bindings, *at)
+            types = [self._bound(scope, b) for b in reaching]
+        if parameter is not None and not certain:
+            own = self.parameter_type(scope, parameter)
+            if own is None and types and parameter.default == ("const", None):
+                # `if x is None: x = X()` on a parameter without annotation.
+                return union(types)
+            types.append(own)
+        if not types and bindings:
+            declared = [b for b in bindings if b.annotation is not None]
+            if declared:
+                return self.annotation(declared[-1].annotation, scope)
+        return union(types)
+
+    def _closed_over(
+        self,
+        scope: Function,
+        name: str,
+        bindings: list[Binding] | None,
+        parameter: Parameter | None,
+    ) -> Type:
+        types: list[Type] = []
+        if bindings:
+            types = [
+                self._bound(scope, b) for b in self.program.final_bindings(scope.module, bindings)
+            ]
+        if parameter is not None:
+            types.append(self.parameter_type(scope, parameter))
+        return union(types)
+
+    def _bound(self, scope: Function, binding: Binding) -> Type:
+        """The type of the value that one binding gives."""
+        if binding.annotation is not None:
+            declared = self.annotation(binding.annotation, scope)
+            if declared is not None and not _vague(declared):
+                value = None
+                if binding.recipe is not None and isinstance(declared, Inst):
+                    value = self.eval(binding.recipe, scope, (binding.line, binding.col, binding.block))
+                return value if isinstance(value, Inst) and value.exact else declared
+        if binding.recipe is None:
+            return None
+        return self.eval(binding.recipe, scope, (binding.line, binding.col, binding.block))
+
+    def global_name(self, name: str, module: Module) -> Type:
+        """What a name means in a module once it has been imported."""
+        return self._keep(
+            self._globals, (module.file.name, name), lambda: self._global_name(name, module)
+        )
+
+    def _global_name(self, name: str, module: Module) -> Type:
+        scope = module.body
+        bindings = scope.facts.bindings.get(name)
+        assigned = module.global_bindings.get(name)
+        if bindings or assigned:
+            types = []
+            for b in self.program.final_bindings(module, bindings or []):
+                type_ = self._bound(scope, b)
+                if type_ is None and b.recipe == ("const", None):
+                    type_ = NONE
+                if b.kind != "ann":
+                    types.append(type_)
+                elif type_ is not None:
+                    types.append(type_)
+            types += [self._bound(f, b) for f, b in assigned or ()]
+            if types:
+                return union(types)
+            return None
+        for level, star in module.facts.stars:
+            target = self.program.absolute(module, level, star)
+            if target is None:
+                continue
+            other = self.program.find(target, module.file)
+            if other is not None and other is not module:
+                if other.facts.exports is not None and name not in other.facts.exports:
+                    continue
+                if other.facts.exports is None and name.startswith("_"):
+                    continue
+                found = self.global_name(name, other)
+                if found is not None:
+                    return found
+            elif other is None and not self.program.is_ours(target, module.file):
+                path = self.known.canonical(f"{target}.{name}")
+                if self.known.cls(path) or self.known.function(path):
+                    return Lib(path)
+        if name in BUILTINS:
+            if any(
+                self.program.absolute(module, level, star) is None
+                for level, star in module.facts.stars
+            ):
+                return None
+            return Lib(f"builtins.{name}")
+        return None
+
+    def module_value(self, name: str, module: Module) -> Type:
+        """What `import name` binds."""
+        found = self.program.find(name, module.file)
+        if found is not None:
+            return Mod(found)
+        if self.program.is_ours(name, module.file):
+            return Lib("~" + name) if self.program.is_package(name) else None
+        return Lib(self.known.canonical(name))
+
+    def imported(self, module: Module, level: int, source: str, name: str) -> Type:
+        """What `from <source> import name` binds."""
+        target = self.program.absolute(module, level, source)
+        if target is None:
+            return None
+        other = self.program.find(target, module.file)
+        if other is not None:
+            if other is not module:
+                value = self.global_name(name, other)
+                if value is not None:
+                    return value
+                if name in other.body.facts.bindings:
+                    return None
+            sub = self.program.find(f"{target}.{name}", module.file)
+            return Mod(sub) if sub is not None else None
+        sub = self.program.find(f"{target}.{name}", module.file)
+        if sub is not None:
+            return Mod(sub)
+        if level or self.program.is_ours(target, module.file):
+            return None
+        return Lib(self.known.canonical(f"{target}.{name}"))
+
+    # -- narrowing --------------------------------------------------------------------------------
+
+    def _narrow(self, recipe: Recipe, type_: Type, function: Function, at: Place) -> Type:
+        """What the `isinstance` tests around the place leave of a type."""
+        module = function.module
+        block = at[2]
+        if block < 0:
+            return type_
+        for one in module.chain(block):
+            if one.info is None or one.kind not in ("if", "else", "while"):
+                continue
+            type_ = self._tested(one.info, recipe, type_, function, one.kind != "else", one.line)
+        return type_
+
+    def _tested(
+        self, test: Recipe, recipe: Recipe, type_: Type, function: Function, holds: bool, line: int
+    ) -> Type:
+        tag = test[0] if test else None
+        if tag == "not":
+            return self._tested(test[1], recipe, type_, function, not holds, line)
+        if tag == "any" and test[2] == "and" and holds:
+            for part in test[1]:
+                type_ = self._tested(part, recipe, type_, function, True, line)
+            return type_
+        if tag != "call":
+            return type_
+        site = function.module.site(test[1])
+        if site.callee != ("name", "isinstance") or len(site.args) != 2 or site.args[0][0] != recipe:
+            return type_
+        wanted = site.args[1][0]
+        recipes = wanted[2] if wanted and wanted[0] == "display" else (wanted,)
+        types = [self.as_instance(self.at_site(r, site, function.module)) for r in recipes]
+        if holds:
+            if type_ is not None:
+                kept = [m for m in members(type_) if m in types]
+                if kept:
+                    return union(kept)
+            return union(types)
+        if isinstance(type_, Any_):
+            left = [m for m in type_.members if _plain(m) not in [_plain(t) for t in types]]
+            return union(left) if left else type_
+        return type_
+
+    # -- parameters and annotations -----------------------------------------------------------------
+
+    def parameter_type(self, function: Function, parameter: Parameter) -> Type:
+        """The type of a parameter: self, annotation, injected dependency."""
+        return self._keep(
+            self._params,
+            (function, parameter.name),
+            lambda: self._parameter_type(function, parameter),
+        )
+
+    def _parameter_type(self, function: Function, parameter: Parameter) -> Type:
+        klass = function.klass
+        if klass is not None and parameter is function.facts.params[0] and parameter.kind == "pos":
+            kinds = self.decorator_paths(function)
+            if "builtins.staticmethod" not in kinds:
+                if "builtins.classmethod" in kinds or function.facts.name in (
+                    "__new__", "__init_subclass__", "__class_getitem__"
+                ):  # fmt: skip
+                    return Cls(klass)
+                return Inst(klass)
+        if parameter.kind == "args":
+            return Inst("builtins.tuple", (self.annotation(parameter.annotation, function),))
+        if parameter.kind == "kwargs":
+            return Inst("builtins.dict", (None, self.annotation(parameter.annotation, function)))
+        outer = function.parent or function
+        type_ = self.annotation(parameter.annotation, outer)
+        if type_ is not None and type_ != NONE and not _vague(type_):
+            return type_
+        provider = self.dependency(parameter, outer)
+        if provider is not None:
+            return self.provided(provider)
+        return None
+
+    def dependency(self, parameter: Parameter, outer: Function) -> Type:
+        """The function or class that a framework calls to fill a parameter (`Depends(f)`), as a value."""
+        found = self._depends_call(parameter.default, outer)
+        if found is not None:
+            return found
+        return self._depends_in(parameter.annotation, outer, 0)
+
+    def _depends_in(self, recipe: Recipe, function: Function, depth: int) -> Type:
+        if not recipe or depth > 4:
+            return None
+        if recipe[0] == "sub":
+            inner = recipe[2]
+            parts = inner[2] if inner and inner[0] == "display" else (inner,)
+            for part in parts:
+                found = self._depends_call(part, function)
+                if found is not None:
+                    return found
+                if (
+                    part is not None
+                    and part is parts[0]
+                    and len(parts) > 1
+                    and self._depends_call(parts[1], function, bare=True)
+                ):
+                    # Annotated[Service, Depends()]: the class itself.
+                    return self.eval(part, function, (END, 0, -1))
+            return None
+        if recipe[0] == "name":
+            # An alias: SessionDep = Annotated[Session, Depends(get_session)].
+            home = self._alias(recipe[1], function)
+            if home is not None:
+                return self._depends_in(home[1], home[0], depth + 1)
+        return None
+
+    def _alias(self, name: str, function: Function) -> tuple[Function, Recipe] | None:
+        """Module scope and recipe of the value that a module-level name is bound to, through imports."""
+        module = function.module
+        for _ in range(6):
+            bindings = module.body.facts.bindings.get(name)
+            if not bindings:
+                for level, star in module.facts.stars:
+                    target = self.program.absolute(module, level, star)
+                    other = self.program.find(target, module.file) if target else None
+                    if other is not None and name in other.body.facts.bindings:
+                        module = other
+                        break
+                else:
+                    return None
+                continue
+            recipe = bindings[-1].recipe
+            if recipe and recipe[0] == "from":
+                target = self.program.absolute(module, recipe[1], recipe[2])
+                other = self.program.find(target, module.file) if target else None
+                if other is None:
+                    return None
+                module, name = other, recipe[3]
+                continue
+            return (module.body, recipe) if recipe else None
+        return None
+
+    def _depends_call(self, recipe: Recipe, function: Function, bare: bool = False) -> Type:
+        if not recipe or recipe[0] != "call":
+            return None
+        site = function.module.site(recipe[1])
+        callee = self.at_site(site.callee, site, function.module)
+        known = self.known_callee(callee)
+        if known is None or not any(e.role == "dependency" for e in known.registers):
+            return None
+        if not site.args:
+            return Const(True) if bare else None
+        if bare:
+            return None
+        return self.at_site(site.args[0][0], site, function.module)
+
+    def provided(self, provider: Type) -> Type:
+        """What calling a dependency gives the parameter: generators give what they yield."""
+        if isinstance(provider, Cls):
+            return Inst(provider.klass, exact=True)
+        if isinstance(provider, Func):
+            result = self.call_function(provider.function, provider.bound)
+            if isinstance(result, Gen):
+                return result.element
+            return self.awaited(result) if isinstance(result, Coro) else result
+        if isinstance(provider, Inst):
+            method = self.attribute(provider, "__call__", None)
+            return self.provided(method) if isinstance(method, Func) else None
+        return None
+
+    def annotation(self, recipe: Recipe, function: Function, depth: int = 0) -> Type:
+        """The type that an annotation stands for."""
+        if not recipe or depth > 8:
+            return None
+        tag = recipe[0]
+        if tag == "const":
+            return NONE if recipe[1] is None else None
+        if tag == "any":
+            return self._union_annotation(
+                [self.annotation(r, function, depth + 1) for r in recipe[1]]
+            )
+        if tag in ("name", "attr"):
+            value = self.eval(recipe, function, (END, 0, -1)) if tag == "attr" else self._named_type(recipe[1], function)
+            type_ = self.as_instance(value)
+            if type_ is None and tag == "name":
+                alias = self._alias(recipe[1], function)
+                if alias is not None and alias[1] and alias[1][0] in ("sub", "any", "binop"):
+                    target = alias[1]
+                    if target[0] == "binop":
+                        target = ("any", target[1:], "or")
+                    return self.annotation(target, alias[0], depth + 1)
+            return type_
+        if tag == "sub":
+            return self._generic(recipe, function, depth)
+        return None
+
+    def _named_type(self, name: str, function: Function) -> Type:
+        scope: Function | None = function
+        while scope is not None and scope.facts.kind != "module":
+            bindings = scope.facts.bindings.get(name)
+            if bindings and bindings[-1].kind in ("class", "import"):
+                return self._bound(scope, bindings[-1])
+            scope = scope.parent
+        return self.global_name(name, function.module)
+
+    def _union_annotation(self, types: list[Type]) -> Type:
+        known = [t for t in types if t != NONE]
+        return union(known) if known else None
+
+    def _generic(self, recipe: Recipe, function: Function, depth: int) -> Type:
+        base = recipe[1]
+        inner = recipe[2]
+        args = inner[2] if inner and inner[0] == "display" else (inner,)
+        value = self.eval(base, function, (END, 0, -1)) if base and base[0] == "attr" else (
+            self._named_type(base[1], function) if base and base[0] == "name" else None
+        )
+        if isinstance(value, Lib):
+            path = value.path
+            if path in UNIONS:
+                return self._union_annotation([self.annotation(a, function, depth + 1) for a in args])
+            if path in WRAPPERS or path.rpartition(".")[2] in ("Mapped", "WriteOnlyMapped"):
+                return self.annotation(args[0], function, depth + 1)
+            if path in ("typing.Type", "builtins.type"):
+                made = self.annotation(args[0], function, depth + 1)
+                if isinstance(made, Inst):
+                    return Cls(made.of) if isinstance(made.of, Klass) else Lib(made.of)
+                return None
+            types = tuple(self.annotation(a, function, depth + 1) for a in args)
+            if path in COROUTINES:
+                return Coro(types[-1] if len(types) == 3 else None, "")
+            if path in AWAITABLES:
+                return Inst("typing.Awaitable", types)
+            if path in ASYNC_ITERATORS:
+                return Gen(types[0], True)
+            if path in ("builtins.tuple", "typing.Tuple") and len(args) > 1:
+                if args[-1] != ("const", Ellipsis):
+                    return Tup(types)
+                return Inst("builtins.tuple", types[:1])
+            if path in SEQUENCES or path in MAPPINGS:
+                return Inst(path, types)
+            if self.known.cls(path) is not None:
+                return Inst(path, types)
+            return None
+        if isinstance(value, Cls):
+            return Inst(value.klass, tuple(self.annotation(a, function, depth + 1) for a in args))
+        return None
+
+    def as_instance(self, value: Type) -> Type:
+        """A class as an annotation means its instances."""
+        if isinstance(value, Cls):
+            return Inst(value.klass)
+        if isinstance(value, Lib):
+            if value.path in SELF_TYPES:
+                return None
+            if value.path in SEQUENCES or value.path in MAPPINGS or value.path.startswith("builtins."):
+                return Inst(value.path)
+            if self.known.cls(value.path) is not None:
+                return Inst(value.path)
+            return None
+        if isinstance(value, Any_):
+            return union([self.as_instance(m) for m in value.members])
+        if isinstance(value, Const) and value.value is None:
+            return NONE
+        return None
+
+    def parse_type(self, text: str | None, receiver: Type = None) -> Type:
+        """A type expression of the knowledge tables."""
+        if text is None:
+            return None
+        if text == "Self":
+            return receiver
+        if text not in self._type_texts:
+            try:
+                self._type_texts[text] = self._parsed(ast.parse(text, mode="eval").body)
+            except SyntaxError:
+                self._type_texts[text] = None
+        return self._type_texts[text]
+
+    def _parsed(self, node: ast.expr) -> Type:
+        if isinstance(node, ast.Constant) and node.value is None:
+            return NONE
+        if isinstance(node, ast.BinOp):
+            return union([self._parsed(node.left), self._parsed(node.right)])
+        if isinstance(node, ast.Subscript):
+            base = ast.unparse(node.value)
+            elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            args = tuple(self._parsed(e) for e in elements)
+            if base == "AsyncIterator":
+                return Gen(args[0], True)
+            if base == "Iterator":
+                return Gen(args[0], False)
+            if base == "Coroutine":
+                return Coro(args[-1], "")
+            if base == "Optional":
+                return args[0]
+            if base == "type":
+                return Lib(args[0].of) if isinstance(args[0], Inst) and isinstance(args[0].of, str) else None
+            return Inst(base if "." in base else f"builtins.{base}", args)
+        path = ast.unparse(node)
+        if path in ("Any", "object", "Callable"):
+            return None
+        return Inst(path if "." in path else f"builtins.{path}")
+
+    # -- classes ------------------------------------------------------------------------------------
+
+    def mro(self, klass: Klass) -> tuple[Klass | str | None, ...]:
+        """The class and its bases in lookup order; library classes as paths, unknown bases as None."""
+        result: tuple[Klass | str | None, ...] = self._keep(
+            self._mro, klass, lambda: self._linearize(klass), (klass, None)
+        )
+        return result
+
+    def _linearize(self, klass: Klass) -> tuple[Klass | str | None, ...]:
+        order: list[Klass | str | None] = [klass]
+        scope = klass.module.functions[klass.facts.function]
+        for base in klass.facts.bases:
+            if base and base[0] == "sub":
+                base = base[1]
+            value = self.eval(base, scope, (klass.facts.line, 0, scope.facts.root_block))
+            if value is None and base and base[0] == "name":
+                value = self._named_type(base[1], scope)
+            if isinstance(value, Cls):
+                tail = self.mro(value.klass)
+            elif isinstance(value, Lib):
+                if value.path in _EMPTY_BASES:
+                    continue
+                if self.known.cls(value.path) is not None:
+                    tail = (value.path,)
+                else:
+                    tail = (None,)
+            else:
+                tail = (None,)
+            for one in tail:
+                if one in order and one is not None:
+                    order.remove(one)
+                order.append(one)
+        return tuple(order)
+
+    def member(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
+        """What instances of a class have under a name, unbound, and the class that says so."""
+        result: tuple[Type, Klass | str | None] = self._keep(
+            self._members, (klass, name), lambda: self._member(klass, name), (None, None)
+        )
+        return result
+
+    def _member(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
+        for one in self.mro(klass):
+            if one is None:
+                return None, None
+            if isinstance(one, str):
+                known = self.known.method(one, name)
+                if known is not None:
+                    return LibMethod(one, name, known), one
+                text = self.known.attribute(one, name)
+                if text is not None:
+                    return self.parse_type(text), one
+                continue
+            found = self._own_member(one, name)
+            if found is not None:
+                return found[0], one
+        return None, None
+
+    def _own_member(self, klass: Klass, name: str) -> tuple[Type] | None:
+        body = klass.body
+        bindings = body.facts.bindings.get(name)
+        assigned = klass.self_attributes().get(name)
+        declared: Type = None
+        if bindings:
+            if any(b.recipe and b.recipe[0] == "def" for b in bindings):
+                final = self.program.final_bindings(klass.module, bindings)
+                values = [
+                    self.eval(b.recipe, body, (b.line, b.col, b.block)) for b in final[:3]
+                ]
+                return (union(values),)
+            declared = next(
+                (t for b in bindings if b.annotation and (t := self.annotation(b.annotation, body)) is not None),
+                None,
+            )
+            if declared is not None and not _vague(declared):
+                if assigned:
+                    exact = self._assigned_type(assigned)
+                    if isinstance(exact, Inst) and exact.exact:
+                        return (exact,)
+                return (declared,)
+        types: list[Type] = []
+        if bindings:
+            for b in bindings:
+                if b.kind != "ann":
+                    types.append(self._bound(body, b))
+        if assigned:
+            types.append(self._assigned_type(assigned))
+        if not types and not bindings:
+            return None
+        known = [t for t in types if t is not None and t != NONE]
+        if len(known) < len(types) and any(t is None for t in types):
+            return (None,)
+        return (union(types),)
+
+    def _assigned_type(self, assigned: list[Any]) -> Type:
+        types: list[Type] = []
+        for function, binding in assigned:
+            if binding.annotation is not None:
+                declared = self.annotation(binding.annotation, function)
+                if declared is not None and not _vague(declared):
+                    value = self.eval(
+                        binding.recipe, function, (binding.line, binding.col, binding.block)
+                    )
+                    if len(assigned) == 1 and isinstance(value, Inst) and value.exact:
+                        return value
+                    return declared
+            type_ = self.eval(binding.recipe, function, (binding.line, binding.col, binding.block))
+            if type_ is None and binding.recipe and binding.recipe[0] == "name":
+                if binding.recipe[1] in function.parameters and len(assigned) > 1:
+                    # `self.session = session` beside `self.session = Session()`: the same kind of thing.
+                    continue
+            types.append(type_)
+        return union(types)
+
+    def subclasses(self, klass: Klass) -> list[Klass]:
+        """All project classes below a class, in file order."""
+        result: list[Klass] = self._keep(
+            self._subclasses, klass, lambda: self._find_subclasses(klass), []
+        )
+        return result
+
+    def _find_subclasses(self, klass: Klass) -> list[Klass]:
+        found: list[Klass] = []
+        names = {klass.facts.name}
+        looked: set[str] = set()
+        while names - looked:
+            name = min(names - looked)
+            looked.add(name)
+            for module in self.program.load_mentioning(name):
+                for other in module.klasses:
+                    if other is klass or other in found or not other.facts.bases:
+                        continue
+                    if any(_last(b) == name for b in other.facts.bases) and klass in self.mro(other):
+                        found.append(other)
+                        names.add(other.facts.name)
+        return found
+
+    def implementations(self, function: Function) -> list[Function]:
+        """The methods that a call on an abstract method may reach."""
+        klass = function.klass
+        if klass is None:
+            return []
+        result = []
+        for sub in self.subclasses(klass):
+            own = sub.own_method(function.facts.name)
+            if own is not None and not own.facts.stub:
+                result.append(own)
+        return result
+
+    # -- attributes ---------------------------------------------------------------------------------
+
+    def attribute(self, base: Type, name: str, function: Function | None) -> Type:
+        """What reading an attribute gives: methods are bound, properties are called."""
+        if base is None:
+            return None
+        if isinstance(base, Inst):
+            if isinstance(base.of, str):
+                return self._lib_attribute(base, base.of, name)
+            value, owner = self.member(base.of, name)
+            if value is None and owner is None:
+                return None
+            return self._bind(value, base, owner)
+        if isinstance(base, Mod):
+            found = self.global_name(name, base.module)
+            if found is None and name not in base.module.body.facts.bindings:
+                sub = self.program.find(f"{base.module.name}.{name}", base.module.file)
+                return Mod(sub) if sub is not None else None
+            return found
+        if isinstance(base, Lib):
+            return self._path_attribute(base.path, name, function)
+        if isinstance(base, Cls):
+            value, owner = self.member(base.klass, name)
+            if isinstance(value, Func) and value.bound is None:
+                paths = self.decorator_paths(value.function)
+                if "builtins.classmethod" in paths:
+                    return Func(value.function, base)
+                return value
+            if isinstance(value, LibMethod):
+                return LibMethod(value.cls, value.name, value.known, base)
+            return value
+        if isinstance(base, Any_):
+            return union([self.attribute(m, name, function) for m in base.members])
+        if isinstance(base, Super):
+            order = self.mro(base.klass)
+            try:
+                start = order.index(base.after) + 1
+            except ValueError:
+                return None
+            for one in order[start:]:
+                if one is None:
+                    return None
+                if isinstance(one, str):
+                    known = self.known.method(one, name)
+                    if known is not None:
+                        return LibMethod(one, name, known, Inst(base.klass))
+                    continue
+                found_here = self._own_member(one, name)
+                if found_here is not None:
+                    return self._bind(found_here[0], Inst(base.klass), one)
+            return None
+        if isinstance(base, Const) and base.value is not None:
+            return self._lib_attribute(
+                Inst(f"builtins.{type(base.value).__name__}"), f"builtins.{type(base.value).__name__}", name
+            )
+        if isinstance(base, Tup):
+            return self._lib_attribute(Inst("builtins.tuple"), "builtins.tuple", name)
+        if isinstance(base, Func) and base.function.facts.kind != "module":
+            # `f.delay`, `f.retry`: attributes that decorators add are unknown.
+            return None
+        return None
+
+    def _bind(self, value: Type, receiver: Inst, owner: Klass | str | None) -> Type:
+        if isinstance(value, Func) and value.bound is None and value.function.klass is not None:
+            paths = self.decorator_paths(value.function)
+            if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
+                result = self.call_function(value.function, receiver)
+                return result
+            if "builtins.staticmethod" in paths:
+                return value
+            if "builtins.classmethod" in paths:
+                return Func(value.function, Cls(receiver.of) if isinstance(receiver.of, Klass) else None)
+            return Func(value.function, receiver)
+        if isinstance(value, LibMethod):
+            return LibMethod(value.cls, value.name, value.known, receiver)
+        if isinstance(value, Any_):
+            return union([self._bind(m, receiver, owner) for m in value.members])
+        return value
+
+    def _lib_attribute(self, receiver: Type, path: str, name: str) -> Type:
+        known = self.known.method(path, name)
+        if known is not None:
+            return LibMethod(path, name, known, receiver)
+        text = self.known.attribute(path, name)
+        if text is not None:
+            return self.parse_type(text, receiver)
+        if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
+            return self.state(name)
+        if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
+            value = receiver.args[1] if len(receiver.args) > 1 else None
+            return Part(Threaded(value, "~value"), None) if value is not None else None
+        return None
+
+    def _path_attribute(self, path: str, name: str, function: Function | None) -> Type:
+        if path.startswith("~"):
+            # A namespace package of the project: only its modules are there.
+            full = f"{path[1:]}.{name}"
+            if function is not None:
+                sub = self.program.find(full, function.module.file)
+                if sub is not None:
+                    return Mod(sub)
+            return Lib("~" + full) if self.program.is_package(full) else None
+        if self.known.cls(path) is not None:
+            method = self.known.method(path, name)
+            if method is not None:
+                return LibMethod(path, name, method, Lib(path))
+            text = self.known.attribute(path, name)
+            return self.parse_type(text) if text is not None else None
+        full = self.known.canonical(f"{path}.{name}")
+        text = self.known.attribute(path, name)
+        if text is not None and self.known.cls(full) is None and self.known.function(full) is None:
+            # A module-level object (`openai.chat`).
+            return self.parse_type(text)
+        return Lib(full)
+
+    def state(self, name: str) -> Type:
+        """What `app.state.<name>` holds: what the project assigns, or its lifespan yields, under that name."""
+        return self._keep(self._states, name, lambda: self._state(name))
+
+    def _state(self, name: str) -> Type:
+        types: list[Type] = []
+        for module in self.program.load_mentioning(name):
+            text = module.file.text or ""
+            if "state" in text:
+                for function in module.functions:
+                    for binding in function.facts.attribute_bindings:
+                        base = binding.base
+                        if binding.attr == name and base and base[0] == "attr" and base[2] == "state":
+                            types.append(
+                                self.eval(
+                                    binding.recipe,
+                                    function,
+                                    (binding.line, binding.col, binding.block),
+                                )
+                            )
+            if "lifespan" in text:
+                for function in module.functions:
+                    for recipe, line, block in function.facts.yields:
+                        if recipe and recipe[0] == "dict" and ("const", name) in recipe[1]:
+                            value = recipe[2][recipe[1].index(("const", name))]
+                            types.append(self.eval(value, function, (line, END, block)))
+        return union(types)
+
+    # -- calls --------------------------------------------------------------------------------------
+
+    def call_type(self, module: Module, index: int) -> Type:
+        """The type of the result of a call site."""
+        return self._keep(
+            self._calls, (module.file.name, index), lambda: self._call_type(module, module.site(index))
+        )
+
+    def callee(self, module: Module, site: CallSite) -> Type:
+        """What a call site calls, enters, iterates or reads."""
+        return self.at_site(site.callee, site, module)
+
+    def _call_type(self, module: Module, site: CallSite) -> Type:
+        callee = self.callee(module, site)
+        if callee is None:
+            return None
+        return union([self.call(m, site, module) for m in members(callee)])
+
+    def call(self, callee: Type, site: CallSite | None, module: Module) -> Type:
+        """The type of the result of calling a value."""
+        if isinstance(callee, Func):
+            return self.call_function(callee.function, callee.bound)
+        if isinstance(callee, Cls):
+            return Inst(callee.klass, exact=True)
+        if isinstance(callee, Lib):
+            return self._call_lib(callee.path, site, module)
+        if isinstance(callee, LibMethod):
+            if callee.name == "run_in_executor" or callee.known.spawns is not None or callee.known.offloads is not None:
+                special = self._runs_argument(callee.known, site, module)
+                if special is not None:
+                    return special
+            return self._call_known(
+                callee.known, site, module, callee.receiver, f"{_short(callee.cls)}.{callee.name}"
+            )
+        if isinstance(callee, Part):
+            if isinstance(callee.of, Threaded) and callee.of.name == "~value":
+                return callee.of.of
+            return self.call(callee.of, site, module)
+        if isinstance(callee, Threaded):
+            return Coro(self._result_of(callee.of, module), callee.name)
+        if isinstance(callee, Inst) and isinstance(callee.of, Klass):
+            method = self.attribute(callee, "__call__", None)
+            return self.call(method, site, module) if isinstance(method, Func) else None
+        if isinstance(callee, Any_):
+            return union([self.call(m, site, module) for m in callee.members])
+        return None
+
+    def _result_of(self, callee: Type, module: Module) -> Type:
+        """What calling a callable without looking at arguments gives."""
+        if callee is None:
+            return None
+        return union([self.call(m, None, module) for m in members(callee)])
+
+    def known_callee(self, callee: Type) -> Known | None:
+        """The knowledge of a library function, method or class constructor."""
+        if isinstance(callee, Lib):
+            known = self.known.function(callee.path)
+            if known is None:
+                cls = self.known.cls(callee.path)
+                if cls is not None:
+                    return cls.construct
+            return known
+        if isinstance(callee, LibMethod):
+            return callee.known
+        if isinstance(callee, Cls):
+            # A project class that inherits its constructor from a library class.
+            for one in self.mro(callee.klass):
+                if isinstance(one, str):
+                    cls = self.known.cls(one)
+                    return cls.construct if cls is not None else None
+                if one is None:
+                    return None
+        return None
+
+    def argument(self, site: CallSite, known: Known, param: int | str) -> Recipe:
+        """The argument that a call passes for a parameter of a known function."""
+        name: str | None
+        if isinstance(param, str):
+            name = param
+            position = known.params.index(param) if param in known.params else None
+        else:
+            position = param
+            name = known.params[param] if param < len(known.params) else None
+        i = 0
+        for recipe, keyword in site.args:
+            if keyword is None:
+                if recipe and recipe[0] == "star":
+                    position = None
+                if position is not None and i == position:
+                    return recipe
+                i += 1
+            elif keyword == name:
+                return recipe
+        return None
+
+    def _call_lib(self, path: str, site: CallSite | None, module: Module) -> Type:
+        special = _SPECIAL.get(path)
+        if special is not None:
+            return special(self, path, site, module)
+        if path in PLAIN_VALUES:
+            return Inst(path if path != "builtins.len" else "builtins.int")
+        cls = self.known.cls(path)
+        if cls is not None:
+            return Inst(path, exact=True)
+        known = self.known.function(path)
+        if known is not None:
+            if site is not None and (known.spawns is not None or known.offloads is not None):
+                special_type = self._runs_argument(known, site, module)
+                if special_type is not None:
+                    return special_type
+            return self._call_known(known, site, module, None, _short_call(path))
+        if path in SEQUENCES or path in MAPPINGS:
+            return Inst(path, (None, None))
+        return None
+
+    def _runs_argument(self, known: Known, site: CallSite | None, module: Module) -> Type:
+        """The result of handing a function or coroutine on: `to_thread(f)`, `create_task(f())`."""
+        if site is None:
+            return None
+        if known.offloads is not None:
+            target = self.at_site(self.argument(site, known, known.offloads), site, module)
+            result = self._result_of(target, module)
+            if known.coroutine:
+                return Coro(result, _short_call(known.name))
+            if known.returns is None:
+                return None
+            declared = self.parse_type(known.returns)
+            return Inst(declared.of, (result,)) if isinstance(declared, Inst) else declared
+        assert known.spawns is not None
+        if known.spawns_call or known.returns is None:
+            return self.parse_type(known.returns)
+        argument = self.at_site(self.argument(site, known, known.spawns), site, module)
+        declared = self.parse_type(known.returns)
+        if isinstance(declared, Inst):
+            return Inst(declared.of, (self.awaited(argument),))
+        return declared
+
+    def _call_known(
+        self, known: Known, site: CallSite | None, module: Module, receiver: Type, name: str
+    ) -> Type:
+        returns = known.returns
+        if site is not None:
+            for param, literal, type_text in known.returns_if:
+                argument = self.argument(site, known, param)
+                if argument and argument[0] == "const" and str(argument[1]) == literal:
+                    returns = type_text
+        result = self.parse_type(returns, receiver)
+        if known.returns_param is not None and site is not None:
+            result = self.at_site(self.argument(site, known, known.returns_param), site, module)
+            if known.coroutine:
+                result = self.awaited(result)
+        if known.makes_async and site is not None:
+            target = self.at_site(self.argument(site, known, 0), site, module)
+            return Threaded(target, recipe_text(self.argument(site, known, 0)))
+        if known.coroutine:
+            return Coro(
+                result,
+                name,
+                enters=known.enters == "async",
+                iterates=self._iterates(result),
+                eager=known.gathers,
+            )
+        if known.enters is not None:
+            return LibManager(result, known.enters == "async", known)
+        return result
+
+    def _iterates(self, type_: Type) -> bool:
+        if isinstance(type_, Gen):
+            return type_.is_async
+        if isinstance(type_, Inst) and isinstance(type_.of, str):
+            cls = self.known.cls(type_.of)
+            return cls is not None and cls.yields is not None
+        return False
+
+    def call_function(self, function: Function, bound: Type = None) -> Type:
+        """The type of the result of calling a project function."""
+        facts = function.facts
+        paths = self.decorator_paths(function)
+        if paths & ASYNC_MANAGERS:
+            return Manager(self._yielded(function), True, function)
+        if paths & SYNC_MANAGERS:
+            return Manager(self._yielded(function), False, function)
+        if facts.kind == "async":
+            if facts.generator:
+                return Gen(self._yielded(function), True, function)
+            return Coro(self._self_typed(self.return_type(function), function, bound), function.name, function)
+        if facts.generator:
+            return Gen(self._yielded(function), False, function)
+        return self._self_typed(self.return_type(function), function, bound)
+
+    def _self_typed(self, type_: Type, function: Function, bound: Type) -> Type:
+        if type_ is None and isinstance(bound, (Inst, Cls)):
+            annotation = function.facts.returns_annotation
+            if annotation and _last(annotation) == "Self":
+                return bound if isinstance(bound, Inst) else Inst(bound.klass)
+        return type_
+
+    def _yielded(self, function: Function) -> Type:
+        declared = self.annotation(function.facts.returns_annotation, function.parent or function)
+        if isinstance(declared, Gen) and declared.element is not None:
+            return declared.element
+        if isinstance(declared, Inst) and declared.of in SEQUENCES and declared.args and declared.args[0]:
+            return declared.args[0]
+        types = [
+            self.eval(r, function, (line, END, block)) for r, line, block in function.facts.yields
+        ]
+        return union([t for t in types if t != NONE] or types)
+
+    def return_type(self, function: Function) -> Type:
+        """What a function returns; for a coroutine function, what awaiting gives."""
+        return self._keep(self._returns, function, lambda: self._return_type(function))
+
+    def _return_type(self, function: Function) -> Type:
+        facts = function.facts
+        outer = function.parent or function
+        if facts.returns_annotation is not None:
+            declared = self.annotation(facts.returns_annotation, outer)
+            if declared is not None and not _vague(declared):
+                if isinstance(declared, Coro):
+                    return Coro(declared.result, function.name, function)
+                if isinstance(declared, Inst) and isinstance(declared.of, str) and len(facts.returns) == 1:
+                    exact = self._returned(function)
+                    if isinstance(exact, Inst) and exact.exact:
+                        return exact
+                return declared
+            if facts.returns_annotation == ("const", None):
+                return NONE
+        if facts.stub:
+            return None
+        return self._returned(function)
+
+    def _returned(self, function: Function) -> Type:
+        returns = function.facts.returns
+        if not returns:
+            return NONE
+        if len(returns) > 12:
+            return None
+        return union([self.eval(r, function, (line, END, block)) for r, line, block in returns])
+
+    # -- decorators ---------------------------------------------------------------------------------
+
+    def decorator_paths(self, function: Function) -> frozenset[str]:
+        """Canonical paths of the library decorators of a function, called or not."""
+        if not function.facts.decorators:
+            return frozenset()
+        paths = []
+        for recipe in function.facts.decorators:
+            value = self.decorator_value(recipe, function)
+            if isinstance(value, Lib):
+                paths.append(value.path)
+            elif isinstance(value, LibMethod):
+                paths.append(value.known.name)
+            elif recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter", "getter"):
+                paths.append("builtins.property")
+        return frozenset(paths)
+
+    def decorator_value(self, recipe: Recipe, function: Function) -> Type:
+        """The decorator itself: for `@factory(…)`, the factory."""
+        outer = function.parent or function
+        if recipe and recipe[0] == "call":
+            site = function.module.site(recipe[1])
+            return self.at_site(site.callee, site, function.module)
+        return self.eval(recipe, outer, (function.facts.first_line, 0, outer.facts.root_block))
+
+    def function_value(self, function: Function) -> Type:
+        """A function as its name gives it: with its decorators applied."""
+        if not function.facts.decorators:
+            return Func(function)
+        return self._keep(self._values, function, lambda: self._decorated(function), Func(function))
+
+    def _decorated(self, function: Function) -> Type:
+        value: Type = Func(function)
+        for recipe in reversed(function.facts.decorators):
+            decorator = self.decorator_value(recipe, function)
+            called = bool(recipe) and recipe[0] == "call"
+            value = self._decorate(decorator, value, function, called)
+            if value is None:
+                return None
+        return value
+
+    def _decorate(self, decorator: Type, value: Type, function: Function, called: bool) -> Type:
+        if isinstance(decorator, (Lib, LibMethod)):
+            path = decorator.path if isinstance(decorator, Lib) else decorator.known.name
+            if path in KEEPERS or path in PROPERTIES or path in ASYNC_MANAGERS or path in SYNC_MANAGERS:
+                return value
+            known = self.known_callee(decorator)
+            if known is None:
+                return None
+            if known.changes_result:
+                return None
+            if known.makes_async:
+                return Threaded(value, function.name)
+            if known.transparent or known.caches or known.registers or known.decorator_blocks:
+                return value
+            return None
+        if isinstance(decorator, Func):
+            kind = self.wrapper_kind(decorator.function)
+            if called and kind.startswith("factory:"):
+                kind = kind[len("factory:") :]
+            elif called:
+                # `@decorator()` of a decorator that also works without arguments.
+                kind = kind if kind == "transparent" else "unknown"
+            if kind == "transparent":
+                return value
+            if kind == "async":
+                return value if function.is_async else Threaded(value, function.name)
+            if kind == "thread":
+                return Threaded(value, function.name)
+            return None
+        if decorator is None and function.facts.decorators:
+            recipe = function.facts.decorators[-1]
+            if recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter"):
+                return value
+        return None
+
+    def wrapper_kind(self, function: Function) -> str:
+        """What a project decorator makes of a function: transparent, async, thread, factory:<kind> or unknown."""
+        kind: str = self._keep(
+            self._wrappers, function, lambda: self._wrapper_kind(function, 0), "unknown"
+        )
+        return kind
+
+    def _wrapper_kind(self, function: Function, depth: int) -> str:
+        if depth > 2 or function.facts.kind not in ("def",) or not function.facts.returns:
+            return "unknown"
+        kinds = {self._returned_kind(function, recipe, depth) for recipe, _, _ in function.facts.returns}
+        kinds.discard("skip")
+        if len(kinds) == 1:
+            return kinds.pop()
+        if kinds == {"transparent", "async"} or kinds == {"async", "sync"} or kinds == {"transparent", "sync"}:
+            # `return async_wrapper if iscoroutinefunction(f) else sync_wrapper`.
+            return "transparent"
+        for kind in kinds:
+            if kind.startswith("factory:") and kinds <= {kind, "transparent", "skip", "unknown"}:
+                return kind
+        return "unknown"
+
+    def _returned_kind(self, function: Function, recipe: Recipe, depth: int) -> str:
+        if not recipe:
+            return "unknown"
+        first = next((p.name for p in function.facts.params if p.kind == "pos"), None)
+        if recipe[0] == "any" and recipe[2] == "if":
+            inner = {self._returned_kind(function, r, depth) for r in recipe[1]}
+            if inner <= {"transparent", "async", "sync"}:
+                return "transparent" if len(inner) > 1 else inner.pop()
+            return "unknown"
+        if recipe[0] == "name":
+            if recipe[1] == first:
+                return "transparent"
+            inner_function = self._nested(function, recipe[1])
+            if inner_function is None:
+                return "unknown"
+            return self._nested_kind(function, inner_function, first, depth)
+        if recipe[0] == "call":
+            site = function.module.site(recipe[1])
+            if len(site.args) == 1 and site.args[0][0] == ("name", first):
+                # `return decorator(f)`: whatever the inner decorator does.
+                callee = self.at_site(site.callee, site, function.module)
+                if isinstance(callee, Func):
+                    return self.wrapper_kind(callee.function)
+                known = self.known_callee(callee)
+                if known is not None and (known.transparent or known.caches):
+                    return "transparent"
+        return "unknown"
+
+    def _nested(self, function: Function, name: str) -> Function | None:
+        bindings = function.facts.bindings.get(name)
+        if not bindings:
+            return None
+        for binding in reversed(bindings):
+            if binding.recipe and binding.recipe[0] == "def":
+                return function.module.functions[binding.recipe[1]]
+        return None
+
+    def _nested_kind(
+        self, function: Function, inner: Function, first: str | None, depth: int
+    ) -> str:
+        inner_first = next((p.name for p in inner.facts.params if p.kind == "pos"), None)
+        calls_outer = any(site.callee == ("name", first) for site in inner.sites)
+        if calls_outer or (inner.is_async and first in inner.facts.loaded):
+            if inner.is_async:
+                return "async"
+            for recipe, _, _ in inner.facts.returns:
+                if recipe and recipe[0] == "call":
+                    site = inner.module.site(recipe[1])
+                    if site.callee == ("name", first):
+                        continue
+                if recipe and recipe[0] in ("name", "const", "any"):
+                    continue
+                return "sync"
+            return "transparent"
+        for site in inner.sites:
+            if any(a == ("name", first) for a, _ in site.args):
+                known = self.known_callee(self.at_site(site.callee, site, inner.module))
+                if known is not None and known.offloads is not None:
+                    return "thread"
+        nested = self._wrapper_kind(inner, depth + 1)
+        if inner_first is not None and nested in ("transparent", "async", "thread"):
+            return f"factory:{nested}"
+        return "unknown"
+
+    # -- awaiting, entering, iterating ----------------------------------------------------------------
+
+    def awaited(self, type_: Type) -> Type:
+        if isinstance(type_, Coro):
+            return type_.result
+        if isinstance(type_, Inst):
+            if type_.of in TASKS or type_.of == "typing.Awaitable":
+                return type_.args[0] if type_.args else None
+            if isinstance(type_.of, Klass):
+                method = self.attribute(type_, "__await__", None)
+                if isinstance(method, Func):
+                    return self.return_type(method.function) if method.function.facts.kind == "async" else None
+                return None
+            return None
+        if isinstance(type_, Any_):
+            return union([self.awaited(m) for m in type_.members])
+        return None
+
+    def entered(self, type_: Type, is_async: bool) -> Type:
+        if isinstance(type_, (Manager, LibManager)):
+            return type_.result
+        if isinstance(type_, Coro) and type_.enters:
+            return type_.result
+        if isinstance(type_, Inst):
+            if isinstance(type_.of, str):
+                cls = self.known.cls(type_.of)
+                if cls is not None:
+                    return self.parse_type(cls.enters_as, type_) if cls.enters_as else type_
+                return None
+            method = self.attribute(type_, "__aenter__" if is_async else "__enter__", None)
+            if isinstance(method, Func):
+                result = self.call_function(method.function, type_)
+                result = self.awaited(result) if isinstance(result, Coro) else result
+                if isinstance(result, Inst) and result.of is type_.of:
+                    return type_
+                return result
+            if isinstance(method, LibMethod):
+                return type_
+            for one in self.mro(type_.of):
+                if isinstance(one, str) and (cls := self.known.cls(one)) is not None and cls.enter:
+                    return type_
+            return None
+        if isinstance(type_, Any_):
+            return union([self.entered(m, is_async) for m in type_.members])
+        return None
+
+    def element(self, type_: Type) -> Type:
+        if isinstance(type_, Gen):
+            return type_.element
+        if isinstance(type_, Tup):
+            return union(list(type_.items)) if type_.items else None
+        if isinstance(type_, Coro) and type_.iterates:
+            return self.element(type_.result)
+        if isinstance(type_, Inst):
+            if isinstance(type_.of, str):
+                if type_.of in SEQUENCES:
+                    return type_.args[0] if type_.args else None
+                if type_.of in MAPPINGS:
+                    return type_.args[0] if type_.args else None
+                for path in self.known.mro(type_.of):
+                    cls = self.known.cls(path)
+                    if cls is not None and cls.yields:
+                        return self.parse_type(cls.yields)
+                return None
+            for name in ("__iter__", "__aiter__"):
+                method = self.attribute(type_, name, None)
+                if isinstance(method, Func):
+                    made = self.call_function(method.function, type_)
+                    if isinstance(made, Gen):
+                        return made.element
+            return None
+        if isinstance(type_, Any_):
+            return union([self.element(m) for m in type_.members])
+        return None
+
+    def item(self, type_: Type, index: int) -> Type:
+        if isinstance(type_, Tup):
+            return type_.items[index] if index < len(type_.items) else None
+        if isinstance(type_, Any_):
+            return union([self.item(m, index) for m in type_.members])
+        if isinstance(type_, Inst) and type_.of in SEQUENCES:
+            return type_.args[0] if type_.args else None
+        return None
+
+    def subscript(self, type_: Type, index: Recipe, function: Function, at: Place) -> Type:
+        if isinstance(type_, Tup):
+            if index and index[0] == "const" and isinstance(index[1], int) and -len(type_.items) <= index[1] < len(type_.items):
+                return type_.items[index[1]]
+            return None
+        if isinstance(type_, Inst):
+            if isinstance(type_.of, Klass):
+                method = self.attribute(type_, "__getitem__", None)
+                if isinstance(method, Func):
+                    return self.call_function(method.function, type_)
+                return None
+            if type_.of in MAPPINGS:
+                return type_.args[1] if len(type_.args) > 1 else None
+            if type_.of in SEQUENCES:
+                if index and index[0] == "slice":
+                    return type_
+                return type_.args[0] if type_.args else None
+            known = self.known.method(type_.of, "__getitem__")
+            return self.parse_type(known.returns) if known is not None else None
+        if isinstance(type_, (Lib, Cls)):
+            return type_
+        if isinstance(type_, Any_):
+            return union([self.subscript(m, index, function, at) for m in type_.members])
+        return None
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """A callable as messages name it."""
+    if recipe and recipe[0] == "name":
+        return str(recipe[1])
+    if recipe and recipe[0] == "attr":
+        return str(recipe[2])
+    return "function"
+
+
+def _vague(type_: Type) -> bool:
+    """Annotations that say less than a look at the value: Any, object, bare callables."""
+    return isinstance(type_, Inst) and type_.of in (
+        "builtins.object", "typing.Any", "typing.Callable", "collections.abc.Callable"
+    )  # fmt: skip
+
+
+def _plain(type_: Type) -> Type:
+    return Inst(type_.of) if isinstance(type_, Inst) else type_
+
+
+def _last(recipe: Recipe) -> str | None:
+    if not recipe:
+        return None
+    if recipe[0] == "sub":
+        return _last(recipe[1])
+    if recipe[0] in ("name", "const"):
+        return str(recipe[1])
+    if recipe[0] == "attr":
+        return str(recipe[2])
+    return None
+
+
+def _short(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _short_call(path: str) -> str:
+    """Names of the standard library and of modules keep their module: `asyncio.sleep`, `httpx.get`."""
+    parts = path.split(".")
+    return path if len(parts) <= 2 else ".".join((parts[0], parts[-1]))
+
+
+_EMPTY_BASES = {
+    "builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol",
+    "typing_extensions.Generic", "typing.NamedTuple", "typing.TypedDict", "typing_extensions.TypedDict",
+    "pydantic.BaseModel", "pydantic.main.BaseModel", "enum.Enum", "enum.IntEnum", "enum.StrEnum",
+    "builtins.Exception", "builtins.str", "builtins.int", "pydantic_settings.BaseSettings",
+    "pydantic.v1.BaseModel", "pydantic.generics.GenericModel", "pydantic.RootModel",
+}  # fmt: skip
+
+_RECIPES: dict[str, Callable[[Any, Recipe, Function, Place], Type]] = {
+    "name": Evaluator.r_name,
+    "attr": Evaluator.r_attr,
+    "call": Evaluator.r_call,
+    "await": Evaluator.r_await,
+    "sub": Evaluator.r_sub,
+    "any": Evaluator.r_any,
+    "const": Evaluator.r_const,
+    "display": Evaluator.r_display,
+    "dict": Evaluator.r_dict,
+    "comp": Evaluator.r_comp,
+    "lambda": Evaluator.r_lambda,
+    "def": Evaluator.r_def,
+    "class": Evaluator.r_class,
+    "import": Evaluator.r_import,
+    "from": Evaluator.r_from,
+    "enter": Evaluator.r_enter,
+    "iter": Evaluator.r_iter,
+    "item": Evaluator.r_item,
+    "cmp": Evaluator.r_bool,
+    "not": Evaluator.r_bool,
+    "str": Evaluator.r_str,
+    "binop": Evaluator.r_binop,
+}
+
+Special = Callable[[Evaluator, str, "CallSite | None", Module], Type]
+
+
+def _first(evaluator: Evaluator, site: CallSite | None, module: Module, index: int = 0) -> Type:
+    if site is None or len(site.args) <= index or site.args[index][1] is not None:
+        return None
+    return evaluator.at_site(site.args[index][0], site, module)
+
+
+def _super(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    if site is None:
+        return None
+    method = module.functions[site.function].method_around()
+    if method is None or method.klass is None:
+        return None
+    return Super(method.klass, method.klass)
+
+
+def _type(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    value = _first(e, site, module)
+    if isinstance(value, Inst):
+        return Cls(value.of) if isinstance(value.of, Klass) else Lib(value.of)
+    return None
+
+
+def _getattr(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    if site is None or len(site.args) < 2 or not site.args[1][0] or site.args[1][0][0] != "const":
+        return None
+    name = site.args[1][0][1]
+    function = module.functions[site.function]
+    return e.attribute(_first(e, site, module), name, function) if isinstance(name, str) else None
+
+
+def _partial(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    value = _first(e, site, module)
+    return Part(value, site) if value is not None else None
+
+
+def _cast(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    if site is None or len(site.args) != 2:
+        return None
+    function = module.functions[site.function]
+    target = site.args[0][0]
+    if target and target[0] == "const" and isinstance(target[1], str):
+        target = ("name", target[1]) if target[1].isidentifier() else None
+    return e.annotation(target, function)
+
+
+def _same(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return _first(e, site, module)
+
+
+def _sequence(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    kind = path if path in ("builtins.set", "builtins.tuple", "builtins.frozenset") else "builtins.list"
+    return Inst(kind, (e.element(_first(e, site, module)),), True)
+
+
+def _iterator(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Gen(e.element(_first(e, site, module)), False)
+
+
+def _enumerate(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Gen(Tup((Inst("builtins.int"), e.element(_first(e, site, module)))), False)
+
+
+def _zip(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    if site is None:
+        return None
+    items = tuple(
+        e.element(e.at_site(r, site, module)) if not (r and r[0] == "star") else None
+        for r, k in site.args
+        if k is None
+    )
+    return Gen(Tup(items), False)
+
+
+def _next(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return e.element(_first(e, site, module))
+
+
+def _anext(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Coro(e.element(_first(e, site, module)), "anext")
+
+
+def _wait_for(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Coro(e.awaited(_first(e, site, module)), _short_call(path))
+
+
+def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    result: Type = Inst("builtins.list", (None,))
+    if site is not None:
+        positional = [r for r, k in site.args if k is None]
+        if positional and not any(r and r[0] == "star" for r in positional) and len(positional) <= 12:
+            result = Tup(tuple(e.awaited(e.at_site(r, site, module)) for r in positional))
+        elif len(positional) == 1 and positional[0]:
+            values = e.element(e.at_site(positional[0][1], site, module))
+            result = Inst("builtins.list", (e.awaited(values),))
+    return Coro(result, "asyncio.gather", eager=True)
+
+
+def _map(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    value = _first(e, site, module)
+    return Gen(e._result_of(value, module), False)
+
+
+def _dict(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Inst("builtins.dict", (None, None), True)
+
+
+_SPECIAL: dict[str, Special] = {
+    "builtins.super": _super,
+    "builtins.type": _type,
+    "builtins.getattr": _getattr,
+    "functools.partial": _partial,
+    "functools.partialmethod": _partial,
+    "typing.cast": _cast,
+    "copy.copy": _same,
+    "copy.deepcopy": _same,
+    "builtins.list": _sequence,
+    "builtins.set": _sequence,
+    "builtins.tuple": _sequence,
+    "builtins.frozenset": _sequence,
+    "builtins.sorted": _sequence,
+    "builtins.iter": _iterator,
+    "builtins.aiter": _same,
+    "builtins.reversed": _iterator,
+    "builtins.filter": _iterator,
+    "itertools.islice": _iterator,
+    "builtins.enumerate": _enumerate,
+    "builtins.zip": _zip,
+    "builtins.next": _next,
+    "builtins.anext": _anext,
+    "builtins.map": _map,
+    "builtins.dict": _dict,
+    "asyncio.wait_for": _wait_for,
+    "asyncio.shield": _wait_for,
+    "asyncio.gather": _gather,
+}

@@ -1,0 +1,912 @@
+"""One module's text → ModuleFacts, in one walk over the standard library's `ast`; no other module is needed."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from asynclint.facts.model import (
+    AttributeBinding,
+    Binding,
+    Block,
+    CallSite,
+    ClassFacts,
+    FunctionFacts,
+    ModuleFacts,
+    Parameter,
+    Recipe,
+    Use,
+)
+
+Role = tuple[Any, ...]
+
+STMT: Role = ("stmt",)
+RETURN: Role = ("return",)
+YIELD: Role = ("yield",)
+TEST: Role = ("test",)
+NOT: Role = ("not",)
+CMP: Role = ("cmp",)
+FSTR: Role = ("fstr",)
+OP: Role = ("op",)
+SUB: Role = ("sub",)
+INDEX: Role = ("index",)
+ELEM: Role = ("elem",)
+DICTVAL: Role = ("dictval",)
+DICTKEY: Role = ("dictkey",)
+STORE: Role = ("store",)
+CALLEE: Role = ("callee",)
+WITH: Role = ("with",)
+AWITH: Role = ("awith",)
+FOR: Role = ("for",)
+AFOR: Role = ("afor",)
+DECORATOR: Role = ("decorator",)
+DEFAULT: Role = ("default",)
+ANNOTATION: Role = ("annotation",)
+BASE: Role = ("base",)
+RAISE: Role = ("raise",)
+UNPACK: Role = ("unpack",)
+
+MAX_STRING = 120
+DEEP_STACK = 256 * 1024 * 1024
+DEEP_RECURSION = 60_000
+
+
+class TooDeep(Exception):
+    """The source nests deeper than can be followed."""
+
+
+def extract(text: str, module: str, is_package: bool) -> ModuleFacts:
+    """Read one module.
+
+    Raises SyntaxError (also for NUL bytes) where the text does not parse on this Python, and TooDeep where it nests
+    beyond reason.
+    """
+    try:
+        return _extract(text, module, is_package)
+    except (RecursionError, MemoryError):
+        return _in_deep_thread(lambda: _extract(text, module, is_package))
+
+
+def parse(text: str) -> ast.Module:
+    """`ast.parse` without the warnings that the compiler has about other people's string escapes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except ValueError as error:
+            raise SyntaxError(str(error)) from None
+
+
+def _extract(text: str, module: str, is_package: bool) -> ModuleFacts:
+    tree = parse(text)
+    extractor = _Extractor(module, is_package)
+    extractor.module_body(tree)
+    return extractor.facts
+
+
+def _in_deep_thread(work: Callable[[], ModuleFacts]) -> ModuleFacts:
+    """Run `work` with a stack that deep nesting needs: generated code has thousands of chained calls."""
+    outcome: list[ModuleFacts | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            outcome.append(error)
+
+    limit = sys.getrecursionlimit()
+    size = threading.stack_size(DEEP_STACK)
+    sys.setrecursionlimit(DEEP_RECURSION)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+    result = outcome[0]
+    if isinstance(result, (RecursionError, MemoryError)):
+        raise TooDeep
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+class _Extractor:
+    """The walk. `fn` is the function whose body is being read, `block` the innermost suite."""
+
+    def __init__(self, module: str, is_package: bool) -> None:
+        self.facts = ModuleFacts(module, is_package)
+        self.fn: FunctionFacts = None  # type: ignore[assignment]
+        self.block = 0
+        self.group = 0
+        self.depth = 0
+        self.bound_at: tuple[int, int] | None = None
+        """Where an assignment takes effect: at its end, so that its own value sees the names before it."""
+
+    # -- scopes ---------------------------------------------------------------------------------
+
+    def module_body(self, tree: ast.Module) -> None:
+        self._open("<module>", "<module>", "module", -1, 1, 0, len(tree.body) and _end(tree.body), 1)
+        self._statements(tree.body)
+
+    def _open(
+        self,
+        name: str,
+        qualname: str,
+        kind: str,
+        cls: int,
+        line: int,
+        col: int,
+        end_line: int,
+        first_line: int,
+    ) -> FunctionFacts:
+        facts = self.facts
+        fn = FunctionFacts(
+            len(facts.functions),
+            name,
+            qualname,
+            kind,
+            self.fn.index if self.fn else -1,
+            cls,
+            line,
+            col,
+            end_line,
+            first_line,
+        )
+        facts.functions.append(fn)
+        fn.root_block = self._new_block(-1, "body", None, line)
+        self.fn = fn
+        self.block = fn.root_block
+        return fn
+
+    def _new_block(self, parent: int, kind: str, info: Recipe, line: int, group: int = 0) -> int:
+        blocks = self.facts.blocks
+        blocks.append(Block(parent, kind, group, info, line))
+        return len(blocks) - 1
+
+    def _suite(
+        self, body: list[ast.stmt], kind: str, info: Recipe, line: int, group: int = 0
+    ) -> None:
+        outer = self.block
+        self.block = self._new_block(outer, kind, info, line, group)
+        self._statements(body)
+        self.block = outer
+
+    def _statements(self, body: list[ast.stmt]) -> None:
+        for node in body:
+            handler = _STATEMENTS.get(type(node))
+            if handler is not None:
+                handler(self, node)
+        if body:
+            last = body[-1]
+            block = self.facts.blocks[self.block]
+            if isinstance(last, (ast.Return, ast.Raise)):
+                block.ends = block.raises = True
+            elif isinstance(last, (ast.Continue, ast.Break)):
+                block.ends = True
+            elif isinstance(last, ast.If) and last.orelse:
+                # `if a: return … else: raise …` ends the block that holds it.
+                inner = [
+                    b for b in self.facts.blocks[self.block + 1 :] if b.parent == self.block
+                ][-2:]
+                if len(inner) == 2 and all(b.ends for b in inner):
+                    block.ends = True
+                    block.raises = all(b.raises for b in inner)
+
+    # -- statements -----------------------------------------------------------------------------
+
+    def s_expr(self, node: ast.Expr) -> None:
+        value = node.value
+        if type(value) is ast.Constant:
+            return
+        self.expr(value, STMT)
+
+    def s_assign(self, node: ast.Assign) -> None:
+        targets = node.targets
+        first = targets[0]
+        role: Role = STORE
+        if type(first) is ast.Name:
+            role = ("assign", first.id) if len(targets) == 1 else ("assign", first.id, "more")
+        elif type(first) in (ast.Tuple, ast.List):
+            role = UNPACK
+        value = self.expr(node.value, role)
+        if role[0] == "assign" and len(role) == 2 and _holds_call(value):
+            self._track(role[1])
+        self.bound_at = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+        for target in targets:
+            self._bind(target, value, None, "assign")
+        self.bound_at = None
+        if (
+            type(first) is ast.Name
+            and first.id == "__all__"
+            and self.fn.kind == "module"
+            and type(node.value) in (ast.List, ast.Tuple)
+        ):
+            self.facts.exports = tuple(
+                e.value
+                for e in node.value.elts  # type: ignore[attr-defined]
+                if type(e) is ast.Constant and isinstance(e.value, str)
+            )
+
+    def s_ann_assign(self, node: ast.AnnAssign) -> None:
+        annotation = self.annotation(node.annotation)
+        value: Recipe = None
+        target = node.target
+        if node.value is not None:
+            role: Role = ("assign", target.id) if type(target) is ast.Name else STORE
+            value = self.expr(node.value, role)
+            if role[0] == "assign" and _holds_call(value):
+                self._track(role[1])
+        self.bound_at = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+        self._bind(target, value, annotation, "ann" if node.value is None else "assign")
+        self.bound_at = None
+
+    def s_aug_assign(self, node: ast.AugAssign) -> None:
+        self.expr(node.value, OP)
+        if type(node.target) is ast.Name:
+            self.fn.loaded.add(node.target.id)
+            self._bind(node.target, None, None, "aug")
+        else:
+            self.expr(node.target, OP)
+
+    def s_return(self, node: ast.Return) -> None:
+        recipe = self.expr(node.value, RETURN) if node.value is not None else ("const", None)
+        self.fn.returns.append((recipe, node.lineno, self.block))
+
+    def s_raise(self, node: ast.Raise) -> None:
+        if node.exc is not None:
+            self.expr(node.exc, RAISE)
+        if node.cause is not None:
+            self.expr(node.cause, RAISE)
+
+    def s_if(self, node: ast.If) -> None:
+        test = self.expr(node.test, TEST)
+        self.group += 1
+        group = self.group
+        self._suite(node.body, "if", test, node.lineno, group)
+        if node.orelse:
+            self._suite(node.orelse, "else", test, node.lineno, group)
+
+    def s_while(self, node: ast.While) -> None:
+        outer = self.block
+        self.block = self._new_block(outer, "while", None, node.lineno)
+        inside = self.block
+        test = self.expr(node.test, TEST)
+        self.facts.blocks[inside].info = test
+        self._statements(node.body)
+        # A loop body that ends in `break` or `continue` does not end what follows the loop.
+        self.block = outer
+        if node.orelse:
+            self._suite(node.orelse, "loopelse", test, node.lineno)
+
+    def s_for(self, node: ast.For | ast.AsyncFor) -> None:
+        is_async = type(node) is ast.AsyncFor
+        iterable = self.expr(node.iter, AFOR if is_async else FOR)
+        self._site("afor" if is_async else "for", iterable, node.iter)
+        if is_async:
+            self.fn.awaits.append((node.lineno, self.block))
+        outer = self.block
+        self.block = self._new_block(outer, "afor" if is_async else "for", iterable, node.lineno)
+        self._bind(node.target, ("iter", iterable, is_async), None, "for")
+        self._statements(node.body)
+        self.block = outer
+        if node.orelse:
+            self._suite(node.orelse, "loopelse", iterable, node.lineno)
+
+    def s_with(self, node: ast.With | ast.AsyncWith) -> None:
+        is_async = type(node) is ast.AsyncWith
+        outer = self.block
+        items: list[Recipe] = []
+        if is_async:
+            self.fn.awaits.append((node.lineno, self.block))
+        for item in node.items:
+            recipe = self.expr(item.context_expr, AWITH if is_async else WITH)
+            self._site("awith" if is_async else "with", recipe, item.context_expr)
+            items.append(recipe)
+            if item.optional_vars is not None:
+                # Later items of the same statement see the names of the earlier ones.
+                self._bind(item.optional_vars, ("enter", recipe, is_async), None, "with")
+        self.block = self._new_block(
+            outer, "awith" if is_async else "with", tuple(items), node.lineno
+        )
+        inside = self.facts.blocks[self.block]
+        self._statements(node.body)
+        self.block = outer
+        if inside.raises and type(node.body[-1]) is ast.Return:
+            # A final return leaves the function; a final raise may be swallowed by the manager.
+            self.facts.blocks[outer].ends = self.facts.blocks[outer].raises = True
+
+    def s_try(self, node: ast.Try) -> None:
+        self.group += 1
+        group = self.group
+        self._suite(node.body, "try", None, node.lineno, 0)
+        for handler in node.handlers:
+            outer = self.block
+            caught = self.expr(handler.type, INDEX) if handler.type is not None else None
+            self.block = self._new_block(outer, "except", caught, handler.lineno, group)
+            if handler.name:
+                self._bind_name(handler.name, ("caught", caught), None, "except", handler)
+            self._statements(handler.body)
+            self.block = outer
+        if node.orelse:
+            self._suite(node.orelse, "tryelse", None, node.lineno, group)
+        if node.finalbody:
+            self._suite(node.finalbody, "finally", None, node.lineno)
+
+    def s_match(self, node: ast.Match) -> None:
+        subject = self.expr(node.subject, TEST)
+        self.group += 1
+        group = self.group
+        for case in node.cases:
+            outer = self.block
+            self.block = self._new_block(outer, "case", subject, case.pattern.lineno, group)
+            self._pattern(case.pattern)
+            if case.guard is not None:
+                self.expr(case.guard, TEST)
+            self._statements(case.body)
+            self.block = outer
+
+    def _pattern(self, pattern: ast.pattern) -> None:
+        for node in ast.walk(pattern):
+            name = getattr(node, "name", None) or getattr(node, "rest", None)
+            if isinstance(name, str):
+                self._bind_name(name, None, None, "match", pattern)
+            elif isinstance(node, ast.MatchClass):
+                self.expr(node.cls, INDEX)
+
+    def s_import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.asname:
+                self._bind_name(alias.asname, ("import", alias.name), None, "import", node)
+            else:
+                top = alias.name.partition(".")[0]
+                # `import a.b` binds a, and makes a.b reachable through it.
+                self._bind_name(top, ("import", top), None, "import", node)
+
+    def s_import_from(self, node: ast.ImportFrom) -> None:
+        module = node.module or ""
+        for alias in node.names:
+            if alias.name == "*":
+                self.facts.stars.append((node.level, module))
+            else:
+                self._bind_name(
+                    alias.asname or alias.name,
+                    ("from", node.level, module, alias.name),
+                    None,
+                    "import",
+                    node,
+                )
+
+    def s_global(self, node: ast.Global) -> None:
+        self.fn.globals.update(node.names)
+
+    def s_nonlocal(self, node: ast.Nonlocal) -> None:
+        self.fn.nonlocals.update(node.names)
+
+    def s_delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if type(target) is ast.Name:
+                self._bind(target, None, None, "del")
+            else:
+                self.expr(target, INDEX)
+
+    def s_assert(self, node: ast.Assert) -> None:
+        self.expr(node.test, TEST)
+        if node.msg is not None:
+            self.expr(node.msg, OP)
+
+    def s_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        outer = self.fn
+        decorators = [self.expr(d, DECORATOR) for d in node.decorator_list]
+        params = self._params(node.args, annotations=True)
+        returns = self.annotation(node.returns)
+        cls = self._class_index(outer)
+        qualname = node.name if outer.kind == "module" else f"{outer.qualname}.{node.name}"
+        first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+        outer_block, outer_depth = self.block, self.depth
+        fn = self._open(
+            node.name,
+            qualname,
+            "async" if type(node) is ast.AsyncFunctionDef else "def",
+            cls,
+            node.lineno,
+            node.col_offset,
+            node.end_lineno or node.lineno,
+            first,
+        )
+        fn.decorators = decorators
+        fn.params = params
+        fn.returns_annotation = returns
+        fn.stub = _is_stub(node.body)
+        self.depth = 0
+        self._statements(node.body)
+        self.fn, self.block, self.depth = outer, outer_block, outer_depth
+        self._bind_name(node.name, ("def", fn.index), None, "def", node)
+
+    def s_class(self, node: ast.ClassDef) -> None:
+        outer = self.fn
+        decorators = [self.expr(d, DECORATOR) for d in node.decorator_list]
+        bases = [self.expr(b, BASE) for b in node.bases]
+        keywords = [(k.arg, self.expr(k.value, BASE)) for k in node.keywords]
+        qualname = node.name if outer.kind == "module" else f"{outer.qualname}.{node.name}"
+        index = len(self.facts.classes)
+        cls = ClassFacts(
+            index, node.name, qualname, -1, outer.index, node.lineno, bases, keywords, decorators
+        )
+        self.facts.classes.append(cls)
+        outer_block = self.block
+        first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+        body = self._open(
+            node.name,
+            qualname,
+            "class",
+            -1,
+            node.lineno,
+            node.col_offset,
+            node.end_lineno or node.lineno,
+            first,
+        )
+        cls.body = body.index
+        body.cls = index
+        self._statements(node.body)
+        self.fn, self.block = outer, outer_block
+        self._bind_name(node.name, ("class", index), None, "class", node)
+
+    def _class_index(self, outer: FunctionFacts) -> int:
+        return outer.cls if outer.kind == "class" else -1
+
+    def _params(self, args: ast.arguments, annotations: bool) -> list[Parameter]:
+        params: list[Parameter] = []
+        positional = args.posonlyargs + args.args
+        missing = len(positional) - len(args.defaults)
+        for i, arg in enumerate(positional):
+            default = self.expr(args.defaults[i - missing], DEFAULT) if i >= missing else None
+            params.append(Parameter(arg.arg, "pos", self.annotation(arg.annotation), default))
+        if args.vararg:
+            params.append(
+                Parameter(args.vararg.arg, "args", self.annotation(args.vararg.annotation), None)
+            )
+        for arg, value in zip(args.kwonlyargs, args.kw_defaults):
+            default = self.expr(value, DEFAULT) if value is not None else None
+            params.append(Parameter(arg.arg, "kw", self.annotation(arg.annotation), default))
+        if args.kwarg:
+            params.append(
+                Parameter(args.kwarg.arg, "kwargs", self.annotation(args.kwarg.annotation), None)
+            )
+        return params
+
+    # -- bindings -------------------------------------------------------------------------------
+
+    def _bind(self, target: ast.expr, value: Recipe, annotation: Recipe, kind: str) -> None:
+        cls = type(target)
+        if cls is ast.Name:
+            self._bind_name(target.id, value, annotation, kind, target)  # type: ignore[attr-defined]
+        elif cls is ast.Attribute:
+            base = self.expr(target.value, CALLEE)  # type: ignore[attr-defined]
+            self.fn.attribute_bindings.append(
+                AttributeBinding(
+                    base,
+                    target.attr,  # type: ignore[attr-defined]
+                    value,
+                    annotation,
+                    target.lineno,
+                    target.col_offset,
+                    self.block,
+                )
+            )
+        elif cls is ast.Subscript:
+            base = self.expr(target.value, CALLEE)  # type: ignore[attr-defined]
+            self.expr(target.slice, INDEX)  # type: ignore[attr-defined]
+            self.fn.attribute_bindings.append(
+                AttributeBinding(
+                    base, "[]", value, annotation, target.lineno, target.col_offset, self.block
+                )
+            )
+        elif cls in (ast.Tuple, ast.List):
+            for i, element in enumerate(target.elts):  # type: ignore[attr-defined]
+                if type(element) is ast.Starred:
+                    self._bind(element.value, None, None, "unpack")
+                else:
+                    self._bind(element, ("item", value, i), None, "unpack")
+        elif cls is ast.Starred:
+            self._bind(target.value, None, None, "unpack")  # type: ignore[attr-defined]
+
+    def _bind_name(
+        self, name: str, value: Recipe, annotation: Recipe, kind: str, node: ast.AST
+    ) -> None:
+        line, col = self.bound_at or (node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        binding = Binding(value, annotation, line, col, self.block, kind)
+        bindings = self.fn.bindings
+        if name in bindings:
+            bindings[name].append(binding)
+        else:
+            bindings[name] = [binding]
+
+    def _track(self, name: str) -> None:
+        """From here on, remember how `name` is read: it may hold a coroutine or a task."""
+        self.fn.uses.setdefault(name, [])
+
+    # -- expressions ----------------------------------------------------------------------------
+
+    def expr(self, node: ast.expr, role: Role) -> Recipe:
+        handler = _EXPRESSIONS.get(type(node))
+        if handler is None:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.expr(child, OP)
+            return None
+        return handler(self, node, role)
+
+    def e_name(self, node: ast.Name, role: Role) -> Recipe:
+        name = node.id
+        fn = self.fn
+        if name in fn.uses:
+            fn.uses[name].append(Use(role, node.lineno, node.col_offset, self.block))
+        else:
+            fn.loaded.add(name)
+        return ("name", name)
+
+    def e_constant(self, node: ast.Constant, role: Role) -> Recipe:
+        value = node.value
+        if isinstance(value, (str, bytes)) and len(value) > MAX_STRING:
+            value = value[:MAX_STRING]
+        return ("const", value)
+
+    def e_attribute(self, node: ast.Attribute, role: Role) -> Recipe:
+        base = self.expr(node.value, ("attr", node.attr, role[0]))
+        recipe = ("attr", base, node.attr)
+        if role[0] != "callee" and type(node.ctx) is ast.Load:
+            self.fn.loads.append(
+                (
+                    recipe,
+                    node.lineno,
+                    node.col_offset,
+                    node.end_lineno or node.lineno,
+                    node.end_col_offset or 0,
+                    role,
+                    self.block,
+                )
+            )
+        return recipe
+
+    def e_call(self, node: ast.Call, role: Role) -> Recipe:
+        self.depth += 1
+        fn = self.fn
+        if self.depth > fn.depth:
+            fn.depth = self.depth
+        callee = self.expr(node.func, CALLEE)
+        calls = self.facts.calls
+        index = len(calls)
+        site = CallSite(
+            index,
+            "call",
+            fn.index,
+            callee,
+            (),
+            role,
+            self.block,
+            node.lineno,
+            node.col_offset,
+            node.end_lineno or node.lineno,
+            node.end_col_offset or 0,
+        )
+        calls.append(site)
+        fn.calls.append(index)
+        if node.args or node.keywords:
+            args: list[tuple[Recipe, str | None]] = []
+            for i, arg in enumerate(node.args):
+                args.append((self.expr(arg, ("arg", index, i)), None))
+            for keyword in node.keywords:
+                name = keyword.arg or "**"
+                args.append((self.expr(keyword.value, ("arg", index, name)), name))
+            site.args = tuple(args)
+        self.depth -= 1
+        return ("call", index)
+
+    def e_await(self, node: ast.Await, role: Role) -> Recipe:
+        self.fn.awaits.append((node.lineno, self.block))
+        return ("await", self.expr(node.value, ("await", role)))
+
+    def e_subscript(self, node: ast.Subscript, role: Role) -> Recipe:
+        base = self.expr(node.value, SUB)
+        return ("sub", base, self.expr(node.slice, INDEX))
+
+    def e_bool_op(self, node: ast.BoolOp, role: Role) -> Recipe:
+        # All but the last value are tested; the last one is the expression's own value.
+        recipes = [self.expr(v, TEST) for v in node.values[:-1]]
+        outer = self.block
+        self.block = self._new_block(outer, "if", recipes[-1] if isinstance(node.op, ast.And) else ("not", recipes[-1]), node.lineno)
+        recipes.append(self.expr(node.values[-1], ("bool", role) if role[0] == "stmt" else role))
+        self.block = outer
+        if isinstance(node.op, ast.And):
+            return ("any", tuple(recipes), "and")
+        return ("any", tuple(recipes), "or")
+
+    def e_if_exp(self, node: ast.IfExp, role: Role) -> Recipe:
+        test = self.expr(node.test, TEST)
+        self.group += 1
+        group = self.group
+        outer = self.block
+        self.block = self._new_block(outer, "if", test, node.lineno, group)
+        body = self.expr(node.body, role)
+        self.block = self._new_block(outer, "else", test, node.lineno, group)
+        orelse = self.expr(node.orelse, role)
+        self.block = outer
+        return ("any", (body, orelse), "if")
+
+    def e_compare(self, node: ast.Compare, role: Role) -> Recipe:
+        identity = all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
+        inner: Role = ("is",) if identity else CMP
+        left = self.expr(node.left, inner)
+        rights = [self.expr(c, inner) for c in node.comparators]
+        if len(rights) == 1:
+            return ("cmp", type(node.ops[0]).__name__, left, rights[0])
+        return ("cmp", "?", left, None)
+
+    def e_unary(self, node: ast.UnaryOp, role: Role) -> Recipe:
+        if isinstance(node.op, ast.Not):
+            return ("not", self.expr(node.operand, NOT))
+        operand = self.expr(node.operand, OP)
+        if operand and operand[0] == "const" and isinstance(operand[1], (int, float)):
+            return ("const", -operand[1]) if isinstance(node.op, ast.USub) else operand
+        return None
+
+    def e_binop(self, node: ast.BinOp, role: Role) -> Recipe:
+        self.depth += 1
+        if self.depth > self.fn.depth:
+            self.fn.depth = self.depth
+        recipe = ("binop", self.expr(node.left, OP), self.expr(node.right, OP))
+        self.depth -= 1
+        return recipe
+
+    def e_display(self, node: ast.List | ast.Tuple | ast.Set, role: Role) -> Recipe:
+        kind = type(node).__name__.lower()
+        element: Role = ("elem", role)
+        return ("display", kind, tuple([self.expr(e, element) for e in node.elts]))
+
+    def e_dict(self, node: ast.Dict, role: Role) -> Recipe:
+        keys = tuple([self.expr(k, DICTKEY) if k is not None else None for k in node.keys])
+        value_role: Role = ("dictval", role)
+        values = tuple([self.expr(v, value_role) for v in node.values])
+        return ("dict", keys, values)
+
+    def e_comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, role: Role
+    ) -> Recipe:
+        kind = _COMPREHENSIONS[type(node)]
+        outer = self.block
+        first: Recipe = None
+        for i, generator in enumerate(node.generators):
+            is_async = bool(generator.is_async)
+            iterable = self.expr(generator.iter, AFOR if is_async else FOR)
+            self._site("afor" if is_async else "for", iterable, generator.iter)
+            if is_async:
+                self.fn.awaits.append((node.lineno, self.block))
+            if i == 0:
+                first = iterable
+            self.block = self._new_block(self.block, "comp", iterable, node.lineno)
+            self._bind(generator.target, ("iter", iterable, is_async), None, "for")
+            for test in generator.ifs:
+                recipe = self.expr(test, TEST)
+                self.block = self._new_block(self.block, "if", recipe, node.lineno)
+        if isinstance(node, ast.DictComp):
+            self.expr(node.key, DICTKEY)
+            elt = self.expr(node.value, ("comp", kind, role))
+        else:
+            elt = self.expr(node.elt, ("comp", kind, role))
+        self.block = outer
+        return ("comp", kind, elt, first)
+
+    def e_lambda(self, node: ast.Lambda, role: Role) -> Recipe:
+        params = self._params(node.args, annotations=False)
+        outer, outer_block, outer_depth = self.fn, self.block, self.depth
+        fn = self._open(
+            "<lambda>",
+            f"{outer.qualname}.<lambda>" if outer.kind != "module" else "<lambda>",
+            "lambda",
+            -1,
+            node.lineno,
+            node.col_offset,
+            node.end_lineno or node.lineno,
+            node.lineno,
+        )
+        fn.params = params
+        fn.returns.append((self.expr(node.body, RETURN), node.lineno, self.block))
+        self.fn, self.block, self.depth = outer, outer_block, outer_depth
+        return ("lambda", fn.index)
+
+    def e_joined_str(self, node: ast.JoinedStr, role: Role) -> Recipe:
+        for value in node.values:
+            if type(value) is ast.FormattedValue:
+                self.expr(value.value, FSTR)
+                if value.format_spec is not None:
+                    self.expr(value.format_spec, FSTR)
+        return ("str",)
+
+    def e_starred(self, node: ast.Starred, role: Role) -> Recipe:
+        return ("star", self.expr(node.value, ("star", role)))
+
+    def e_yield(self, node: ast.Yield, role: Role) -> Recipe:
+        recipe = self.expr(node.value, YIELD) if node.value is not None else ("const", None)
+        self.fn.generator = True
+        self.fn.yields.append((recipe, node.lineno, self.block))
+        return None
+
+    def e_yield_from(self, node: ast.YieldFrom, role: Role) -> Recipe:
+        recipe = self.expr(node.value, FOR)
+        self._site("for", recipe, node.value)
+        self.fn.generator = True
+        self.fn.yields.append((("iter", recipe, False), node.lineno, self.block))
+        return None
+
+    def e_named(self, node: ast.NamedExpr, role: Role) -> Recipe:
+        value = self.expr(node.value, ("walrus", role))
+        self._bind(node.target, value, None, "walrus")
+        return value
+
+    def e_slice(self, node: ast.Slice, role: Role) -> Recipe:
+        parts = [self.expr(p, INDEX) if p is not None else None for p in (node.lower, node.upper)]
+        if node.step is not None:
+            self.expr(node.step, INDEX)
+        return ("slice", parts[0], parts[1])
+
+    def _site(self, kind: str, callee: Recipe, node: ast.expr) -> None:
+        """Record an implicit call on the object that `node` gives."""
+        calls = self.facts.calls
+        index = len(calls)
+        calls.append(
+            CallSite(
+                index,
+                kind,
+                self.fn.index,
+                callee,
+                (),
+                STMT,
+                self.block,
+                node.lineno,
+                node.col_offset,
+                node.end_lineno or node.lineno,
+                node.end_col_offset or 0,
+            )
+        )
+        self.fn.calls.append(index)
+
+    # -- annotations ----------------------------------------------------------------------------
+
+    def annotation(self, node: ast.expr | None) -> Recipe:
+        """An annotation as a recipe; strings in it are parsed, calls (`Depends(f)` in Annotated) are call sites."""
+        if node is None:
+            return None
+        cls = type(node)
+        if cls is ast.Name:
+            self.fn.loaded.add(node.id)  # type: ignore[attr-defined]
+            return ("name", node.id)  # type: ignore[attr-defined]
+        if cls is ast.Attribute:
+            return ("attr", self.annotation(node.value), node.attr)  # type: ignore[attr-defined]
+        if cls is ast.Constant:
+            value = node.value  # type: ignore[attr-defined]
+            if isinstance(value, str):
+                return self._string_annotation(value)
+            return ("const", value)
+        if cls is ast.Subscript:
+            base = self.annotation(node.value)  # type: ignore[attr-defined]
+            if base and base[-1] == "Literal":
+                return ("sub", base, None)
+            return ("sub", base, self.annotation(node.slice))  # type: ignore[attr-defined]
+        if cls in (ast.Tuple, ast.List):
+            return ("display", "tuple", tuple([self.annotation(e) for e in node.elts]))  # type: ignore[attr-defined]
+        if cls is ast.BinOp:
+            return ("any", (self.annotation(node.left), self.annotation(node.right)), "or")  # type: ignore[attr-defined]
+        if cls is ast.Call:
+            return self.expr(node, ANNOTATION)
+        return None
+
+    def _string_annotation(self, text: str) -> Recipe:
+        if text.isidentifier():
+            return ("name", text)
+        if len(text) > 2000:
+            return None
+        try:
+            node = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if any(isinstance(n, (ast.Call, ast.Lambda)) for n in ast.walk(node)):
+            return None
+        return self.annotation(node)
+
+
+def _end(body: list[ast.stmt]) -> int:
+    return body[-1].end_lineno or body[-1].lineno
+
+
+def _holds_call(recipe: Recipe) -> bool:
+    """Whether a value may be the very result of a call, or a fresh container of such."""
+    if not recipe:
+        return False
+    if recipe[0] == "call" or recipe[0] in ("display", "comp"):
+        return True
+    return recipe[0] == "any" and any(_holds_call(r) for r in recipe[1])
+
+
+def _is_stub(body: list[ast.stmt]) -> bool:
+    for node in body:
+        if isinstance(node, ast.Pass):
+            continue
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            exc = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            if isinstance(exc, ast.Name) and exc.id == "NotImplementedError":
+                continue
+        return False
+    return True
+
+
+_COMPREHENSIONS = {
+    ast.ListComp: "list",
+    ast.SetComp: "set",
+    ast.GeneratorExp: "generator",
+    ast.DictComp: "dict",
+}
+
+_STATEMENTS: dict[type[ast.stmt], Callable[[Any, Any], None]] = {
+    ast.Expr: _Extractor.s_expr,
+    ast.Assign: _Extractor.s_assign,
+    ast.AnnAssign: _Extractor.s_ann_assign,
+    ast.AugAssign: _Extractor.s_aug_assign,
+    ast.Return: _Extractor.s_return,
+    ast.Raise: _Extractor.s_raise,
+    ast.If: _Extractor.s_if,
+    ast.While: _Extractor.s_while,
+    ast.For: _Extractor.s_for,
+    ast.AsyncFor: _Extractor.s_for,
+    ast.With: _Extractor.s_with,
+    ast.AsyncWith: _Extractor.s_with,
+    ast.Try: _Extractor.s_try,
+    ast.Match: _Extractor.s_match,
+    ast.Import: _Extractor.s_import,
+    ast.ImportFrom: _Extractor.s_import_from,
+    ast.Global: _Extractor.s_global,
+    ast.Nonlocal: _Extractor.s_nonlocal,
+    ast.Delete: _Extractor.s_delete,
+    ast.Assert: _Extractor.s_assert,
+    ast.FunctionDef: _Extractor.s_function,
+    ast.AsyncFunctionDef: _Extractor.s_function,
+    ast.ClassDef: _Extractor.s_class,
+}
+if sys.version_info >= (3, 11):
+    _STATEMENTS[ast.TryStar] = _Extractor.s_try
+
+_EXPRESSIONS: dict[type[ast.expr], Callable[[Any, Any, Role], Recipe]] = {
+    ast.Name: _Extractor.e_name,
+    ast.Constant: _Extractor.e_constant,
+    ast.Attribute: _Extractor.e_attribute,
+    ast.Call: _Extractor.e_call,
+    ast.Await: _Extractor.e_await,
+    ast.Subscript: _Extractor.e_subscript,
+    ast.BoolOp: _Extractor.e_bool_op,
+    ast.IfExp: _Extractor.e_if_exp,
+    ast.Compare: _Extractor.e_compare,
+    ast.UnaryOp: _Extractor.e_unary,
+    ast.BinOp: _Extractor.e_binop,
+    ast.List: _Extractor.e_display,
+    ast.Tuple: _Extractor.e_display,
+    ast.Set: _Extractor.e_display,
+    ast.Dict: _Extractor.e_dict,
+    ast.ListComp: _Extractor.e_comprehension,
+    ast.SetComp: _Extractor.e_comprehension,
+    ast.GeneratorExp: _Extractor.e_comprehension,
+    ast.DictComp: _Extractor.e_comprehension,
+    ast.Lambda: _Extractor.e_lambda,
+    ast.JoinedStr: _Extractor.e_joined_str,
+    ast.Starred: _Extractor.e_starred,
+    ast.Yield: _Extractor.e_yield,
+    ast.YieldFrom: _Extractor.e_yield_from,
+    ast.NamedExpr: _Extractor.e_named,
+    ast.Slice: _Extractor.e_slice,
+}

@@ -1,0 +1,611 @@
+"""Places that start one task for every item of something of unknown length, with no bound on the way."""
+
+from __future__ import annotations
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Edge, Graph
+from asynclint.facts.model import Block, CallSite, Recipe
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import (
+    Const,
+    Coro,
+    Func,
+    Gen,
+    Inst,
+    Lib,
+    LibMethod,
+    Part,
+    Threaded,
+    Tup,
+    Type,
+    members,
+)
+from asynclint.facts.view import FanOut
+from asynclint.findings import Link
+
+SMALL = 64
+"""A constant range up to here is a bound in itself."""
+
+SIZED = frozenset({"builtins.zip"})
+SAME_LENGTH = frozenset({
+    "builtins.enumerate", "builtins.sorted", "builtins.reversed", "builtins.list", "builtins.set", "builtins.tuple",
+    "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
+})  # fmt: skip
+LIMITS = frozenset({"itertools.islice", "itertools.batched", "heapq.nlargest", "heapq.nsmallest", "random.sample", "random.choices"})
+CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
+
+
+class FanOutFacts:
+    """Unbounded concurrency of a program."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self._bounded: dict[Function, bool] = {}
+
+    # -- what is started ------------------------------------------------------------------------------------
+
+    def at(self, function: Function) -> list[tuple[CallSite, FanOut]]:
+        """The unbounded fan-outs of a function."""
+        module = function.module
+        if module.file.is_test:
+            return []
+        found: list[tuple[CallSite, FanOut]] = []
+        for site in function.sites:
+            if site.kind != "call":
+                continue
+            callee = self.evaluator.callee(module, site)
+            for member in members(callee):
+                known = self.evaluator.known_callee(member)
+                if known is None:
+                    continue
+                if known.gathers or known.gathers_iterable:
+                    made = self._gathered(function, site, known.gathers_iterable)
+                elif known.spawns is not None:
+                    made = self._spawned(function, site)
+                else:
+                    continue
+                if made is not None:
+                    name = known.name
+                    if isinstance(member, LibMethod):
+                        name = f"{member.cls.rpartition('.')[2]}.{member.name}"
+                    found.append((site, FanOut(name, made)))
+                break
+        return found
+
+    def note_items(self, function: Function) -> None:
+        """Tell the graph which coroutine functions run once for each item."""
+        module = function.module
+        for edge in self.graph.out.get(function, ()):
+            if edge.how not in ("async", "spawn"):
+                continue
+            site = edge.site
+            if not any(b.kind in ("for", "afor", "comp") for b in module.chain(site.block)):
+                continue
+            if edge.how == "spawn" or self._handed_on(function, site):
+                self.graph.fanned[edge.target].append(edge)
+
+    def _handed_on(self, function: Function, site: CallSite) -> bool:
+        """Whether the coroutine of a call goes into a fan-out instead of being awaited in turn."""
+        role = site.role
+        if role[0] == "comp":
+            return True
+        if role[0] == "arg":
+            outer = function.module.site(role[1])
+            if outer.callee and outer.callee[0] == "attr" and outer.callee[2] in ("append", "add"):
+                return True
+            known = self.evaluator.known_callee(self.evaluator.callee(function.module, outer))
+            return known is not None and known.spawns is not None
+        return False
+
+    def _gathered(self, function: Function, site: CallSite, iterable: bool) -> tuple[Link, ...] | None:
+        if self._held(function, site):
+            return None
+        positional = [r for r, k in site.args if k is None]
+        for recipe in positional:
+            if iterable:
+                target = recipe
+            elif recipe and recipe[0] == "star":
+                target = recipe[1]
+            else:
+                continue
+            found = self._collection(function, site, target, 0)
+            if found is not None:
+                return found
+            if iterable:
+                break
+        return None
+
+    def _collection(
+        self, function: Function, site: CallSite, recipe: Recipe, depth: int
+    ) -> tuple[Link, ...] | None:
+        """Why a collection of coroutines has as many members as the data; None when it has not, or is unknown."""
+        if not recipe or depth > 4:
+            return None
+        module = function.module
+        tag = recipe[0]
+        if tag == "comp":
+            if self._starts_tasks(function, recipe[2]):
+                return None
+            if not self._data(function, recipe[3], site):
+                return None
+            if not self._coroutine(function, recipe[2]):
+                return None
+            return ()
+        if tag == "call":
+            inner = module.site(recipe[1])
+            callee = self.evaluator.callee(module, inner)
+            path = callee.path if isinstance(callee, Lib) else ""
+            if path == "builtins.map" and len(inner.args) >= 2:
+                if all(self._data(function, r, inner) for r, _ in inner.args[1:]) and self._mapped(function, inner):
+                    return ()
+                return None
+            if path in SAME_LENGTH and inner.args:
+                return self._collection(function, inner, inner.args[0][0], depth + 1)
+            return None
+        if tag == "name":
+            return self._named(function, site, recipe[1], depth)
+        if tag == "any" and recipe[2] == "if":
+            for part in recipe[1]:
+                found = self._collection(function, site, part, depth + 1)
+                if found is not None:
+                    return found
+        if tag == "binop":
+            for part in recipe[1:]:
+                found = self._collection(function, site, part, depth + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def _named(
+        self, function: Function, site: CallSite, name: str, depth: int
+    ) -> tuple[Link, ...] | None:
+        """`tasks = [f(x) for x in xs]`, or an empty list filled in a loop."""
+        module = function.module
+        bindings = function.facts.bindings.get(name)
+        if not bindings:
+            return None
+        reaching, _ = self.evaluator.program.reaching_bindings(
+            module, bindings, site.line, site.col, site.block
+        )
+        for binding in reaching:
+            if binding.kind not in ("assign", "ann"):
+                continue
+            found = self._collection(function, site, binding.recipe, depth + 1)
+            if found is not None:
+                span = places.Span(binding.line, 1, binding.line, max(2, binding.col + 1))
+                return (Link(module.file.name, span, f"`{name}` has one member for every item"), *found)
+            if binding.recipe and (
+                binding.recipe[0] == "display" and not binding.recipe[2]
+                or binding.recipe[0] == "call" and module.site(binding.recipe[1]).callee in (("name", "list"), ("name", "set"))
+            ):
+                return self._filled(function, name, binding.block, site)
+        return None
+
+    def _filled(
+        self, function: Function, name: str, home: int, gather: CallSite
+    ) -> tuple[Link, ...] | None:
+        module = function.module
+        for inner in function.sites:
+            if inner.callee not in (("attr", ("name", name), "append"), ("attr", ("name", name), "add")):
+                continue
+            if inner.line > gather.line or not inner.args:
+                continue
+            loops = self._loops(module, inner, home)
+            if not loops or any(module.inside(gather.block, i) for i, _ in loops):
+                continue
+            if self._starts_tasks(function, inner.args[0][0]):
+                # The task starts in the loop: reported there.
+                continue
+            if all(self._data_block(function, b, inner) for _, b in loops[-1:]) and self._coroutine(function, inner.args[0][0]):
+                return (places.link(function, inner, f"`{name}` gets one member for every item"),)
+        return None
+
+    def _loops(self, module: Module, site: CallSite, home: int = -1) -> list[tuple[int, Block]]:
+        """The loops between a site and a block around it, innermost first."""
+        found = []
+        index = site.block
+        while index >= 0 and index != home:
+            block = module.blocks[index]
+            if block.kind in ("for", "afor", "comp", "while"):
+                found.append((index, block))
+            index = block.parent
+        return found
+
+    def _spawned(self, function: Function, site: CallSite) -> tuple[Link, ...] | None:
+        """A task started in a loop."""
+        module = function.module
+        if site.role[0] == "await":
+            return None
+        loops = self._loops(module, site)
+        if not loops or self._held(function, site):
+            return None
+        if any(b.kind == "while" for _, b in loops):
+            # A server or consumer loop: one task for each arrival, often paced by what it awaits.
+            return None
+        first = loops[0][1]
+        if first.kind == "afor" or any(b.kind == "afor" for _, b in loops):
+            return None
+        if self._joined_inside(function, site, loops[0][0]):
+            return None
+        if not all(self._data_block(function, b, site) for _, b in loops[:1]):
+            return None
+        known = self.evaluator.known_callee(
+            next(iter(members(self.evaluator.callee(module, site))), None)
+        )
+        recipe = None
+        if known is not None and known.spawns is not None:
+            recipe = self.evaluator.argument(site, known, known.spawns)
+        if known is not None and known.spawns_call:
+            value = self.evaluator.at_site(recipe, site, module)
+            if isinstance(value, Func) and self._is_bounded(value.function):
+                return None
+            return ()
+        if recipe is None or not self._coroutine(function, recipe):
+            return None
+        return ()
+
+    def _joined_inside(self, function: Function, site: CallSite, loop: int) -> bool:
+        """The loop itself waits for what it started, or waits in turn for a place."""
+        module = function.module
+        return any(
+            module.inside(block, loop) for line, block in function.facts.awaits if line >= site.line
+        ) or any(
+            module.inside(block, loop)
+            and any(
+                other.callee and other.callee[-1] in ("acquire", "wait", "get")
+                for other in function.sites
+                if other.line == line
+            )
+            for line, block in function.facts.awaits
+        )
+
+    def _starts_tasks(self, function: Function, recipe: Recipe) -> bool:
+        """`create_task(f(x))`: the task starts where it is made, and is reported there."""
+        if not recipe or recipe[0] != "call":
+            return False
+        site = function.module.site(recipe[1])
+        known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+        return known is not None and known.spawns is not None
+
+    # -- bounds -----------------------------------------------------------------------------------------------
+
+    def _coroutine(self, function: Function, recipe: Recipe) -> bool:
+        """Whether a member is a coroutine that nothing in it bounds. Unknown callees count when called."""
+        if not recipe:
+            return False
+        if recipe[0] == "any":
+            return any(self._coroutine(function, r) for r in recipe[1])
+        if recipe[0] != "call":
+            return False
+        module = function.module
+        site = module.site(recipe[1])
+        callee = self.evaluator.callee(module, site)
+        if callee is None:
+            type_ = self.evaluator.call_type(module, site.index)
+            if type_ is not None:
+                return isinstance(type_, Coro)
+            return self._looks_new(site)
+        for member in members(callee):
+            value = member.of if isinstance(member, Part) else member
+            if isinstance(value, Func):
+                if not value.function.is_async and not isinstance(
+                    self.evaluator.call_type(module, site.index), Coro
+                ):
+                    return False
+                if self._is_bounded(value.function):
+                    return False
+            elif isinstance(value, (Lib, LibMethod)):
+                known = self.evaluator.known_callee(value)
+                if known is None:
+                    return False
+                if known.offloads is not None:
+                    # Worker threads: the pool is the bound.
+                    return False
+                path = value.path if isinstance(value, Lib) else ""
+                if path in ("asyncio.wait_for", "asyncio.shield", "asyncio.ensure_future"):
+                    inner = site.args[0][0] if site.args else None
+                    return self._coroutine(function, inner)
+                if path.startswith("asyncio.") or (isinstance(value, LibMethod) and value.cls.startswith("asyncio.")):
+                    return False
+                if not known.coroutine:
+                    return False
+            elif isinstance(value, Threaded):
+                return False
+            elif value is None:
+                return False
+        return True
+
+    def _looks_new(self, site: CallSite) -> bool:
+        """An unknown callee: the coroutine is made here, for this item, from it or with it."""
+        callee = site.callee
+        if not callee:
+            return False
+        last = callee[-1]
+        if not isinstance(last, str):
+            return False
+        return not any(w in last.lower() for w in ("close", "stop", "cancel", "bound", "limit", "semaphore", "throttle", "shutdown", "disconnect", "wait", "put", "join"))
+
+    def _mapped(self, function: Function, site: CallSite) -> bool:
+        value = self.evaluator.at_site(site.args[0][0], site, function.module)
+        if isinstance(value, Func):
+            return value.function.is_async and not self._is_bounded(value.function)
+        return False
+
+    def _is_bounded(self, function: Function) -> bool:
+        """Whether a coroutine function waits for a place: a semaphore, limiter or lock, in it or in what it awaits."""
+        if function in self._bounded:
+            return self._bounded[function]
+        self._bounded[function] = False
+        result = self._bounds(function, 0)
+        self._bounded[function] = result
+        return result
+
+    def _bounds(self, function: Function, depth: int) -> bool:
+        ev = self.evaluator
+        module = function.module
+        for site in function.sites:
+            if site.kind in ("awith", "with"):
+                if self._is_bound(ev.callee(module, site), site, module):
+                    return True
+            elif site.kind == "call" and site.callee and site.callee[0] == "attr" and site.callee[2] in ("acquire", "get"):
+                if site.role[0] == "await" and site.callee[2] == "acquire":
+                    return True
+        if depth >= 3:
+            return False
+        return any(
+            e.how == "async" and e.site.role[0] in ("await", "awith", "return") and self._bounds(e.target, depth + 1)
+            for e in self.graph.out.get(function, ())
+            if e.target is not function and not self._own_fan_out(e)
+        )
+
+    def _own_fan_out(self, edge: Edge) -> bool:
+        """A bound inside a callee's own fan-out bounds that one only."""
+        return any(
+            (k := self.evaluator.known_callee(self.evaluator.callee(edge.target.module, s))) is not None
+            and (k.gathers or k.gathers_iterable)
+            for s in edge.target.sites
+            if s.kind == "call"
+        )
+
+    def _is_bound(self, value: Type, site: CallSite, module: Module) -> bool:
+        for member in members(value):
+            if isinstance(member, Inst) and isinstance(member.of, str):
+                for path in self.evaluator.known.mro(member.of):
+                    cls = self.evaluator.known.cls(path)
+                    if cls is not None and (cls.bounds or cls.lock):
+                        return True
+            elif member is None:
+                recipe = site.callee
+                while recipe and recipe[0] in ("call", "sub"):
+                    recipe = module.site(recipe[1]).callee if recipe[0] == "call" else recipe[1]
+                name = recipe[-1] if recipe and recipe[0] in ("name", "attr") else None
+                if isinstance(name, str) and any(
+                    w in name.lower() for w in ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
+                ):
+                    # An unknown guard: quiet.
+                    return True
+        return False
+
+    def _held(self, function: Function, site: CallSite) -> bool:
+        """The fan-out stands in `async with` of a limiter of its own kind (a pool that bounds)."""
+        return False
+
+    # -- lengths -------------------------------------------------------------------------------------------------
+
+    def _data_block(self, function: Function, block: Block, site: CallSite) -> bool:
+        return self._data(function, block.info, site)
+
+    def _data(self, function: Function, recipe: Recipe, site: CallSite, depth: int = 0) -> bool:
+        """Whether the length of an iterable comes from data: a parameter, a query, a response, a file."""
+        if not recipe or depth > 6:
+            return False
+        ev = self.evaluator
+        module = function.module
+        tag = recipe[0]
+        if tag in ("display", "dict", "const"):
+            return tag == "display" and any(
+                i and i[0] == "star" and self._data(function, i[1], site, depth + 1) for i in recipe[2]
+            )
+        if tag == "await":
+            return True
+        if tag == "comp":
+            return self._data(function, recipe[3], site, depth + 1)
+        if tag == "sub":
+            if recipe[2] and recipe[2][0] == "slice":
+                return False
+            return self._data(function, recipe[1], site, depth + 1)
+        if tag == "any":
+            return any(self._data(function, r, site, depth + 1) for r in recipe[1])
+        if tag == "attr":
+            return self._attribute_data(function, recipe, site, depth)
+        if tag == "call":
+            return self._call_data(function, recipe, depth)
+        if tag == "name":
+            return self._name_data(function, recipe[1], site, depth)
+        if tag == "iter":
+            return self._data(function, recipe[1], site, depth + 1) and not self._chunks(function, recipe[1])
+        if tag == "item":
+            return self._data(function, recipe[1], site, depth + 1)
+        if tag == "binop":
+            return any(self._data(function, r, site, depth + 1) for r in recipe[1:])
+        del ev, module
+        return False
+
+    def _chunks(self, function: Function, recipe: Recipe) -> bool:
+        """Iterating over chunks: each one has a bounded length."""
+        if not recipe or recipe[0] != "call":
+            return False
+        callee = function.module.site(recipe[1]).callee
+        name = callee[-1] if callee else None
+        return isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS)
+
+    def _attribute_data(self, function: Function, recipe: Recipe, site: CallSite, depth: int) -> bool:
+        base = recipe[1]
+        while base and base[0] == "attr":
+            base = base[1]
+        if not base:
+            return False
+        if base[0] == "name":
+            if base[1] == function.self_name or base[1] in ("self", "cls"):
+                return False
+            value = self.evaluator.at_site(recipe, site, function.module)
+            if isinstance(value, (Tup, Const)):
+                return False
+            return self._name_data(function, base[1], site, depth + 1)
+        return self._data(function, base, site, depth + 1)
+
+    def _call_data(self, function: Function, recipe: Recipe, depth: int) -> bool:
+        ev = self.evaluator
+        module = function.module
+        inner = module.site(recipe[1])
+        callee = ev.callee(module, inner)
+        if isinstance(callee, Lib):
+            path = callee.path
+            if path == "builtins.range":
+                return self._range_data(function, inner, depth)
+            if path in SIZED:
+                return bool(inner.args) and all(self._data(function, r, inner, depth + 1) for r, k in inner.args if k is None)
+            if path in LIMITS:
+                return False
+            if path in SAME_LENGTH:
+                if not inner.args:
+                    return False
+                which = 1 if path in ("builtins.map", "builtins.filter") and len(inner.args) > 1 else 0
+                return self._data(function, inner.args[which][0], inner, depth + 1)
+            if path.startswith("itertools."):
+                return any(self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1) for r, _ in inner.args)
+        text = inner.callee
+        name = text[-1] if text else None
+        if isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS):
+            return False
+        if text and text[0] == "attr":
+            if name in ("items", "values", "keys", "copy"):
+                return self._data(function, text[1], inner, depth + 1)
+            if name in ("split", "splitlines", "all", "scalars", "fetchall", "json", "readlines", "findall"):
+                return True
+        if isinstance(callee, Func):
+            target = callee.function
+            returned = ev.return_type(target)
+            if isinstance(returned, (Tup, Const)):
+                return False
+            if target.facts.returns and all(r and r[0] == "display" for r, _, _ in target.facts.returns):
+                return False
+            return not any(
+                r and r[0] == "sub" and r[2] and r[2][0] == "slice" for r, _, _ in target.facts.returns
+            ) and bool(inner.args)
+        if callee is None and not inner.args:
+            return False
+        return callee is None or isinstance(ev.call_type(module, inner.index), Gen)
+
+    def _range_data(self, function: Function, site: CallSite, depth: int) -> bool:
+        for recipe, _ in site.args:
+            if not recipe:
+                continue
+            if recipe[0] == "const" and isinstance(recipe[1], int) and recipe[1] <= SMALL:
+                continue
+            if recipe[0] == "call":
+                inner = function.module.site(recipe[1])
+                if inner.callee == ("name", "len") and inner.args:
+                    if self._data(function, inner.args[0][0], inner, depth + 1):
+                        return len(site.args) < 3
+        return False
+
+    def _name_data(self, function: Function, name: str, site: CallSite, depth: int) -> bool:
+        ev = self.evaluator
+        module = function.module
+        bindings = function.facts.bindings.get(name)
+        if bindings:
+            reaching, certain = ev.program.reaching_bindings(
+                module, bindings, site.line, site.col, site.block
+            )
+            if any(self._limited(b.recipe) for b in reaching):
+                return False
+            if self._limited_by_test(function, name, site):
+                return False
+            for binding in reaching:
+                recipe = binding.recipe
+                if not recipe:
+                    continue
+                if recipe[0] == "iter" and self._chunks(function, recipe[1]):
+                    return False
+                if recipe[0] in ("display",) and not recipe[2] or recipe[0] == "call" and module.site(recipe[1]).callee in (("name", "list"), ("name", "set"), ("name", "dict")):
+                    if self._grown(function, name, depth):
+                        return True
+                    continue
+                if self._data(function, recipe, CallAt(site, binding.line, binding.col, binding.block), depth + 1):
+                    return True
+            if certain or name not in function.parameters:
+                return False
+        parameter = function.parameters.get(name)
+        if parameter is not None:
+            if name == function.self_name or self._limited_by_test(function, name, site):
+                return False
+            declared = ev.annotation(parameter.annotation, function.parent or function)
+            if isinstance(declared, Tup):
+                return False
+            return parameter.kind in ("pos", "kw", "args")
+        outer = function.parent
+        while outer is not None and outer.facts.kind != "module":
+            if name in outer.parameters or name in outer.facts.bindings:
+                end = CallAt(site, outer.facts.end_line + 1, 0, outer.facts.root_block)
+                return self._name_data(outer, name, end, depth + 1)
+            outer = outer.parent
+        return False
+
+    def _grown(self, function: Function, name: str, depth: int) -> bool:
+        """An empty list that a loop over data fills."""
+        module = function.module
+        for inner in function.sites:
+            if inner.callee in (("attr", ("name", name), "append"), ("attr", ("name", name), "add"), ("attr", ("name", name), "extend")):
+                loops = self._loops(module, inner)
+                if loops and self._data(function, loops[0][1].info, inner, depth + 1):
+                    return True
+                if inner.callee[2] == "extend" and inner.args and self._data(function, inner.args[0][0], inner, depth + 1):
+                    return True
+        return False
+
+    def _limited(self, recipe: Recipe) -> bool:
+        return bool(recipe) and recipe[0] == "sub" and bool(recipe[2]) and recipe[2][0] == "slice"
+
+    def _limited_by_test(self, function: Function, name: str, site: CallSite) -> bool:
+        """`if len(urls) > 20: raise` before, or `if len(urls) <= 20:` around."""
+        module = function.module
+        for index, block in enumerate(module.blocks):
+            if block.kind not in ("if", "else") or block.line > site.line or not block.info:
+                continue
+            if not module.inside(index, function.facts.root_block):
+                continue
+            if (block.raises or module.inside(site.block, index)) and _compares_length(block.info, name, module):
+                return True
+        return False
+
+
+class CallAt:
+    """A place to read names from: a call site moved to another position."""
+
+    __slots__ = ("block", "col", "function", "line")
+
+    def __init__(self, site: CallSite | CallAt, line: int, col: int, block: int) -> None:
+        self.line = line
+        self.col = col
+        self.block = block
+        self.function = site.function
+
+
+def _compares_length(test: Recipe, name: str, module: Module) -> bool:
+    if not test:
+        return False
+    if test[0] in ("any",):
+        return any(_compares_length(t, name, module) for t in test[1])
+    if test[0] == "not":
+        return _compares_length(test[1], name, module)
+    if test[0] == "cmp" and test[1] in ("Gt", "GtE", "Lt", "LtE"):
+        for side in test[2:]:
+            if side and side[0] == "call":
+                site = module.site(side[1])
+                if site.callee == ("name", "len") and site.args and site.args[0][0] and site.args[0][0][-1] == name:
+                    other = test[3] if side is test[2] else test[2]
+                    return other != ("const", 0) and other != ("const", 1)
+    return False

@@ -1,0 +1,360 @@
+"""Who calls whom: the edges between the project's functions, and the functions that frameworks call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Klass, Module, recipe_name
+from asynclint.facts.types import (
+    Any_,
+    Cls,
+    Func,
+    Gen,
+    Inst,
+    Lib,
+    LibMethod,
+    Manager,
+    Part,
+    Threaded,
+    Type,
+    members,
+)
+from asynclint.knowledge.model import Entry
+from asynclint.knowledge.model import Function as Known
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A place in `caller` that executes `target`."""
+
+    caller: Function
+    site: CallSite
+    target: Function
+    how: str
+    """call, async, spawn, thread, loop, enter, iterate, property."""
+    certain: bool = True
+    """False where the call may reach one of several implementations."""
+
+
+@dataclass(slots=True)
+class EntryPoint:
+    """A function that a framework calls, and the place that says so."""
+
+    function: Function
+    entry: Entry
+    where: Module
+    line: int
+
+
+SYNC = frozenset({"call", "enter", "iterate", "property"})
+"""Edges along which the caller's thread itself executes the target."""
+
+CONSUMERS = frozenset({"builtins.list", "builtins.set", "builtins.tuple", "builtins.sorted", "builtins.sum", "builtins.max", "builtins.min", "builtins.any", "builtins.all", "builtins.dict", "builtins.next", "builtins.frozenset"})
+"""Builtins that run a generator handed to them."""
+
+APPLIERS = {"builtins.sorted": "key", "builtins.min": "key", "builtins.max": "key"}
+"""Builtins that call an argument at once."""
+
+
+@dataclass(slots=True)
+class Graph:
+    """All edges found, by caller and by target."""
+
+    evaluator: Evaluator
+    out: dict[Function, list[Edge]] = field(default_factory=dict)
+    into: dict[Function, list[Edge]] = field(default_factory=lambda: defaultdict(list))
+    entries: dict[Function, list[EntryPoint]] = field(default_factory=lambda: defaultdict(list))
+    on_loop: dict[Function, CallSite | None] = field(default_factory=dict)
+    """Plain functions that the event loop calls: callbacks, and handlers that a framework runs on the loop."""
+    fanned: dict[Function, list[Edge]] = field(default_factory=lambda: defaultdict(list))
+    """Coroutine functions that are started once for each item of something."""
+    properties: set[str] = field(default_factory=set)
+    _queue: list[Function] = field(default_factory=list)
+    _seen: set[Function] = field(default_factory=set)
+    _modules: set[str] = field(default_factory=set)
+
+    # -- exploring ------------------------------------------------------------------------------------
+
+    def explore(self, modules: list[Module]) -> None:
+        """Read all functions of these modules and everything that they reach in others."""
+        for module in modules:
+            self.add_module(module)
+        while self._queue:
+            function = self._queue.pop()
+            self._read(function)
+
+    def add_module(self, module: Module) -> None:
+        """All functions of a module, its decorators and its classes."""
+        if module.file.name in self._modules:
+            return
+        self._modules.add(module.file.name)
+        for function in module.functions:
+            self.visit(function)
+
+    def visit(self, function: Function) -> None:
+        if function not in self._seen:
+            self._seen.add(function)
+            self._queue.append(function)
+
+    def known_functions(self) -> list[Function]:
+        """All functions read, in file order."""
+        return sorted(self.out, key=Function.key)
+
+    def _read(self, function: Function) -> None:
+        edges = self.out[function] = []
+        module = function.module
+        if module.file.name not in self._modules:
+            # Registrations and decorators of a module that is reached count, too.
+            self.add_module(module)
+        if function.facts.decorators:
+            self._decorators(function)
+        klass = module.klasses[function.facts.cls] if function.facts.kind == "class" else None
+        if klass is not None and klass.facts.bases:
+            self._entry_methods(klass)
+        for site in function.sites:
+            edges.extend(self._edges(function, site))
+        self._properties(function, edges)
+        for edge in edges:
+            self.into[edge.target].append(edge)
+            self.visit(edge.target)
+
+    def _edges(self, function: Function, site: CallSite) -> list[Edge]:
+        ev = self.evaluator
+        module = function.module
+        callee = ev.callee(module, site)
+        if callee is None:
+            return []
+        edges: list[Edge] = []
+        many = isinstance(callee, Any_)
+        for member in members(callee):
+            for target, how, certain in self._targets(member, site, function):
+                edges.append(Edge(function, site, target, how, certain and not many))
+        return edges
+
+    def _targets(
+        self, callee: Type, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        kind = site.kind
+        if kind == "call":
+            return self._called(callee, site, function)
+        if kind in ("with", "awith"):
+            if isinstance(callee, Manager):
+                return [(callee.function, "enter", True)]
+            names = ("__enter__", "__exit__") if kind == "with" else ("__aenter__", "__aexit__")
+            return self._methods(callee, names, "enter")
+        if isinstance(callee, Gen) and callee.function is not None:
+            return [(callee.function, "iterate", True)]
+        names = ("__iter__", "__next__") if kind == "for" else ("__aiter__", "__anext__")
+        return self._methods(callee, names, "iterate")
+
+    def _methods(
+        self, value: Type, names: tuple[str, ...], how: str
+    ) -> list[tuple[Function, str, bool]]:
+        found: list[tuple[Function, str, bool]] = []
+        if isinstance(value, Inst) and isinstance(value.of, Klass):
+            for name in names:
+                method, _ = self.evaluator.member(value.of, name)
+                if isinstance(method, Func):
+                    target = method.function
+                    found.append((target, "async" if target.is_async else how, True))
+        return found
+
+    def _called(
+        self, callee: Type, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        ev = self.evaluator
+        if isinstance(callee, Part):
+            return self._called(callee.of, site, function) if callee.of is not None else []
+        if isinstance(callee, Func):
+            return self._function_called(callee)
+        if isinstance(callee, Cls):
+            found: list[tuple[Function, str, bool]] = []
+            for name in ("__new__", "__init__", "__post_init__"):
+                method, _ = ev.member(callee.klass, name)
+                if isinstance(method, Func):
+                    found.append((method.function, "call", True))
+            known = ev.known_callee(callee)
+            if known is not None:
+                found += self._handed_on(known, site, function)
+            return found
+        if isinstance(callee, Inst):
+            return self._methods(callee, ("__call__",), "call")
+        if isinstance(callee, Threaded):
+            inner = callee.of
+            return [(inner.function, "thread", True)] if isinstance(inner, Func) else []
+        known = ev.known_callee(callee)
+        if known is not None:
+            return self._handed_on(known, site, function)
+        if isinstance(callee, Lib):
+            path = callee.path
+            if path in CONSUMERS and site.args:
+                value = ev.at_site(site.args[0][0], site, function.module)
+                if isinstance(value, Gen) and value.function is not None and not value.is_async:
+                    return [(value.function, "iterate", True)]
+        return []
+
+    def _function_called(self, callee: Func) -> list[tuple[Function, str, bool]]:
+        target = callee.function
+        facts = target.facts
+        if facts.generator or self.evaluator.decorator_paths(target) & {
+            "contextlib.contextmanager", "contextlib.asynccontextmanager"
+        }:  # fmt: skip
+            # The call makes a generator or a manager; iterating or entering runs the body.
+            return []
+        how = "async" if facts.kind == "async" else "call"
+        if facts.stub and isinstance(callee.bound, (Inst, Cls)):
+            others = self.evaluator.implementations(target)
+            if others:
+                return [(o, "async" if o.is_async else "call", False) for o in others]
+        return [(target, how, True)]
+
+    def _handed_on(
+        self, known: Known, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        """Functions among the arguments that a library runs."""
+        ev = self.evaluator
+        found: list[tuple[Function, str, bool]] = []
+        for param, how in (
+            (known.offloads, "thread"),
+            (known.calls_on_loop, "loop"),
+            (known.spawns if known.spawns_call else None, "spawn"),
+        ):
+            if param is None:
+                continue
+            recipe = ev.argument(site, known, param)
+            for member in members(ev.at_site(recipe, site, function.module)):
+                value = member.of if isinstance(member, Part) else member
+                if isinstance(value, Func):
+                    found.append((value.function, how, True))
+                    if how == "loop" and not value.function.is_async:
+                        self.on_loop.setdefault(value.function, site)
+        if known.consumes and site.args:
+            value = ev.at_site(site.args[0][0], site, function.module)
+            if isinstance(value, Gen) and value.function is not None and not value.is_async:
+                found.append((value.function, "iterate", True))
+        for entry in known.registers:
+            if entry.param is None:
+                continue
+            recipe = ev.argument(site, known, entry.param)
+            self._register(recipe, entry, site, function)
+        return found
+
+    # -- entry points -----------------------------------------------------------------------------------
+
+    def _register(self, recipe: Recipe, entry: Entry, site: CallSite, function: Function) -> None:
+        if not recipe:
+            return
+        if recipe[0] == "display":
+            for item in recipe[2]:
+                self._register(item, entry, site, function)
+            return
+        if recipe[0] == "dict":
+            for item in recipe[2]:
+                self._register(item, entry, site, function)
+            return
+        value = self.evaluator.at_site(recipe, site, function.module)
+        for member in members(value):
+            self.add_entry(member, entry, function.module, site.line)
+
+    def add_entry(self, value: Type, entry: Entry, where: Module, line: int) -> None:
+        """Note that a framework calls a function, or the methods of a class."""
+        ev = self.evaluator
+        if isinstance(value, Part):
+            value = value.of
+        if isinstance(value, Func):
+            function = value.function
+            points = self.entries[function]
+            if any(p.entry.role == entry.role and p.entry.often == entry.often for p in points):
+                return
+            points.append(EntryPoint(function, entry, where, line))
+            if not function.is_async and entry.sync == "loop":
+                self.on_loop.setdefault(function, None)
+            self.visit(function)
+            if entry.often in ("request", "item"):
+                self._dependencies(function, where)
+            return
+        if isinstance(value, (Cls, Inst)):
+            klass = value.klass if isinstance(value, Cls) else value.of
+            if not isinstance(klass, Klass):
+                return
+            names: tuple[str, ...] = entry.methods or ("__call__",)
+            if isinstance(value, Cls) and not entry.methods and entry.role == "dependency":
+                names = ("__new__", "__init__", "__post_init__")
+            for name in names:
+                method, _ = ev.member(klass, name)
+                if isinstance(method, Func):
+                    self.add_entry(method, entry, where, line)
+
+    def _dependencies(self, function: Function, where: Module) -> None:
+        """What a framework calls to fill the parameters of an entry point."""
+        outer = function.parent or function
+        for parameter in function.facts.params:
+            provider = self.evaluator.dependency(parameter, outer)
+            if provider is None and self._bare_depends(parameter.default, outer):
+                recipe = parameter.annotation
+                provider = self.evaluator.annotation(recipe, outer)
+                provider = Cls(provider.of) if isinstance(provider, Inst) and isinstance(provider.of, Klass) else None
+            for member in members(provider):
+                self.add_entry(member, DEPENDENCY, where, function.facts.line)
+
+    def _bare_depends(self, recipe: Recipe, outer: Function) -> bool:
+        return self.evaluator._depends_call(recipe, outer, bare=True) is not None
+
+    def _decorators(self, function: Function) -> None:
+        ev = self.evaluator
+        for recipe in function.facts.decorators:
+            decorator = ev.decorator_value(recipe, function)
+            for member in members(decorator):
+                known = ev.known_callee(member)
+                if known is None:
+                    continue
+                for entry in known.registers:
+                    if entry.param is None:
+                        self.add_entry(Func(function), entry, function.module, function.facts.line)
+                if known.calls_on_loop is not None and not function.is_async:
+                    self.on_loop.setdefault(function, None)
+
+    def _entry_methods(self, klass: Klass) -> None:
+        ev = self.evaluator
+        for base in ev.mro(klass)[1:]:
+            if not isinstance(base, str):
+                continue
+            cls = ev.known.cls(base)
+            if cls is None:
+                continue
+            for name, entry in cls.entry_methods.items():
+                method = klass.own_method(name)
+                if method is not None:
+                    self.add_entry(Func(method), entry, klass.module, klass.facts.line)
+
+    # -- properties -------------------------------------------------------------------------------------
+
+    def _properties(self, function: Function, edges: list[Edge]) -> None:
+        if not self.properties:
+            return
+        ev = self.evaluator
+        for recipe, line, col, end_line, end_col, role, block in function.facts.loads:
+            if recipe[2] not in self.properties:
+                continue
+            base = ev.eval(recipe[1], function, (line, col, block))
+            for member in members(base):
+                if not (isinstance(member, Inst) and isinstance(member.of, Klass)):
+                    continue
+                value, _ = ev.member(member.of, recipe[2])
+                if isinstance(value, Func) and "builtins.property" in ev.decorator_paths(value.function):
+                    site = CallSite(
+                        -1, "attr", function.facts.index, recipe, (), role, block, line, col, end_line, end_col
+                    )
+                    edges.append(Edge(function, site, value.function, "property"))
+
+
+DEPENDENCY = Entry(often="request", sync="thread", role="dependency")
+
+
+def place_name(site: CallSite, target: Function) -> str:
+    """How a call site names what it calls, for the chain: as the reader wrote it."""
+    text = recipe_name(site.callee)
+    return target.name if "…" in text else text

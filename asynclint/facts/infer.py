@@ -1,0 +1,160 @@
+"""The whole project → what every call site means, with the chain that makes it so."""
+
+from __future__ import annotations
+
+import gc
+import re
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from asynclint.facts import places
+from asynclint.facts.blocking import BlockingFacts
+from asynclint.facts.clients import ClientFacts
+from asynclint.facts.coroutines import CoroutineFacts
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.graph import Graph
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, Module, Program
+from asynclint.facts.runs import Runs
+from asynclint.facts.view import CallFacts, Position
+from asynclint.findings import Finding
+from asynclint.knowledge import Knowledge
+from asynclint.project import Project, SourceFile
+
+RECURSION = 12_000
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """The call sites of one file about which there is something to say."""
+
+    module: Module
+    calls: dict[str, dict[Position, CallFacts]] = field(default_factory=lambda: defaultdict(dict))
+    lines: dict[Position, CallSite] = field(default_factory=dict)
+
+    def at(self, site: CallSite) -> CallFacts:
+        """The facts of a site, new ones where there are none yet."""
+        module = self.module
+        position = (
+            site.line,
+            places.characters(module, site.line, site.col),
+            site.end_line,
+            places.characters(module, site.end_line, site.end_col),
+        )
+        table = self.calls[site.kind]
+        if position not in table:
+            table[position] = CallFacts(position)
+            self.lines[position] = site
+        return table[position]
+
+
+@dataclass(slots=True)
+class ProjectFacts:
+    """All that was inferred of a project."""
+
+    program: Program
+    files: dict[str, FileFacts]
+    problems: list[Finding]
+    seconds: dict[str, float]
+
+
+def infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
+    """Read the project's modules as far as they matter, and infer the facts that rules ask for."""
+    limit = sys.getrecursionlimit()
+    collecting = gc.isenabled()
+    sys.setrecursionlimit(max(limit, RECURSION))
+    gc.disable()
+    try:
+        return _infer(project, knowledge)
+    finally:
+        sys.setrecursionlimit(limit)
+        if collecting:
+            gc.enable()
+
+
+def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
+    """The files from which everything that matters is reached: those that name async code or a known library."""
+    words = sorted(knowledge.roots - sys.stdlib_module_names - {"builtins"})
+    matters = re.compile(
+        r"\basync\b|\bawait\b|\basyncio\b|^\s*(?:import|from)\s+(?:" + "|".join(map(re.escape, words)) + r")\b",
+        re.MULTILINE,
+    )
+    return [f for f in project.files if f.text and (f.reported or not f.is_test) and matters.search(f.text)]
+
+
+def _infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    program = Program(project, knowledge.roots)
+    chosen = {f.name for f in roots(project, knowledge)}
+    modules: list[Module] = []
+    for file in project.files:
+        if file.text is None:
+            continue
+        if file.name in chosen:
+            module = program.load(file)
+            if module is not None:
+                modules.append(module)
+        elif file.reported:
+            # Nothing to find there, but it must parse.
+            program.check(file)
+    seconds["extract"] = time.perf_counter() - start
+
+    start = time.perf_counter()
+    evaluator = Evaluator(program, knowledge)
+    graph = Graph(evaluator)
+    for module in modules:
+        for function in module.functions:
+            if function.klass is not None and function.facts.decorators:
+                graph.properties.add(function.facts.name)
+    graph.explore(modules)
+    seconds["resolve"] = time.perf_counter() - start
+
+    start = time.perf_counter()
+    functions = graph.known_functions()
+    runs = Runs(evaluator, graph)
+    blocking = BlockingFacts(evaluator, graph)
+    fanout = FanOutFacts(evaluator, graph)
+    for function in functions:
+        fanout.note_items(function)
+    clients = ClientFacts(evaluator, graph, runs)
+    coroutines = CoroutineFacts(evaluator, graph, runs)
+
+    files: dict[str, FileFacts] = {}
+
+    def facts_of(function: Function, site: CallSite) -> CallFacts:
+        module = function.module
+        if module.file.name not in files:
+            files[module.file.name] = FileFacts(module)
+        return files[module.file.name].at(site)
+
+    for function in blocking.roots():
+        if not function.module.file.reported:
+            continue
+        startup = function in runs.startup
+        for site, one in blocking.at(function):
+            if startup:
+                from dataclasses import replace
+
+                one = replace(one, startup=True)
+            facts_of(function, site).blocking.setdefault(one.kind, one)
+    for function in functions:
+        if not function.module.file.reported:
+            continue
+        for site in function.sites:
+            building = clients.building(function, site)
+            if building is not None:
+                facts_of(function, site).building = building
+            lost = coroutines.lost(function, site)
+            if lost is not None:
+                facts_of(function, site).lost_coroutine = lost
+            task = coroutines.lost_task(function, site)
+            if task is not None:
+                facts_of(function, site).lost_task = task
+        for site, fan in fanout.at(function):
+            facts_of(function, site).fan_out = fan
+    seconds["infer"] = time.perf_counter() - start
+    return ProjectFacts(program, files, program.problems, seconds)

@@ -1,0 +1,498 @@
+"""The project as a program: its modules, functions and classes, and what a name in a module refers to."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from asynclint.facts.extract import TooDeep, extract
+from asynclint.facts.extract import parse as compile_only
+from asynclint.facts.model import (
+    AttributeBinding,
+    Binding,
+    Block,
+    CallSite,
+    ClassFacts,
+    FunctionFacts,
+    ModuleFacts,
+    Recipe,
+)
+from asynclint.findings import Finding, Span
+from asynclint.project import Project, SourceFile
+
+BUILTINS = frozenset(dir(builtins))
+
+SHADOWABLE = frozenset(sys.stdlib_module_names)
+
+PASSING_BLOCKS = frozenset({"with", "awith", "try", "finally", "tryelse"})
+"""Blocks whose bindings hold afterwards as if they stood in the block around them."""
+
+
+class Module:
+    """One module of the project, with its facts."""
+
+    __slots__ = ("_lines", "blocks", "facts", "file", "functions", "global_bindings", "klasses", "name")
+
+    def __init__(self, file: SourceFile, facts: ModuleFacts) -> None:
+        self.file = file
+        self._lines: list[str] | None = None
+        self.name = file.module
+        self.facts = facts
+        self.blocks = facts.blocks
+        self.functions = [Function(self, f) for f in facts.functions]
+        self.klasses = [Klass(self, c) for c in facts.classes]
+        self.global_bindings: dict[str, list[tuple[Function, Binding]]] = defaultdict(list)
+        for function in self.functions:
+            for name in function.facts.globals:
+                for binding in function.facts.bindings.get(name, ()):
+                    self.global_bindings[name].append((function, binding))
+
+    @property
+    def body(self) -> Function:
+        return self.functions[0]
+
+    @property
+    def lines(self) -> list[str]:
+        """The text's lines as the parser counts them: form feeds and exotic separators do not end one."""
+        if self._lines is None:
+            text = (self.file.text or "").removeprefix("\ufeff")
+            self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return self._lines
+
+    def site(self, index: int) -> CallSite:
+        return self.facts.calls[index]
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def chain(self, block: int) -> Iterator[Block]:
+        """The block and the blocks around it, innermost first, up to the body of the function."""
+        while block >= 0:
+            one = self.blocks[block]
+            yield one
+            block = one.parent
+
+    def inside(self, block: int, outer: int) -> bool:
+        """Whether `block` is `outer` or lies in it."""
+        while block >= 0:
+            if block == outer:
+                return True
+            if block < outer:
+                return False
+            block = self.blocks[block].parent
+        return False
+
+    def solid(self, block: int) -> int:
+        """The block for whose whole rest a binding in `block` holds."""
+        while self.blocks[block].kind in PASSING_BLOCKS and self.blocks[block].parent >= 0:
+            block = self.blocks[block].parent
+        return block
+
+    def excludes(self, one: int, other: int) -> bool:
+        """Whether `one` and `other` lie in different arms of one statement."""
+        groups: dict[int, int] = {}
+        block = one
+        while block >= 0:
+            group = self.blocks[block].group
+            if group:
+                groups[group] = block
+            block = self.blocks[block].parent
+        block = other
+        while block >= 0:
+            group = self.blocks[block].group
+            if group and groups.get(group, block) != block:
+                return True
+            block = self.blocks[block].parent
+        return False
+
+    def leaves(self, block: int, user: int) -> bool:
+        """Whether control that passed through `block` never comes to `user`, which lies outside it."""
+        while block >= 0 and not self.inside(user, block):
+            if self.blocks[block].ends:
+                return True
+            block = self.blocks[block].parent
+        return False
+
+    def __repr__(self) -> str:
+        return f"<module {self.name}>"
+
+
+class Function:
+    """A function of the project; also a lambda, a class body or a module body."""
+
+    __slots__ = ("facts", "module", "parameters")
+
+    def __init__(self, module: Module, facts: FunctionFacts) -> None:
+        self.module = module
+        self.facts = facts
+        self.parameters = {p.name: p for p in facts.params}
+
+    @property
+    def name(self) -> str:
+        """For messages: `Class.method`, `function`, `outer.inner`."""
+        if self.facts.kind == "module":
+            return self.module.name
+        qualname = self.facts.qualname
+        return qualname
+
+    @property
+    def is_async(self) -> bool:
+        return self.facts.kind == "async"
+
+    @property
+    def parent(self) -> Function | None:
+        return self.module.functions[self.facts.parent] if self.facts.parent >= 0 else None
+
+    @property
+    def klass(self) -> Klass | None:
+        """The class whose method this is."""
+        if self.facts.cls >= 0 and self.facts.kind in ("def", "async"):
+            return self.module.klasses[self.facts.cls]
+        return None
+
+    @property
+    def sites(self) -> Iterator[CallSite]:
+        calls = self.module.facts.calls
+        return (calls[i] for i in self.facts.calls)
+
+    @property
+    def self_name(self) -> str | None:
+        """Name of the first parameter of a method."""
+        if self.klass is not None and self.facts.params and self.facts.params[0].kind == "pos":
+            return self.facts.params[0].name
+        return None
+
+    def method_around(self) -> Function | None:
+        """This function or the innermost enclosing one that is a method."""
+        function: Function | None = self
+        while function is not None and function.klass is None:
+            function = function.parent
+        return function
+
+    def key(self) -> tuple[str, int]:
+        return (self.module.file.name, self.facts.index)
+
+    def __repr__(self) -> str:
+        return f"<function {self.module.name}:{self.facts.qualname}>"
+
+
+class Klass:
+    """A class of the project."""
+
+    __slots__ = ("attributes", "facts", "module")
+
+    def __init__(self, module: Module, facts: ClassFacts) -> None:
+        self.module = module
+        self.facts = facts
+        self.attributes: dict[str, list[tuple[Function, AttributeBinding]]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.facts.qualname
+
+    @property
+    def body(self) -> Function:
+        return self.module.functions[self.facts.body]
+
+    def own_method(self, name: str) -> Function | None:
+        """The function that the class body binds to `name`, the last one where there are several."""
+        for binding in reversed(self.body.facts.bindings.get(name, ())):
+            if binding.recipe and binding.recipe[0] == "def":
+                return self.module.functions[binding.recipe[1]]
+            return None
+        return None
+
+    def methods(self) -> Iterator[Function]:
+        for name in self.body.facts.bindings:
+            method = self.own_method(name)
+            if method is not None:
+                yield method
+
+    def self_attributes(self) -> dict[str, list[tuple[Function, AttributeBinding]]]:
+        """What the methods of this class assign to `self.<name>`."""
+        if self.attributes is None:
+            self.attributes = defaultdict(list)
+            for function in self.module.functions:
+                bindings = function.facts.attribute_bindings
+                if not bindings:
+                    continue
+                method = function.method_around()
+                if method is None or method.klass is not self:
+                    continue
+                own = method.self_name
+                for binding in bindings:
+                    if binding.base == ("name", own) and binding.attr != "[]":
+                        self.attributes[binding.attr].append((function, binding))
+        return self.attributes
+
+    def __repr__(self) -> str:
+        return f"<class {self.module.name}:{self.facts.qualname}>"
+
+
+@dataclass(slots=True)
+class Counts:
+    """Work done, for `--debug-stats` and for tests that count work instead of time."""
+
+    files_parsed: int = 0
+    lines_parsed: int = 0
+    functions: int = 0
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class _Entry:
+    file: SourceFile
+    root: str
+    """Directory below which the dotted name holds."""
+
+
+@dataclass(slots=True)
+class Program:
+    """All modules, read when they are first needed."""
+
+    project: Project
+    known_roots: frozenset[str]
+    counts: Counts = field(default_factory=Counts)
+    problems: list[Finding] = field(default_factory=list)
+    _index: dict[str, list[_Entry]] = field(default_factory=dict)
+    _packages: set[str] = field(default_factory=set)
+    _modules: dict[str, Module | None] = field(default_factory=dict)
+    _resolved: dict[tuple[str, str], SourceFile | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for file in self.project.files:
+            if file.text is None:
+                continue
+            for name in (file.module, *getattr(file, "aliases", ())):
+                parts = name.split(".")
+                depth = len(parts) + (1 if file.is_package else 0)
+                root = PurePath(file.path)
+                for _ in range(depth):
+                    root = root.parent
+                self._index.setdefault(name, []).append(_Entry(file, str(root)))
+                for i in range(1, len(parts)):
+                    self._packages.add(".".join(parts[:i]))
+
+    # -- modules ----------------------------------------------------------------------------------
+
+    def load(self, file: SourceFile) -> Module | None:
+        """The module of a file; None when it does not parse (the finding is in `problems`)."""
+        key = file.name
+        if key in self._modules:
+            return self._modules[key]
+        module: Module | None = None
+        try:
+            facts = extract(file.text or "", file.module, file.is_package)
+            module = Module(file, facts)
+            self.counts.files_parsed += 1
+            self.counts.lines_parsed += (file.text or "").count("\n") + 1
+            self.counts.functions += len(facts.functions)
+            self.counts.calls += len(facts.calls)
+        except SyntaxError as error:
+            self.problems.append(syntax_error(file, error))
+        except TooDeep:
+            span = Span(1, 1, 1, 1)
+            self.problems.append(
+                Finding("syntax-error", "error", file.name, span, "expressions nest too deeply to be read")
+            )
+        self._modules[key] = module
+        return module
+
+    def check(self, file: SourceFile) -> None:
+        """Parse a file in which there is nothing to find, for its syntax errors."""
+        try:
+            compile_only(file.text or "")
+        except SyntaxError as error:
+            self.problems.append(syntax_error(file, error))
+        except (RecursionError, MemoryError):
+            self.load(file)
+
+    def loaded(self) -> list[Module]:
+        """The modules read so far, in the order of the project's files."""
+        return [
+            m for f in self.project.files if (m := self._modules.get(f.name)) is not None
+        ]
+
+    def load_mentioning(self, word: str) -> list[Module]:
+        """All modules whose text contains `word`."""
+        found = []
+        for file in self.project.files:
+            if file.text and word in file.text:
+                module = self.load(file)
+                if module is not None:
+                    found.append(module)
+        return found
+
+    def find(self, name: str, importer: SourceFile) -> Module | None:
+        """The project's module of that dotted name, as `importer` would import it."""
+        key = (name, importer.name)
+        if key in self._resolved:
+            file = self._resolved[key]
+        else:
+            file = self._resolved[key] = self._choose(name, importer)
+        return self.load(file) if file is not None else None
+
+    def _choose(self, name: str, importer: SourceFile) -> SourceFile | None:
+        entries = self._index.get(name)
+        if not entries:
+            return None
+        top = name.partition(".")[0]
+        where = str(importer.path)
+        best: tuple[int, SourceFile] | None = None
+        for entry in entries:
+            near = where.startswith(entry.root.rstrip("/") + "/")
+            if not near and (top in SHADOWABLE or top in self.known_roots):
+                # A script called `queue.py` elsewhere does not hide the standard library.
+                continue
+            if entry.file is importer and "." not in name and top in SHADOWABLE:
+                continue
+            score = len(entry.root) if near else -1
+            if best is None or score > best[0]:
+                best = (score, entry.file)
+            elif score == best[0] and score < 0 and entry.file is not best[1]:
+                # Two modules of one name, neither near: which one is meant is unknown.
+                best = (score, best[1]) if entry.file.module != name else (score, entry.file)
+        return best[1] if best else None
+
+    def is_ours(self, name: str, importer: SourceFile) -> bool:
+        """Whether a dotted name lies in a package of the project, even when the module is not there."""
+        top = name.partition(".")[0]
+        if top in self._packages or top in self._index:
+            if top in SHADOWABLE or top in self.known_roots:
+                return self._choose(top, importer) is not None
+            return True
+        return False
+
+    def is_package(self, name: str) -> bool:
+        """Whether a dotted name is a (namespace) package of the project."""
+        return name in self._packages
+
+    def absolute(self, module: Module, level: int, name: str) -> str | None:
+        """The dotted name that `from <dots><name> import …` means in `module`."""
+        if not level:
+            return name
+        parts = module.name.split(".")
+        if not module.file.is_package:
+            parts = parts[:-1]
+        drop = level - 1
+        if drop > len(parts):
+            return None
+        parts = parts[: len(parts) - drop] if drop else parts
+        return ".".join([*parts, name] if name else parts)
+
+    # -- bindings ---------------------------------------------------------------------------------
+
+    def final_bindings(self, module: Module, bindings: list[Binding]) -> list[Binding]:
+        """The bindings that may hold when the scope has run: what a closure or an importer sees."""
+        result: list[Binding] = []
+        for binding in reversed(bindings):
+            block = module.blocks[binding.block]
+            if block.kind == "comp":
+                continue
+            if binding.kind in ("ann", "aug") and len(bindings) > 1 and binding.annotation is None:
+                continue
+            result.append(binding)
+            if module.blocks[module.solid(binding.block)].parent < 0 and binding.kind != "ann":
+                break
+        in_try = [b for b in result if not self._in_handler(module, b.block)]
+        return in_try or result
+
+    def _in_handler(self, module: Module, block: int) -> bool:
+        return any(b.kind == "except" for b in module.chain(block))
+
+    def reaching_bindings(
+        self, module: Module, bindings: list[Binding], line: int, col: int, block: int
+    ) -> tuple[list[Binding], bool]:
+        """The bindings whose value a read at that place may see, and whether one of them surely came before it."""
+        result: list[Binding] = []
+        later: list[Binding] = []
+        done = False
+        for binding in reversed(bindings):
+            where = module.blocks[binding.block]
+            if where.kind == "comp" and binding.kind == "for":
+                if module.inside(block, binding.block):
+                    return [binding], True
+                continue
+            if (binding.line, binding.col) >= (line, col):
+                later.append(binding)
+                continue
+            if done or binding.kind == "ann":
+                continue
+            if module.excludes(binding.block, block) or module.leaves(binding.block, block):
+                continue
+            result.append(binding)
+            done = module.inside(block, module.solid(binding.block))
+        if later:
+            for binding in later:
+                if binding.kind == "ann":
+                    continue
+                loop = self._shared_loop(module, binding.block, block)
+                if loop >= 0 and not any(module.inside(r.block, loop) and module.inside(block, module.solid(r.block)) for r in result):
+                    result.append(binding)
+        return result, done
+
+    def _shared_loop(self, module: Module, one: int, other: int) -> int:
+        block = one
+        while block >= 0:
+            if module.blocks[block].kind in ("for", "afor", "while") and module.inside(
+                other, block
+            ):
+                return block
+            block = module.blocks[block].parent
+        return -1
+
+
+def syntax_error(file: SourceFile, error: SyntaxError) -> Finding:
+    """The finding for a file that does not parse, with the Python that would be needed where that shows."""
+    text = file.text or ""
+    line = max(1, min(error.lineno or 1, text.count("\n") + 1))
+    column = max(1, error.offset or 1)
+    message = (error.msg or "invalid syntax").strip().rstrip(".")
+    needed = _python_needed(text, message, line)
+    if needed:
+        message = f"{message} on Python {sys.version_info[0]}.{sys.version_info[1]}; this file needs Python {needed}"
+    message = message[:1].lower() + message[1:]
+    return Finding(
+        "syntax-error", "error", file.name, Span(line, column, line, column + 1), message
+    )
+
+
+def _python_needed(text: str, message: str, line: int) -> str | None:
+    """The oldest Python that reads a construct newer than the running one; None when it is simply wrong."""
+    import re
+
+    version = sys.version_info[:2]
+    lines = text.splitlines()
+    around = lines[line - 1] if line <= len(lines) else ""
+    newer: list[tuple[tuple[int, int], str]] = [
+        ((3, 11), r"^\s*except\s*\*"),
+        ((3, 12), r"^\s*type\s+\w+(\[.*\])?\s*="),
+        ((3, 12), r"^\s*(async\s+def|def|class)\s+\w+\["),
+        ((3, 12), r"\bf(['\"]).*\{[^}]*\1[^}]*\1[^}]*\}"),
+        ((3, 13), r"^\s*class\s+\w+\[[^\]]*="),
+        ((3, 14), r"^\s*except\s+\w[\w.]*\s*,\s*\w"),
+        ((3, 14), r"\bt['\"]"),
+    ]
+    for needed, pattern in newer:
+        if needed > version and re.search(pattern, around):
+            return f"{needed[0]}.{needed[1]}"
+    return None
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """A recipe as the reader wrote it, roughly: "self.client.get"."""
+    if not recipe:
+        return "…"
+    tag = recipe[0]
+    if tag == "name":
+        return str(recipe[1])
+    if tag == "attr":
+        return f"{recipe_name(recipe[1])}.{recipe[2]}"
+    if tag == "call":
+        return "…()"
+    if tag == "sub":
+        return f"{recipe_name(recipe[1])}[…]"
+    return "…"

@@ -1,0 +1,228 @@
+"""How often a function runs: once, per request, or unknown; and what shows it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Edge, EntryPoint, Graph, place_name
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import Func
+from asynclint.findings import Link
+
+CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.cached_property"})
+
+ROLE_WORDS = {
+    "route": "is called for every request",
+    "dependency": "is a dependency, called for every request",
+    "middleware": "is middleware, called for every request",
+    "websocket": "is called for every connection",
+    "tool": "is called for every tool call",
+    "background task": "is a background task, called for every request",
+}
+
+
+class Runs:
+    """How often each function runs, over the whole graph."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.reached: dict[Function, Edge | EntryPoint] = {}
+        """Functions that run per request, with the edge or the entry point through which."""
+        self.once: set[Function] = set()
+        self.startup: set[Function] = set()
+        """Functions that run only at startup or shutdown."""
+        self._reach()
+        self._settle_once()
+
+    def cached(self, function: Function) -> bool:
+        """Whether the function's first result is kept."""
+        for recipe in function.facts.decorators:
+            value = self.evaluator.decorator_value(recipe, function)
+            known = self.evaluator.known_callee(value)
+            if known is not None and known.caches:
+                return True
+            if recipe_last(recipe) in ("lru_cache", "cache", "cached", "alru_cache", "cached_property", "singleton"):
+                return True
+        return False
+
+    def entry_often(self, function: Function) -> str | None:
+        """What the framework that calls a function says: request, item, once; None when none does."""
+        points = self.graph.entries.get(function)
+        if not points:
+            return None
+        often = {p.entry.often for p in points}
+        for one in ("request", "item", "once", "test"):
+            if one in often:
+                return one
+        return None
+
+    def _reach(self) -> None:
+        queue: deque[Function] = deque()
+        for function in sorted(self.graph.entries, key=Function.key):
+            for point in self.graph.entries[function]:
+                if point.entry.often in ("request", "item") and not point.where.file.is_test:
+                    if function not in self.reached and not self.cached(function):
+                        self.reached[function] = point
+                        queue.append(function)
+        while queue:
+            function = queue.popleft()
+            for edge in self.graph.out.get(function, ()):
+                target = edge.target
+                if target in self.reached or target.facts.kind in ("module", "class"):
+                    continue
+                if self.cached(target) or self.guarded(function, edge.site):
+                    continue
+                if self.entry_often(target) == "once":
+                    continue
+                self.reached[target] = edge
+                queue.append(target)
+
+    def _settle_once(self) -> None:
+        """Functions all of whose callers run once, and outside loops."""
+        functions = self.graph.known_functions()
+        for function in functions:
+            often = self.entry_often(function)
+            if function.facts.kind in ("module", "class") or often in ("once", "test") or self.cached(function):
+                self.once.add(function)
+                if often == "once" and any(
+                    p.entry.role in ("lifespan", "startup", "shutdown") for p in self.graph.entries[function]
+                ):
+                    self.startup.add(function)
+        changed = True
+        while changed:
+            changed = False
+            for function in functions:
+                if function in self.once or self.entry_often(function) in ("request", "item"):
+                    continue
+                edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+                if not edges:
+                    if self._is_main(function):
+                        self.once.add(function)
+                        changed = True
+                    continue
+                if all(e.caller in self.once and not self.loops(e.caller.module, e.site) for e in edges):
+                    self.once.add(function)
+                    changed = True
+                    if all(e.caller in self.startup for e in edges):
+                        self.startup.add(function)
+
+    def _is_main(self, function: Function) -> bool:
+        """A function without callers that starts an event loop: a console script's `main`."""
+        if function.is_async or function.facts.kind != "def" or function.klass is not None:
+            return False
+        for site in function.sites:
+            known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+            if known is not None and known.runs_loop and not self.graph.entries.get(function):
+                return True
+        return False
+
+    # -- places -----------------------------------------------------------------------------------------
+
+    def loops(self, module: Module, site: CallSite) -> bool:
+        """Whether the site is in a loop or comprehension of its function."""
+        return any(b.kind in ("for", "afor", "while", "comp") for b in module.chain(site.block))
+
+    def guarded(self, function: Function, site: CallSite) -> bool:
+        """Whether the site runs only where something is not there yet: `if self.client is None:`, `except KeyError:`."""
+        module = function.module
+        index = site.block
+        while index >= 0:
+            block = module.blocks[index]
+            if block.kind in ("if", "else", "while") and is_guard(block.info, block.kind != "else", module):
+                return True
+            if block.kind == "except" and recipe_last(block.info) in ("KeyError", "AttributeError", "LookupError"):
+                return True
+            if block.parent >= 0 and self._returned_before(module, block.parent, site):
+                return True
+            index = block.parent
+        return self._returned_before(module, function.facts.root_block, site)
+
+    def _returned_before(self, module: Module, parent: int, site: CallSite) -> bool:
+        """`if self.client is not None: return self.client` before the site."""
+        for index in range(parent + 1, len(module.blocks)):
+            block = module.blocks[index]
+            if block.line >= site.line:
+                break
+            if block.parent == parent and block.kind == "if" and block.raises:
+                if is_guard(block.info, False, module) or is_presence(block.info, module):
+                    return True
+        return False
+
+    def request_chain(self, function: Function) -> tuple[Link, ...]:
+        """From the entry point down to a function that runs per request."""
+        links: list[Link] = []
+        current: Function | None = function
+        seen: set[Function] = set()
+        while current is not None and current not in seen:
+            seen.add(current)
+            how = self.reached[current]
+            if isinstance(how, EntryPoint):
+                words = ROLE_WORDS.get(how.entry.role, "is called for every request")
+                links.append(places.head(current, f"`{current.name}` {words}"))
+                current = None
+            else:
+                text = f"`{how.caller.name}` calls `{place_name(how.site, how.target)}`"
+                links.append(places.link(how.caller, how.site, text))
+                current = how.caller
+        return tuple(reversed(links))
+
+
+def is_guard(test: Recipe, holds: bool, module: Module) -> bool:
+    """Whether a test says that something is missing: `x is None`, `not x`, `k not in d`, `not hasattr(…)`."""
+    if not test:
+        return False
+    tag = test[0]
+    if tag == "not":
+        inner = test[1]
+        if holds and inner and inner[0] in ("name", "attr", "sub"):
+            return True
+        return is_guard(inner, not holds, module)
+    if tag == "any":
+        return any(is_guard(t, holds, module) for t in test[1])
+    if tag == "cmp":
+        op, right = test[1], test[3]
+        if right == ("const", None):
+            return (op in ("Is", "Eq")) == holds
+        if op in ("NotIn", "In"):
+            return (op == "NotIn") == holds
+        return False
+    if tag in ("name", "attr"):
+        return not holds
+    if tag == "call":
+        callee = module.site(test[1]).callee
+        if callee == ("name", "hasattr") or (callee and callee[-1] in ("is_closed", "closed")):
+            return not holds if callee == ("name", "hasattr") else True
+    return False
+
+
+def is_presence(test: Recipe, module: Module) -> bool:
+    """Whether a test says that something is there: `x`, `x is not None`, `k in d`, `hasattr(…)`."""
+    if not test:
+        return False
+    if test[0] in ("name", "attr"):
+        return True
+    if test[0] == "cmp":
+        return test[1] in ("IsNot", "In", "NotEq")
+    if test[0] == "call":
+        return module.site(test[1]).callee == ("name", "hasattr")
+    if test[0] == "any":
+        return any(is_presence(t, module) for t in test[1])
+    return False
+
+
+def recipe_last(recipe: Recipe) -> str | None:
+    """The last name of a recipe: of `functools.lru_cache(…)` "lru_cache" needs its call's callee."""
+    if not recipe:
+        return None
+    if recipe[0] in ("name", "attr"):
+        return str(recipe[-1])
+    if recipe[0] == "display" and recipe[2]:
+        return recipe_last(recipe[2][0])
+    return None
+
+
+__all__ = ["Func", "Runs", "is_guard", "recipe_last"]

@@ -1,0 +1,189 @@
+"""The facts that rules ask for, found by position in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import libcst as cst
+from libcst.metadata import CodeRange
+
+from asynclint.findings import Link, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asynclint.knowledge.model import BlockKind, Client
+
+Often = Literal["once", "request", "item", "call"]
+
+Position = tuple[int, int, int, int]
+"""Line (1-based), column (0-based, in characters), end line, end column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """A call that stops the thread it runs in; this place runs on the event loop."""
+
+    kind: BlockKind
+    name: str
+    """The call that blocks: "time.sleep", "OpenAI.chat.completions.create"."""
+    through: str | None
+    """The project function that is called here and leads to it; None when this place is the blocking call."""
+    because: tuple[Link, ...]
+    instead: str | None
+    startup: bool
+    """Runs only at startup or shutdown, when nothing is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A call that builds a client."""
+
+    client: Client
+    name: str
+    """The class or factory as the reader knows it: "AsyncAnthropic"."""
+    often: Often
+    because: tuple[Link, ...]
+    depends: str | None
+    """Why it cannot be shared: what its arguments depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LostCoroutine:
+    """A call whose coroutine nothing will ever run."""
+
+    name: str
+    how: str
+    """How the coroutine stands: "stmt", "unused", "test", "return", …"""
+    detail: str
+    """For the message: "is tested for truth", "is returned by a route"; empty for a bare statement."""
+    in_coroutine: bool
+    """The enclosing function is `async def`, so that it could be awaited here."""
+    because: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LostTask:
+    """A task that nothing keeps: the event loop holds it weakly."""
+
+    name: str
+    detail: str
+    because: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """A place that starts one task for each item of an iterable of unknown length."""
+
+    name: str
+    because: tuple[Link, ...]
+
+
+@dataclass(slots=True)
+class CallFacts:
+    """All that is known of one call site."""
+
+    position: Position
+    blocking: dict[str, Blocking] = field(default_factory=dict)
+    """By kind."""
+    building: Building | None = None
+    lost_coroutine: LostCoroutine | None = None
+    lost_task: LostTask | None = None
+    fan_out: FanOut | None = None
+
+    def blocks_as(self, *kinds: BlockKind) -> Blocking | None:
+        """The blocking of one of these kinds, the first that there is."""
+        for kind in kinds:
+            if kind in self.blocking:
+                return self.blocking[kind]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What is known of a function as a rule sees it."""
+
+    name: str
+    is_async: bool
+    line: int
+
+
+class Slice:
+    """A function's text with the facts about it, parsed by libcst as a module of its own."""
+
+    def __init__(
+        self,
+        path: str,
+        tree: cst.Module,
+        positions: Mapping[cst.CSTNode, CodeRange],
+        first_line: int,
+        indent: int,
+        calls: Mapping[str, Mapping[Position, CallFacts]],
+        functions: Sequence[FunctionFacts] = (),
+    ) -> None:
+        self.path = path
+        self.tree = tree
+        self._positions = positions
+        self._line = first_line
+        self._indent = indent
+        self._calls = calls
+        self._functions = {f.line: f for f in functions}
+        self._stack: list[FunctionFacts] = []
+
+    def position(self, node: cst.CSTNode) -> Position | None:
+        """Where a node stands in the file."""
+        where = self._positions.get(node)
+        if where is None:
+            return None
+        start, end = where.start, where.end
+        return (start.line + self._line, start.column, end.line + self._line, end.column)
+
+    def span(self, node: cst.CSTNode) -> Span:
+        """Where a node stands in the file, as findings say it."""
+        line, column, end_line, end_column = self.position(node) or (1, 0, 1, 0)
+        return Span(line, column + 1, end_line, end_column + 1)
+
+    def call(self, node: cst.CSTNode) -> CallFacts | None:
+        """Facts of the call that this node makes, in words or implicitly."""
+        kinds: tuple[str, ...]
+        target: cst.CSTNode
+        if isinstance(node, cst.Call):
+            kinds, target = ("call",), node
+        elif isinstance(node, cst.WithItem):
+            kinds, target = ("with", "awith"), node.item
+        elif isinstance(node, (cst.For, cst.CompFor)):
+            kinds, target = ("for", "afor"), node.iter
+        elif isinstance(node, cst.From):
+            kinds, target = ("for",), node.item
+        elif isinstance(node, cst.Attribute):
+            kinds, target = ("attr",), node
+        else:
+            return None
+        for kind in kinds:
+            table = self._calls.get(kind)
+            if table:
+                position = self.position(target)
+                if position in table:
+                    return table[position]
+        return None
+
+    def enter_function(self, node: cst.FunctionDef | cst.Lambda) -> None:
+        """Called by the engine on the way down."""
+        position = self.position(node)
+        line = position[0] if position else 0
+        facts = self._functions.get(line)
+        if facts is None:
+            is_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
+            name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+            facts = FunctionFacts(name, is_async, line)
+        self._stack.append(facts)
+
+    def leave_function(self) -> None:
+        """Called by the engine on the way up."""
+        self._stack.pop()
+
+    def function(self, node: cst.CSTNode) -> FunctionFacts | None:
+        """The function whose body executes the node that is being visited."""
+        return self._stack[-1] if self._stack else None

@@ -1,0 +1,179 @@
+"""What `asynclint knowledge` prints: which libraries are known, and what is known of one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from asynclint.knowledge.index import FILES
+from asynclint.knowledge.load import KnowledgeError
+from asynclint.knowledge.model import Class, Entry, Function
+
+if TYPE_CHECKING:
+    from asynclint.knowledge import Knowledge
+
+
+def libraries() -> str:
+    """One line a library: its name, its import roots, the versions that it was verified with."""
+    lines: dict[str, tuple[list[str], list[str]]] = {}
+    for name, versions, roots in FILES.values():
+        known = lines.setdefault(name, ([], []))
+        known[0].extend(root for root in roots if root not in known[0])
+        known[1].extend(v for v in versions.split(", ") if v and v not in known[1])
+    width = max(len(name) for name in lines)
+    return "\n".join(
+        f"{name:{width}}  {' '.join(roots)}  ({', '.join(versions) or 'standard library'})"
+        for name, (roots, versions) in sorted(lines.items())
+    )
+
+
+def one(knowledge: Knowledge, name: str) -> str:
+    """What is known of a library, a module, a class or a function.
+
+    Raises KnowledgeError, with the nearest name, where nothing is.
+    """
+    path = knowledge.canonical(name)
+    cls = knowledge.cls(path)
+    if cls is not None:
+        return "\n".join(_class(knowledge, name, cls))
+    function = knowledge.function(path)
+    if function is not None:
+        return "\n".join((*_also(name, function.name), f"{function.name}: {told(function)}"))
+    lines = list(_below(knowledge, path))
+    if lines:
+        return "\n".join(lines)
+    near = get_close_matches(name, sorted(knowledge.roots | {n for n, _, _ in FILES.values()}), 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise KnowledgeError(f"nothing is known of {name!r}{hint}")
+
+
+def _also(name: str, canonical: str) -> Iterator[str]:
+    if name != canonical:
+        yield f"{name} is {canonical}"
+
+
+def _below(knowledge: Knowledge, path: str) -> Iterator[str]:
+    """The names of a module, or of a library by its name."""
+    roots = [path]
+    for name, versions, known in FILES.values():
+        if name == path or path in known:
+            roots = list(known) if name == path else roots
+            yield f"{name} {versions and f'(verified with {versions})'}".rstrip()
+    for root in roots:
+        for lib in knowledge.libraries(root):
+            for function in lib.functions.values():
+                if function.name.startswith(root + "."):
+                    yield f"  {function.name}: {told(function)}"
+            classes = getattr(lib.classes, "paths", lib.classes.keys)
+            for cls in sorted(classes()):
+                if cls.startswith(root + "."):
+                    yield f"  {cls}"
+
+
+def _class(knowledge: Knowledge, name: str, cls: Class) -> Iterator[str]:
+    yield from _also(name, cls.name)
+    yield f"{cls.name}: {', '.join(_about(cls)) or 'a class'}"
+    shown: set[str] = set()
+    for path in knowledge.mro(cls.name):
+        above = knowledge.cls(path)
+        for method in sorted(above.methods) if above else ():
+            known = knowledge.method(path, method)
+            if method not in shown and known is not None:
+                shown.add(method)
+                yield f"  .{method}(): {told(known)}"
+        for attribute, type_ in sorted(above.attributes.items()) if above else ():
+            if attribute not in shown:
+                shown.add(attribute)
+                yield f"  .{attribute}: {type_}"
+
+
+def _about(cls: Class) -> Iterator[str]:
+    if cls.bases:
+        yield f"derives from {' and '.join(cls.bases)}"
+    if cls.client is not None:
+        kind = "async " if cls.client.is_async else ""
+        closes = f", closes with {cls.client.close}()" if cls.client.close else ""
+        state = f", keeps {cls.client.state}" if cls.client.state else ""
+        yield f"a {kind}{cls.client.what} ({cls.client.cost}){closes}{state}"
+        if cls.client.twin:
+            yield f"its twin is {cls.client.twin}"
+    if cls.enter:
+        yield f"a context manager ({cls.enter})" + (
+            f", blocks there ({cls.enter_blocks})" if cls.enter_blocks else ""
+        )
+    if cls.iter:
+        yield f"iterates ({cls.iter})" + (
+            f", blocks ({cls.iter_blocks})" if cls.iter_blocks else ""
+        )
+    if cls.bounds:
+        yield "bounds concurrency"
+    if cls.lock:
+        yield f"a lock ({cls.lock})"
+    for name, entry in cls.entry_methods.items():
+        yield f"{name}() is called by the framework ({_entry(entry)})"
+
+
+def told(function: Function) -> str:
+    """One function in words: every field that says something."""
+    parts = list(_told(function))
+    return ", ".join(parts) if parts else "neither blocks nor has to be awaited"
+
+
+def _told(function: Function) -> Iterator[str]:
+    if function.blocks:
+        where = " when entered" if function.enter_blocks else ""
+        yield f"blocks ({function.blocks}){where}" + (", shortly" if function.short else "")
+        for param, literal in function.unless:
+            yield f"not with {param}={literal}"
+    if function.coroutine:
+        yield "to be awaited"
+    if function.enters:
+        yield "a context manager" if function.enters == "sync" else "an async context manager"
+    if function.client is not None:
+        yield f"makes a {function.client.what}"
+    for entry in function.registers:
+        yield f"hands a function to the framework ({_entry(entry)})"
+    said = {
+        "name",
+        "blocks",
+        "enter_blocks",
+        "short",
+        "unless",
+        "coroutine",
+        "enters",
+        "client",
+        "registers",
+        "params",
+    }
+    for f in fields(Function):
+        value: Any = getattr(function, f.name)
+        if (
+            f.name not in said
+            and value is not None
+            and value is not False
+            and value != ()
+            and (f.name, value) != ("offloads_to", "thread")
+        ):
+            yield (
+                f.name.replace("_", " ")
+                if value is True
+                else f"{f.name.replace('_', ' ')} {_plain(value)}"
+            )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return "; ".join(" ".join(str(part) for part in item) for item in value)
+    return str(value)
+
+
+def _entry(entry: Entry) -> str:
+    where = {
+        "thread": "in a thread",
+        "loop": "on the loop",
+        "process": "in a process",
+        "plain": "without a loop",
+    }
+    return f"{entry.role}, per {entry.often}, a plain def {where[entry.sync]}"

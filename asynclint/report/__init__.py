@@ -1,0 +1,46 @@
+"""Findings → text, one module a format: `render(findings, context) -> str`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asynclint.config import Config
+from asynclint.findings import Finding
+
+MODULES = {
+    "full": "full",
+    "concise": "concise",
+    "json": "as_json",
+    "github": "github",
+    "gitlab": "gitlab",
+    "sarif": "sarif",
+    "junit": "junit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a format may need beside the findings."""
+
+    texts: Mapping[str, str]
+    """Source text by the path that findings name."""
+    config: Config
+    colour: bool = False
+    quiet: bool = False
+
+    def line(self, path: str, number: int) -> str | None:
+        """A source line (1-based) without its end."""
+        text = self.texts.get(path)
+        if text is None:
+            return None
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return lines[number - 1] if 0 < number <= len(lines) else None
+
+
+def render(name: str, findings: Sequence[Finding], context: Context) -> str:
+    """The findings in one of the formats of `MODULES`."""
+    module = importlib.import_module(f"asynclint.report.{MODULES[name]}")
+    text: str = module.render(findings, context)
+    return text

@@ -1,0 +1,113 @@
+"""SARIF 2.1.0, with the chain of each finding as a code flow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from asynclint import __version__, packs
+from asynclint.findings import Finding, Span
+from asynclint.report.fingerprint import fingerprints
+
+if TYPE_CHECKING:
+    from asynclint.report import Context
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+ENGINE = {
+    "syntax-error": "The file does not parse.",
+    "unreadable-file": "The file cannot be read.",
+    "unused-ignore": "A suppression that suppresses nothing.",
+}
+
+
+def _units(context: Context, path: str, line: int, column: int) -> int:
+    """A 1-based column in UTF-16 code units."""
+    text = context.line(path, line)
+    if text is None or text.isascii():
+        return column
+    return len(text[: column - 1].encode("utf-16-le")) // 2 + 1
+
+
+def _physical(context: Context, path: str, span: Span) -> dict[str, Any]:
+    artifact: dict[str, Any] = {"uri": quote(path)}
+    if path.startswith("/"):
+        artifact["uri"] = "file://" + quote(path)
+    else:
+        artifact["uriBaseId"] = "SRCROOT"
+    return {
+        "artifactLocation": artifact,
+        "region": {
+            "startLine": span.line,
+            "startColumn": _units(context, path, span.line, span.column),
+            "endLine": span.end_line,
+            "endColumn": _units(context, path, span.end_line, span.end_column),
+        },
+    }
+
+
+def _rules(findings: Sequence[Finding], context: Context) -> list[dict[str, Any]]:
+    config = context.config
+    known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
+    rules = []
+    for name in sorted({f.rule for f in findings}):
+        meta = known.get(name)
+        one: dict[str, Any] = {"id": name, "name": name}
+        if meta is not None:
+            page = meta.page.read_text(encoding="utf-8")
+            one["shortDescription"] = {"text": meta.summary}
+            one["help"] = {"text": page, "markdown": page}
+            one["defaultConfiguration"] = {"level": meta.level}
+            one["properties"] = {"tags": [meta.group]}
+        else:
+            one["shortDescription"] = {"text": ENGINE.get(name, name)}
+        rules.append(one)
+    return rules
+
+
+def render(findings: Sequence[Finding], context: Context) -> str:
+    """One run; columns count UTF-16 code units."""
+    rules = _rules(findings, context)
+    index = {rule["id"]: i for i, rule in enumerate(rules)}
+    results = []
+    for f, mark in zip(findings, fingerprints(findings, context)):
+        here = {"physicalLocation": _physical(context, f.path, f.span), "message": {"text": f.message}}
+        result: dict[str, Any] = {
+            "ruleId": f.rule,
+            "ruleIndex": index[f.rule],
+            "level": f.level,
+            "message": {"text": f.message},
+            "locations": [{"physicalLocation": _physical(context, f.path, f.span)}],
+            "partialFingerprints": {"asynclint/v1": mark},
+        }
+        if f.because:
+            chain = [
+                {"physicalLocation": _physical(context, k.path, k.span), "message": {"text": k.text}}
+                for k in f.because
+            ]
+            steps = [{"location": here}, *({"location": one} for one in chain)]
+            result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
+            result["relatedLocations"] = [{"id": i, **one} for i, one in enumerate(chain)]
+        results.append(result)
+    document = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "asynclint",
+                        "version": __version__,
+                        "semanticVersion": __version__,
+                        "rules": rules,
+                    }
+                },
+                "columnKind": "utf16CodeUnits",
+                "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the working directory"}}},
+                "results": results,
+            }
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,16 @@
+"""Synchronous drivers stop the event loop for the whole query."""
+
+from __future__ import annotations
+
+from asynclint.rule import BlockingRule
+
+
+class BlockingDatabaseCall(BlockingRule):
+    """A synchronous database call on the event loop."""
+
+    name = "blocking-database-call"
+    group = "blocking"
+    level = "error"
+    since = "0.1"
+
+    kinds = ("database",)

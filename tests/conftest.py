@@ -1,0 +1,53 @@
+"""Options and fixtures that several test files share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asynclint import testing
+from asynclint.findings import Finding
+
+ROOT = Path(__file__).resolve().parent.parent
+RULES = ROOT / "rules"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update",
+        action="store_true",
+        help="rewrite the expected output beside tests/fixtures instead of comparing with it",
+    )
+    parser.addoption(
+        "--update-pages",
+        action="store_true",
+        help="regenerate the diff blocks on rule pages from what fixing does",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-pages"):
+        raise pytest.UsageError(
+            "--update-pages: no rule offers a fix yet, so pages have no diff blocks"
+        )
+
+
+@pytest.fixture
+def update(request: pytest.FixtureRequest) -> bool:
+    """Whether expected output is to be rewritten."""
+    return bool(request.config.getoption("--update"))
+
+
+@functools.cache
+def _checked(page: str, line: int) -> tuple[Finding, ...]:
+    [example] = [example for example in testing.examples(page) if example.line == line]
+    return tuple(testing.run(example))
+
+
+@pytest.fixture(scope="session")
+def findings_of() -> Callable[[testing.Example], tuple[Finding, ...]]:
+    """The findings on a page's example, computed once in a session."""
+    return lambda example: _checked(str(example.page), example.line)
