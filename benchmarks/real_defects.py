@@ -168,7 +168,7 @@ def line_differs(defect: Defect, tree: Path) -> str:
 
 def lint(tree: Path, command: list[str], options: list[str]) -> tuple[list[dict[str, Any]], Run]:
     """What asynclint finds in a tree; raises RuntimeError when it did not run."""
-    arguments = ["check", "--isolated", "--no-cache", "--output-format", "json", *options, "."]
+    arguments = ["check", "--isolated", "--output-format", "json", *options, "."]
     run = measure([*command, *arguments], tree, environment=checkout_environment(), timeout=TIMEOUT)
     if run.code not in {0, 1} or not run.output.strip():
         last = (run.errors.strip().splitlines() or ["no message"])[-1]

@@ -67,7 +67,7 @@ def checkout(revision: str, cache: Path) -> Path:
 
 def findings(asynclint: Path, package: Path, options: list[str]) -> list[dict[str, Any]]:
     """What asynclint of a checkout says about a package; raises RuntimeError when it fails."""
-    command = [sys.executable, "-m", "asynclint", "check", "--isolated", "--no-cache"]
+    command = [sys.executable, "-m", "asynclint", "check", "--isolated"]
     run = measure(
         [*command, "--output-format", "json", *options, "."],
         package,

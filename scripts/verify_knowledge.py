@@ -7,6 +7,7 @@ versions into the files that hold without an error. Names marked old (`!`, `old 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import inspect
 import os
@@ -204,12 +205,8 @@ class Checker:
         for name in known.attributes:
             self.counts["attributes"] += 1
             full = f"{path}.{name}"
-            if (
-                not self._is_old(full)
-                and not _has_attribute(real, name)
-                and not full.startswith(DYNAMIC)
-            ):
-                self._say(f"{path}.{name}", "does not exist")
+            if not _has_attribute(real, name) and not full.startswith(DYNAMIC):
+                self._say(full, "does not exist")
         if known.construct is not None and known.construct.params:
             self._params(path, known.construct, inspect.getattr_static(real, "__init__"), True)
         if known.client is not None:
@@ -319,15 +316,14 @@ def _imported(module: str) -> Any:
 
 def unwrapped(real: object) -> Any:
     """The function below static and class methods, partial objects and properties."""
-    while True:
+    for _ in range(5):
         if isinstance(real, (staticmethod, classmethod)):
             real = real.__func__
         elif isinstance(real, property):
             real = real.fget
-        elif hasattr(real, "func") and not inspect.isfunction(real):
+        elif isinstance(real, (functools.partial, functools.partialmethod)):
             real = real.func
-        else:
-            return real
+    return real
 
 
 def _annotation(function: object) -> object:

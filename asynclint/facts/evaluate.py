@@ -94,6 +94,7 @@ class Evaluator:
         self.depth = 0
         self._calls: dict[tuple[str, int], Type] = {}
         self._active: set[Any] = set()
+        self._bindings: dict[int, Type] = {}
         self._returns: dict[Function, Type] = {}
         self._values: dict[Function, Type] = {}
         self._members: dict[tuple[Klass, str], tuple[Type, Klass | str | None]] = {}
@@ -188,7 +189,7 @@ class Evaluator:
         items = recipe[2]
         if len(items) > 30 or any(i and i[0] == "star" for i in items):
             return Inst(f"builtins.{recipe[1]}", (None,), True)
-        types = tuple(self.eval(i, function, at) for i in items)
+        types = tuple(_shallow(self.eval(i, function, at)) for i in items)
         if recipe[1] == "tuple":
             return Tup(types)
         return Inst(f"builtins.{recipe[1]}", (union(list(types)) if types else None,), True)
@@ -197,11 +198,12 @@ class Evaluator:
         values = recipe[2]
         if not values or len(values) > 30 or None in recipe[1]:
             return Inst("builtins.dict", (None, None), True)
-        return Inst("builtins.dict", (None, union([self.eval(v, function, at) for v in values])), True)
+        return Inst("builtins.dict", (None, _shallow(union([self.eval(v, function, at) for v in values]))), True)
 
     def r_comp(self, recipe: Recipe, function: Function, at: Place) -> Type:
         element = recipe[2]
         type_ = self.eval(element, function, at) if element and element[0] in ("call", "await") else None
+        type_ = _shallow(type_)
         if recipe[1] == "generator":
             return Gen(type_, False)
         if recipe[1] == "dict":
@@ -319,6 +321,9 @@ class Evaluator:
 
     def _bound(self, scope: Function, binding: Binding) -> Type:
         """The type of the value that one binding gives."""
+        return self._keep(self._bindings, id(binding), lambda: self._bound_once(scope, binding))
+
+    def _bound_once(self, scope: Function, binding: Binding) -> Type:
         if binding.annotation is not None:
             declared = self.annotation(binding.annotation, scope)
             if declared is not None and not _vague(declared):
@@ -1525,6 +1530,26 @@ def _vague(type_: Type) -> bool:
     return isinstance(type_, Inst) and type_.of in (
         "builtins.object", "typing.Any", "typing.Callable", "collections.abc.Callable"
     )  # fmt: skip
+
+
+MAX_NESTED = 4
+
+
+def _shallow(type_: Type) -> Type:
+    """A type that may go into a container; unknown where containers nest beyond what anybody asks for."""
+    return None if _nesting(type_) > MAX_NESTED else type_
+
+
+def _nesting(type_: Type) -> int:
+    if isinstance(type_, Inst):
+        return 1 + max((_nesting(a) for a in type_.args), default=0) if type_.args else 0
+    if isinstance(type_, Tup):
+        return 1 + max((_nesting(i) for i in type_.items), default=0)
+    if isinstance(type_, Any_):
+        return max(_nesting(m) for m in type_.members)
+    if isinstance(type_, Gen):
+        return 1 + _nesting(type_.element)
+    return 0
 
 
 def _plain(type_: Type) -> Type:
