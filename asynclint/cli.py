@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import tokenize
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asynclint import __version__
-from asynclint.config import FORMATS, LEVELS, Config, ConfigError, load, override
+from asynclint.config import (
+    FORMATS,
+    LEVELS,
+    Config,
+    ConfigError,
+    enabled,
+    load,
+    override,
+    validate_names,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,13 +36,17 @@ class _Default(click.Group):
     """A group whose first command is meant when none is named: `asynclint src` checks."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version", "-V")):
+        if not args or (
+            args[0] not in self.commands and args[0] not in ("--help", "-h", "--version", "-V")
+        ):
             args = ["check", *args]
         return super().parse_args(ctx, args)
 
 
 @click.group(cls=_Default, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="asynclint", message="%(prog)s %(version)s")
+@click.version_option(
+    __version__, "-V", "--version", prog_name="asynclint", message="%(prog)s %(version)s"
+)
 def cli() -> None:
     """Find what makes async Python services slow or fall over.
 
@@ -44,25 +60,58 @@ def _names(values: tuple[str, ...]) -> list[str]:
 
 @cli.command()
 @click.argument("paths", nargs=-1)
-@click.option("--select", multiple=True, metavar="NAMES", help="Run only these rules or groups (comma-separated).")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="NAMES",
+    help="Run only these rules or groups (comma-separated).",
+)
 @click.option("--ignore", multiple=True, metavar="NAMES", help="Do not run these rules or groups.")
-@click.option("--extend-select", multiple=True, metavar="NAMES", help="Run these rules or groups, too.")
+@click.option(
+    "--extend-select", multiple=True, metavar="NAMES", help="Run these rules or groups, too."
+)
 @click.option("--output-format", type=click.Choice(FORMATS), help="How findings are printed.")
-@click.option("-o", "--output-file", type=click.Path(dir_okay=False), help="Write findings to this file.")
+@click.option(
+    "-o", "--output-file", type=click.Path(dir_okay=False), help="Write findings to this file."
+)
 @click.option("--statistics", is_flag=True, help="Print how many findings each rule has.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
-@click.option("--fail-on", type=click.Choice(LEVELS), help="The mildest level that gives exit code 1.")
+@click.option(
+    "--fail-on", type=click.Choice(LEVELS), help="The mildest level that gives exit code 1."
+)
 @click.option("--notes", is_flag=True, help="Show findings of level note.")
 @click.option("--isolated", is_flag=True, help="Read no configuration file.")
-@click.option("--config", "configs", multiple=True, metavar="FILE|KEY=VALUE", help="A configuration file, or a setting in TOML.")
-@click.option("--exclude", multiple=True, metavar="PATTERNS", help="Leave these files out, instead of the default ones.")
-@click.option("--extend-exclude", multiple=True, metavar="PATTERNS", help="Leave these files out, too.")
-@click.option("--force-exclude", is_flag=True, help="Leave excluded files out even when they are named.")
-@click.option("--stdin-filename", metavar="FILE", help="The name of the file whose text `-` reads from stdin.")
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE|KEY=VALUE",
+    help="A configuration file, or a setting in TOML.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERNS",
+    help="Leave these files out, instead of the default ones.",
+)
+@click.option(
+    "--extend-exclude", multiple=True, metavar="PATTERNS", help="Leave these files out, too."
+)
+@click.option(
+    "--force-exclude", is_flag=True, help="Leave excluded files out even when they are named."
+)
+@click.option(
+    "--stdin-filename", metavar="FILE", help="The name of the file whose text `-` reads from stdin."
+)
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Print the settings that hold.")
+@click.option(
+    "--no-cache", is_flag=True, help="Read no earlier results (accepted; results are not kept yet)."
+)
 @click.option("--debug-stats", is_flag=True, help="Print the work done to stderr.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Report on PATHS (files and directories; `.` when none are given, `-` for stdin)."""
@@ -72,12 +121,14 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
 def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     from asynclint import project as projects
 
+    if options["stdin_filename"] and "-" not in paths:
+        raise click.UsageError("`--stdin-filename` names the text that `-` reads; give `-`, too")
     config = _config(paths, options)
     if options["show_settings"]:
         _show_settings(config)
         return 0
     if paths == ("-",):
-        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        text = _decoded(sys.stdin.buffer.read())
         project = projects.discover_stdin(text, options["stdin_filename"] or "stdin.py", config)
     elif "-" in paths:
         raise click.UsageError("`-` stands alone: stdin cannot be checked together with files")
@@ -95,45 +146,81 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     _print(result.findings, project, config, options)
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
-    worst = max((LEVELS.index(f.level) for f in result.findings if f.level != "note"), default=-1)
+    worst = max((LEVELS.index(f.level) for f in result.findings), default=-1)
     failed = worst >= LEVELS.index(config.fail_on)
     return 1 if failed and not config.exit_zero else 0
 
 
+def _decoded(data: bytes) -> str:
+    """What an editor hands over, in the encoding that it declares; bytes that do not fit become marks."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:
+        encoding = "utf-8-sig"
+    return data.decode(encoding, errors="replace")
+
+
 def _config(paths: tuple[str, ...], options: dict[str, Any]) -> Config:
-    overrides: dict[str, Any] = {}
-    file: str | None = None
+    files: list[str] = []
+    settings: dict[str, Any] = {}
     for given in options["configs"]:
-        if "=" in given and not os.path.exists(given):
-            try:
-                overrides.update(tomllib.loads(given))
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"--config {given}: not valid TOML: {error}") from None
-        else:
-            file = given
-    for name in ("select", "ignore", "extend_select", "exclude", "extend_exclude"):
-        if options[name]:
-            overrides[name] = _names(options[name])
-    for name in ("exit_zero", "notes", "force_exclude"):
-        if options[name]:
-            overrides[name] = True
-    for name in ("fail_on", "output_format"):
-        if options[name]:
-            overrides[name] = options[name]
-    start = _start(paths, options)
-    config = load(start, config_file=file, isolated=options["isolated"])
-    # What the command line selects is checked on its own: the file's lists stay in force beside it.
+        if "=" not in given or os.path.exists(given):
+            files.append(given)
+            continue
+        try:
+            settings.update(tomllib.loads(given))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"--config {given}: not valid TOML: {error}") from None
+    if len(files) > 1:
+        raise click.UsageError(f"`--config` names two files, {files[0]} and {files[1]}")
+    read = load(
+        _start(paths, options),
+        config_file=files[0] if files else None,
+        isolated=options["isolated"],
+    )
+    # While these are put in, errors name the command line and not the file.
+    config = override(replace(read, source=Path("command line")), settings)
+    given_here: dict[str, Any] = {
+        name: options[name] for name in ("fail_on", "output_format") if options[name]
+    }
+    given_here |= {name: True for name in ("exit_zero", "notes", "force_exclude") if options[name]}
+    given_here |= {name: _names(options[name]) for name in ("select", "exclude") if options[name]}
+    named = {
+        name: _names(options[name])
+        for name in ("select", "ignore", "extend_select")
+        if options[name]
+    }
+    selectors = {
+        key: value
+        for key, value in settings.items()
+        if key.replace("-", "_") in ("select", "ignore", "extend_select")
+    }
+    if named or selectors:
+        alone = Config(root=config.root, source=config.source)
+        for table in (selectors, named):
+            _validate(override(alone, table), config.rules)
+    # These add to what the file says.
     for name in ("ignore", "extend_select", "extend_exclude"):
-        if name in overrides:
-            overrides[name] = [*getattr(config, name), *overrides[name]]
-    return override(config, overrides)
+        if options[name]:
+            given_here[name] = [*getattr(config, name), *_names(options[name])]
+    return replace(override(config, given_here), source=read.source)
+
+
+def _validate(config: Config, rules: tuple[str, ...]) -> None:
+    from asynclint import packs
+    from asynclint.check import ENGINE_RULES
+
+    known = packs.known([packs.builtin(), *(config.root / directory for directory in rules)])
+    validate_names(config, {name: meta.group for name, meta in known.items()} | ENGINE_RULES)
 
 
 def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
     if paths == ("-",):
         return Path(os.path.abspath(options["stdin_filename"] or ".")).parent
     absolute = [os.path.abspath(p) for p in paths]
-    common = Path(os.path.commonpath([p if os.path.isdir(p) else os.path.dirname(p) for p in absolute]))
+    common = Path(
+        os.path.commonpath([p if os.path.isdir(p) else os.path.dirname(p) for p in absolute])
+    )
     while not common.exists():
         common = common.parent
     return common
@@ -141,10 +228,9 @@ def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
 
 def _show_settings(config: Config) -> None:
     from asynclint import packs
-    from asynclint.config import enabled, validate_names
 
+    _validate(config, config.rules)
     known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
-    validate_names(config, {**{n: m.group for n, m in known.items()}, "syntax-error": "engine", "unused-ignore": "engine", "unreadable-file": "engine"})
     click.echo(f"configuration: {config.source or 'none'}")
     click.echo("rules:")
     for name, meta in sorted(known.items()):
@@ -173,11 +259,21 @@ def _print(findings: list[Any], project: Any, config: Config, options: dict[str,
     )
     if options["statistics"]:
         counts = Counter(f.rule for f in findings)
-        text = "".join(f"{count:>6}  {rule}\n" for rule, count in counts.most_common())
+        if config.output_format == "json":
+            rows = [{"rule": rule, "count": count} for rule, count in counts.most_common()]
+            text = json.dumps(rows, indent=2) + "\n"
+        else:
+            text = "".join(f"{count:>6}  {rule}\n" for rule, count in counts.most_common())
     else:
         text = render(config.output_format, findings, context)
     if options["output_file"]:
-        Path(options["output_file"]).write_text(text, encoding="utf-8")
+        try:
+            Path(options["output_file"]).write_text(text, "utf-8", errors="backslashreplace")
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise click.ClickException(
+                f"{options['output_file']}: cannot be written: {why}"
+            ) from None
     else:
         click.echo(text, nl=False, color=colour or None)
 
@@ -193,7 +289,9 @@ def _colour() -> bool:
 @cli.command()
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All rules.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def rule(name: str | None, everything: bool, output_format: str) -> int:
     """Print the page of the rule NAME, or list all rules."""
     from asynclint import packs
@@ -227,7 +325,9 @@ def rule(name: str | None, everything: bool, output_format: str) -> int:
         width = max(len(m.name) for m in chosen)
         for meta in chosen:
             off = "" if meta.default else " (off by default)"
-            click.echo(f"{meta.name:<{width}}  {meta.group:<11}  {meta.level:<7}  {meta.summary}{off}")
+            click.echo(
+                f"{meta.name:<{width}}  {meta.group:<11}  {meta.level:<7}  {meta.summary}{off}"
+            )
     return 0
 
 
@@ -242,6 +342,8 @@ def explain(place: str) -> int:
     path, _, line = place.rpartition(":")
     if not path or not line.isdigit():
         raise click.UsageError(f"{place}: give a place as FILE:LINE")
+    if os.path.isdir(path):
+        raise click.UsageError(f"{path}: is a directory; give a place as FILE:LINE")
     config = load(Path(os.path.abspath(path)).parent if os.path.exists(path) else Path.cwd())
     project = projects.discover([path], config)
     shown = next(f for f in project.files if f.reported)
@@ -281,6 +383,10 @@ def knowledge(name: str | None) -> int:
 
 def run(args: list[str]) -> int:
     """Run the command line; the exit code: 0 clean, 1 findings, 2 could not run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names and source may hold what a terminal's encoding does not.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(cli.main(args=args, prog_name="asynclint", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:

@@ -32,6 +32,10 @@ KINDS: tuple[BlockKind, ...] = (
 """From the gravest to the mildest."""
 
 
+COMMON = frozenset({"Session", "Client", "Connection", "Cursor", "Response", "Lock", "Queue", "Event", "Condition", "Future", "Thread", "Process", "Redis"})
+"""Class names that say little without their module."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """A library call that blocks."""
@@ -67,7 +71,7 @@ class BlockingFacts:
     def stop(self, module: Module, site: CallSite) -> Stop | None:
         """What a call site itself waits for, when every value it may call blocks."""
         callee = self.evaluator.callee(module, site)
-        if callee is None:
+        if callee is None or module.lazy(site.block):
             return None
         stops = [self._stop(member, site, module) for member in members(callee)]
         if not stops or any(s is None for s in stops):
@@ -83,6 +87,8 @@ class BlockingFacts:
             if isinstance(callee, Func):
                 return self._decorated(callee.function)
             known = self.evaluator.known_callee(callee)
+            if known is not None and known.calls_on_loop is not None:
+                return self._called_back(known, site, module)
             if known is None or known.blocks is None or known.enter_blocks or known.coroutine:
                 return None
             if not self._waits(known, site, module):
@@ -105,8 +111,23 @@ class BlockingFacts:
             path = self._lib_class(callee)
             cls = self.evaluator.known.cls(path) if path else None
             if cls is not None and cls.iter_blocks:
-                return Stop(cls.iter_blocks, _short(path or ""), False, None)
+                name = self._manager_name(site, module) or _short(path or "")
+                return Stop(cls.iter_blocks, name, False, None)
         return None
+
+    def _called_back(self, known: Known, site: CallSite, module: Module) -> Stop | None:
+        """A blocking library function that is handed to the loop: `loop.call_later(5, time.sleep, 1)`."""
+        assert known.calls_on_loop is not None
+        value = self.evaluator.at_site(
+            self.evaluator.argument(site, known, known.calls_on_loop), site, module
+        )
+        if not isinstance(value, (Lib, LibMethod)):
+            return None
+        target = self.evaluator.known_callee(value)
+        if target is None or target.blocks is None or target.coroutine or target.enter_blocks:
+            return None
+        name = _short_path(value.path) if isinstance(value, Lib) else f"{_owner(value.cls)}.{value.name}"
+        return Stop(target.blocks, name, target.short, target.instead)
 
     def _lib_class(self, value: Inst) -> str | None:
         if isinstance(value.of, str):
@@ -177,7 +198,7 @@ class BlockingFacts:
                 recipe = recipe[1]
             if len(chain) == 1 and isinstance(callee.receiver, Inst) and isinstance(callee.receiver.of, str):
                 owner = callee.receiver.of
-            return ".".join([_short(owner), *reversed(chain)])
+            return ".".join([_owner(owner), *reversed(chain)])
         return "call"
 
     # -- spreading ------------------------------------------------------------------------------------
@@ -218,6 +239,7 @@ class BlockingFacts:
                     and not caller.is_async
                     and caller.facts.kind not in ("module", "class")
                     and self.all_block(edge, kind)
+                    and not caller.module.lazy(edge.site.block)
                     and not self._off_loop(caller, edge.site)
                 ):
                     steps[caller] = Step(edge.site, step.stop, function, step.length + 1)
@@ -261,7 +283,7 @@ class BlockingFacts:
             found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, False)))
         done: set[tuple[int, int, int, int, str, str]] = set()
         for edge in self.graph.out.get(function, ()):
-            if edge.how not in SYNC or edge.target.is_async:
+            if edge.how not in SYNC or edge.target.is_async or function.module.lazy(edge.site.block):
                 continue
             for kind in KINDS:
                 step = self.steps[kind].get(edge.target)
@@ -335,6 +357,12 @@ def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
 
 def _short(path: str) -> str:
     return path.rpartition(".")[2]
+
+
+def _owner(path: str) -> str:
+    """A class as messages name it: with its module where several libraries have one of that name."""
+    name = _short(path)
+    return f"{path.partition('.')[0]}.{name}" if name in COMMON else name
 
 
 def _short_path(path: str) -> str:

@@ -73,7 +73,7 @@ class ClientFacts:
                     client = cls.client
                     break
             name = callee.klass.facts.name
-        if client is None or client.cost == "light":
+        if client is None:
             return None
         keywords = {keyword for _, keyword in site.args}
         if keywords & set(client.cheap_with) or (client.cheap_with and "**" in keywords):
@@ -143,8 +143,10 @@ class ClientFacts:
             return self._passed(function, role, depth)
         if tag in ("elem", "dictval"):
             inner = role[1] if len(role) > 1 else None
-            if isinstance(inner, tuple) and inner[0] in ("return", "assign"):
+            if isinstance(inner, tuple) and inner[0] in ("return", "assign", "arg"):
                 return self._role_life(function, inner, depth + 1)
+            if isinstance(inner, tuple) and inner[0] in ("for", "afor", "stmt", "test", "cmp", "op", "unpack"):
+                return "local"
             return "kept"
         if tag == "comp":
             return "kept"
@@ -324,6 +326,12 @@ class ClientFacts:
             if base and base[0] == "name" and base[1] == function.self_name:
                 return self._self_varies(recipe, function, edges, depth)
             return self._varies(base, function, site, edges, depth + 1)
+        if tag == "str":
+            for part in recipe[1]:
+                found = self._varies(part, function, site, edges, depth + 1)
+                if found is not None:
+                    return found
+            return None
         if tag in ("await", "not", "star", "iter", "enter"):
             return self._varies(recipe[1], function, site, edges, depth + 1)
         if tag == "item":

@@ -32,6 +32,9 @@ TAKES_VALUES = frozenset({
 })  # fmt: skip
 """Functions that use their argument's value at once and cannot use a coroutine."""
 
+TESTS_MEMBERS = frozenset({"builtins.any", "builtins.all", "builtins.sum"})
+FORMATS_MEMBERS = frozenset({"builtins.print", "builtins.str", "json.dumps", "json.dump"})
+
 COLLECTS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted"})
 
 CERTAIN: dict[str, str] = {
@@ -46,6 +49,10 @@ CERTAIN: dict[str, str] = {
     "for": "is iterated",
     "raise": "is raised",
 }
+
+
+WATCHES = frozenset({"add_done_callback", "set_name"})
+"""What is done with a task that keeps nothing of it."""
 
 
 class CoroutineFacts:
@@ -120,6 +127,8 @@ class CoroutineFacts:
             inner = role[-1]
             if isinstance(inner, tuple) and inner[0] == "stmt":
                 return ("stmt", "")
+            if isinstance(inner, tuple) and inner[0] == "arg" and self._consumer(function, inner, tag):
+                return ("arg", f"is passed to `{self._consumer(function, inner, tag)}`")
             if tag in ("elem", "dictval") and isinstance(inner, tuple) and inner[0] == "return" and self._is_route(function):
                 return ("return", "is put into a response")
             if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
@@ -147,6 +156,14 @@ class CoroutineFacts:
             return self._argument(function, role, coroutine)
         if tag == "assign":
             return self._assigned(function, str(role[1]), coroutine, site)
+        return None
+
+    def _consumer(self, function: Function, role: Role, tag: str) -> str | None:
+        """The function that tests or formats the members of its argument."""
+        callee = self.evaluator.callee(function.module, function.module.site(role[1]))
+        wanted = TESTS_MEMBERS if tag == "comp" else FORMATS_MEMBERS
+        if isinstance(callee, Lib) and callee.path in wanted:
+            return _short(callee.path)
         return None
 
     def _is_route(self, function: Function) -> bool:
@@ -313,6 +330,8 @@ class CoroutineFacts:
             role = role[1]
         if role[0] == "stmt":
             return LostTask(name, "", ())
+        if role[0] == "attr" and role[1] in WATCHES:
+            return LostTask(name, "a callback does not keep it", ())
         if role[0] == "comp" and isinstance(role[2], tuple) and role[2][0] == "stmt":
             return LostTask(name, "", ())
         if role[0] == "assign":
@@ -334,9 +353,13 @@ class CoroutineFacts:
         if facts.generator:
             return None
         uses = self._uses_of(function, variable, site)
-        if uses:
-            return None
         if uses is None:
+            return None
+        for use in uses:
+            if use.role[0] == "attr" and use.role[1] in WATCHES:
+                continue
+            if use.role[0] == "arg" and self._task_added(function, use.role, name) is not None:
+                continue
             return None
         if self._stays(function, site):
             return None

@@ -1021,7 +1021,11 @@ class Evaluator:
         callee = self.callee(module, site)
         if callee is None:
             return None
-        return union([self.call(m, site, module) for m in members(callee)])
+        results = [self.call(m, site, module) for m in members(callee)]
+        if NONE in results and any(isinstance(r, Coro) for r in results):
+            # One of several callees returns nothing, another a coroutine.
+            return None
+        return union(results)
 
     def call(self, callee: Type, site: CallSite | None, module: Module) -> Type:
         """The type of the result of calling a value."""

@@ -50,6 +50,9 @@ BASE: Role = ("base",)
 RAISE: Role = ("raise",)
 UNPACK: Role = ("unpack",)
 
+LAZY = frozenset({"assign", "return", "store", "elem", "dictval", "attr"})
+"""How a generator expression stands when it is only made here, and run by whoever iterates over it."""
+
 MAX_STRING = 120
 DEEP_STACK = 256 * 1024 * 1024
 DEEP_RECURSION = 60_000
@@ -690,6 +693,8 @@ class _Extractor:
             if i == 0:
                 first = iterable
             self.block = self._new_block(self.block, "comp", iterable, node.lineno)
+            if kind == "generator" and role[0] in LAZY:
+                self.facts.blocks[self.block].lazy = True
             self._bind(generator.target, ("iter", iterable, is_async), None, "for")
             for test in generator.ifs:
                 recipe = self.expr(test, TEST)
@@ -721,12 +726,13 @@ class _Extractor:
         return ("lambda", fn.index)
 
     def e_joined_str(self, node: ast.JoinedStr, role: Role) -> Recipe:
+        parts: list[Recipe] = []
         for value in node.values:
             if type(value) is ast.FormattedValue:
-                self.expr(value.value, FSTR)
+                parts.append(self.expr(value.value, FSTR))
                 if value.format_spec is not None:
                     self.expr(value.format_spec, FSTR)
-        return ("str",)
+        return ("str", tuple(parts))
 
     def e_starred(self, node: ast.Starred, role: Role) -> Recipe:
         return ("star", self.expr(node.value, ("star", role)))

@@ -33,6 +33,9 @@ SAME_LENGTH = frozenset({
     "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
 })  # fmt: skip
 LIMITS = frozenset({"itertools.islice", "itertools.batched", "heapq.nlargest", "heapq.nsmallest", "random.sample", "random.choices"})
+BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
+"""What the names of unknown guards say."""
+
 CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
 
 
@@ -77,14 +80,33 @@ class FanOutFacts:
     def note_items(self, function: Function) -> None:
         """Tell the graph which coroutine functions run once for each item."""
         module = function.module
+        for site in function.sites:
+            if site.callee == ("name", "map") and site.role[0] == "star" and site.args:
+                value = self.evaluator.at_site(site.args[0][0], site, module)
+                if isinstance(value, Func) and value.function.is_async:
+                    edge = Edge(function, site, value.function, "async")
+                    self.graph.fanned[value.function].append(edge)
         for edge in self.graph.out.get(function, ()):
             if edge.how not in ("async", "spawn"):
                 continue
             site = edge.site
             if not any(b.kind in ("for", "afor", "comp") for b in module.chain(site.block)):
                 continue
-            if edge.how == "spawn" or self._handed_on(function, site):
+            if edge.how == "spawn" or self._handed_on(function, site) or self._in_turn(function, site):
                 self.graph.fanned[edge.target].append(edge)
+
+    def _in_turn(self, function: Function, site: CallSite) -> bool:
+        """Awaited for one item after the other; not tried again and again."""
+        module = function.module
+        if site.role[0] != "await":
+            return False
+        for block in module.chain(site.block):
+            if block.kind in ("for", "afor", "comp"):
+                info = block.info
+                return not (
+                    info and info[0] == "call" and module.site(info[1]).callee == ("name", "range")
+                )
+        return False
 
     def _handed_on(self, function: Function, site: CallSite) -> bool:
         """Whether the coroutine of a call goes into a fan-out instead of being awaited in turn."""
@@ -100,8 +122,6 @@ class FanOutFacts:
         return False
 
     def _gathered(self, function: Function, site: CallSite, iterable: bool) -> tuple[Link, ...] | None:
-        if self._held(function, site):
-            return None
         positional = [r for r, k in site.args if k is None]
         for recipe in positional:
             if iterable:
@@ -218,8 +238,8 @@ class FanOutFacts:
         module = function.module
         if site.role[0] == "await":
             return None
-        loops = self._loops(module, site)
-        if not loops or self._held(function, site):
+        loops = self._loops(module, site, self._home(function, site))
+        if not loops:
             return None
         if any(b.kind == "while" for _, b in loops):
             # A server or consumer loop: one task for each arrival, often paced by what it awaits.
@@ -245,6 +265,17 @@ class FanOutFacts:
         if recipe is None or not self._coroutine(function, recipe):
             return None
         return ()
+
+    def _home(self, function: Function, site: CallSite) -> int:
+        """The block in which the task group of a spawning call is entered: loops around it start it anew."""
+        callee = site.callee
+        if not callee or callee[0] != "attr" or not callee[1] or callee[1][0] != "name":
+            return -1
+        for binding in function.facts.bindings.get(callee[1][1], ()):
+            if binding.kind == "with" and (binding.line, binding.col) < (site.line, site.col):
+                if function.module.inside(site.block, binding.block):
+                    return binding.block
+        return -1
 
     def _joined_inside(self, function: Function, site: CallSite, loop: int) -> bool:
         """The loop itself waits for what it started, or waits in turn for a place."""
@@ -338,7 +369,7 @@ class FanOutFacts:
         if function in self._bounded:
             return self._bounded[function]
         self._bounded[function] = False
-        result = self._bounds(function, 0)
+        result = self._bounds(function, 0) or self._decorated_with_bound(function)
         self._bounded[function] = result
         return result
 
@@ -359,6 +390,26 @@ class FanOutFacts:
             for e in self.graph.out.get(function, ())
             if e.target is not function and not self._own_fan_out(e)
         )
+
+    def _decorated_with_bound(self, function: Function) -> bool:
+        """A decorator of the project whose wrapper waits for a place, or an unknown one that is named for it."""
+        for recipe in function.facts.decorators:
+            value = self.evaluator.decorator_value(recipe, function)
+            if isinstance(value, Func):
+                maker = value.function
+                for inner in maker.module.functions[maker.facts.index + 1 :]:
+                    if inner.facts.line > maker.facts.end_line:
+                        break
+                    if self._bounds(inner, 2):
+                        return True
+            else:
+                text = recipe
+                if text and text[0] == "call":
+                    text = function.module.site(text[1]).callee
+                name = text[-1] if text and text[0] in ("name", "attr") else None
+                if isinstance(name, str) and any(w in name.lower() for w in BOUND_WORDS):
+                    return True
+        return False
 
     def _own_fan_out(self, edge: Edge) -> bool:
         """A bound inside a callee's own fan-out bounds that one only."""
@@ -381,15 +432,9 @@ class FanOutFacts:
                 while recipe and recipe[0] in ("call", "sub"):
                     recipe = module.site(recipe[1]).callee if recipe[0] == "call" else recipe[1]
                 name = recipe[-1] if recipe and recipe[0] in ("name", "attr") else None
-                if isinstance(name, str) and any(
-                    w in name.lower() for w in ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
-                ):
+                if isinstance(name, str) and any(w in name.lower() for w in BOUND_WORDS):
                     # An unknown guard: quiet.
                     return True
-        return False
-
-    def _held(self, function: Function, site: CallSite) -> bool:
-        """The fan-out stands in `async with` of a limiter of its own kind (a pool that bounds)."""
         return False
 
     # -- lengths -------------------------------------------------------------------------------------------------

@@ -209,7 +209,28 @@ class Graph:
             others = self.evaluator.implementations(target)
             if others:
                 return [(o, "async" if o.is_async else "call", False) for o in others]
-        return [(target, how, True)]
+        return [(target, how, True), *((w, "call", True) for w in self._wrappers(target))]
+
+    def _wrappers(self, target: Function) -> list[Function]:
+        """The plain functions that the project's own decorators put around a function: they run with it."""
+        if not target.facts.decorators or target.is_async:
+            return []
+        found: list[Function] = []
+        for recipe in target.facts.decorators:
+            decorator = self.evaluator.decorator_value(recipe, target)
+            if isinstance(decorator, Func) and self.evaluator.wrapper_kind(decorator.function).endswith(
+                "transparent"
+            ):
+                maker = decorator.function
+                for inner in maker.module.functions[maker.facts.index + 1 :]:
+                    if inner.facts.line > maker.facts.end_line:
+                        break
+                    if inner.facts.kind == "def" and not any(
+                        o.facts.parent == inner.facts.index and o.facts.kind == "def"
+                        for o in maker.module.functions
+                    ):
+                        found.append(inner)
+        return found
 
     def _handed_on(
         self, known: Known, site: CallSite, function: Function

@@ -26,7 +26,7 @@ is the tag:
 ``("not", recipe)``            negation
 ``("binop", left, right)``     arithmetic
 ``("star", recipe)``           ``*x``
-``("str",)``                   an f-string
+``("str", (recipe, …))``       an f-string and its values
 ``("yield", recipe)``          the value sent into a generator
 ``None``                       anything else: unknown
 =============================  =====================================================================
@@ -58,6 +58,8 @@ class Block:
     line: int
     ends: bool = False
     """The block ends in return, raise, break or continue."""
+    lazy: bool = False
+    """The body of a generator expression that is not consumed where it stands."""
     raises: bool = False
     """The block ends in return or raise: nothing after the statement runs from here."""
 

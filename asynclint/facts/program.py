@@ -91,6 +91,10 @@ class Module:
             block = self.blocks[block].parent
         return block
 
+    def lazy(self, block: int) -> bool:
+        """Whether the code of a block runs only when somebody iterates over the generator that it makes."""
+        return any(one.lazy for one in self.chain(block))
+
     def excludes(self, one: int, other: int) -> bool:
         """Whether `one` and `other` lie in different arms of one statement."""
         groups: dict[int, int] = {}

@@ -7,7 +7,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "aiohttp": ("aiohttp", "aiohttp 3.14.5", ("aiohttp",)),
     "anthropic": ("anthropic", "anthropic 2.11.0", ("anthropic",)),
     "anthropic_sdk": ("anthropic", "anthropic 2.11.0", ("anthropic",)),
-    "anyio": ("anyio", "anyio 4.16.0", ("anyio", "asyncer")),
+    "anyio": ("anyio", "anyio 4.16.0, asyncer 0.0.18", ("anyio", "asyncer")),
     "asgi": ("servers and bridges", "uvicorn 0.54.0, asgiref 3.13.0", ("uvicorn", "hypercorn", "uvloop", "asgiref", "nest_asyncio", "sse_starlette", "asgi_lifespan")),
     "asyncio": ("asyncio", "", ("asyncio",)),
     "aws": ("boto3", "boto3 1.44.5", ("boto3", "botocore", "aioboto3", "aiobotocore")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asynclint.config import Config
 from asynclint.findings import Finding
@@ -28,14 +28,20 @@ class Context:
     """Source text by the path that findings name."""
     config: Config
     colour: bool = False
+    """Whether ANSI colours are wanted."""
     quiet: bool = False
+    """No summary."""
+    _lines: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     def line(self, path: str, number: int) -> str | None:
         """A source line (1-based) without its end."""
-        text = self.texts.get(path)
-        if text is None:
-            return None
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = self._lines.get(path)
+        if lines is None:
+            text = self.texts.get(path)
+            if text is None:
+                return None
+            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            self._lines[path] = lines
         return lines[number - 1] if 0 < number <= len(lines) else None
 
 

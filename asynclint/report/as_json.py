@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _place(path: str, span: Span) -> dict[str, Any]:
-    return {
-        "path": path,
+    numbers = {
         "line": span.line,
         "column": span.column,
         "end_line": span.end_line,
         "end_column": span.end_column,
     }
+    return {"path": path, **numbers, "span": numbers}
 
 
 def render(findings: Sequence[Finding], context: Context) -> str:
@@ -36,7 +36,8 @@ def render(findings: Sequence[Finding], context: Context) -> str:
                     "title": fix.title,
                     "safety": fix.safety.value,
                     "edits": [
-                        {"path": e.path, "start": e.start, "end": e.end, "text": e.text} for e in fix.edits
+                        {"path": e.path, "start": e.start, "end": e.end, "text": e.text}
+                        for e in fix.edits
                     ],
                 }
                 for fix in f.fixes

@@ -14,5 +14,6 @@ if TYPE_CHECKING:
 def render(findings: Sequence[Finding], context: Context) -> str:
     """Lines that an editor's error format can read."""
     return "".join(
-        f"{f.path}:{f.span.line}:{f.span.column}: {f.level} {f.rule} {f.message}\n" for f in findings
+        f"{f.path}:{f.span.line}:{f.span.column}: {f.level} {f.rule} {f.message}\n"
+        for f in findings
     )

@@ -19,8 +19,8 @@ def fingerprints(findings: Sequence[Finding], context: Context) -> list[str]:
     result = []
     for f in findings:
         line = (context.line(f.path, f.span.line) or "").strip()
-        base = "\0".join((f.rule, f.path, f.message, line))
+        base = f"{f.rule}\0{f.path}\0{f.message}\0{line}"
         seen[base] += 1
-        digest = hashlib.sha256(f"{base}\0{seen[base]}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{base}\0{seen[base]}".encode(errors="surrogatepass")).hexdigest()
         result.append(digest[:32])
     return result

@@ -54,6 +54,7 @@ def _excerpt(
     source = context.line(path, span.line)
     if source is None:
         return lines
+    source = _visible(source)
     start = min(span.column - 1, len(source))
     end = span.end_column - 1 if span.end_line == span.line else len(source.rstrip())
     end = max(min(end, len(source)), start + 1)
@@ -73,6 +74,13 @@ def _excerpt(
     return lines
 
 
+def _visible(source: str) -> str:
+    """One character for one, without those that would steer the terminal."""
+    return "".join(
+        c if c == "\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in source
+    )
+
+
 def _columns(text: str) -> int:
     """Terminal columns: East Asian wide characters take two, combining ones none."""
     return sum(
@@ -84,7 +92,9 @@ def _columns(text: str) -> int:
 def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "All checks passed\n"
-    counts = [(sum(f.level == level for f in findings), level) for level in ("error", "warning", "note")]
+    counts = [
+        (sum(f.level == level for f in findings), level) for level in ("error", "warning", "note")
+    ]
     words = ", ".join(f"{n} {level}{'s' if n != 1 else ''}" for n, level in counts if n)
     total = len(findings)
     return f"Found {total} finding{'s' if total != 1 else ''} ({words})\n"

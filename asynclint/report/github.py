@@ -31,5 +31,7 @@ def render(findings: Sequence[Finding], context: Context) -> str:
         place = f"file={_property(f.path)},line={f.span.line},endLine={f.span.end_line}"
         if f.span.line == f.span.end_line:
             place += f",col={f.span.column},endColumn={f.span.end_column}"
-        lines.append(f"::{COMMANDS[f.level]} {place},title={_property('asynclint ' + f.rule)}::{_data(text)}\n")
+        lines.append(
+            f"::{COMMANDS[f.level]} {place},title={_property('asynclint ' + f.rule)}::{_data(text)}\n"
+        )
     return "".join(lines)

@@ -31,6 +31,6 @@ def render(findings: Sequence[Finding], context: Context) -> str:
                 },
             },
         }
-        for f, mark in zip(findings, fingerprints(findings, context))
+        for f, mark in zip(findings, fingerprints(findings, context), strict=True)
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"

@@ -28,13 +28,17 @@ def _units(context: Context, path: str, line: int, column: int) -> int:
     text = context.line(path, line)
     if text is None or text.isascii():
         return column
-    return len(text[: column - 1].encode("utf-16-le")) // 2 + 1
+    return len(text[: column - 1].encode("utf-16-le", "surrogatepass")) // 2 + 1
+
+
+def _uri(path: str) -> str:
+    return quote(path, errors="surrogateescape")
 
 
 def _physical(context: Context, path: str, span: Span) -> dict[str, Any]:
-    artifact: dict[str, Any] = {"uri": quote(path)}
+    artifact: dict[str, Any] = {"uri": _uri(path)}
     if path.startswith("/"):
-        artifact["uri"] = "file://" + quote(path)
+        artifact["uri"] = "file://" + _uri(path)
     else:
         artifact["uriBaseId"] = "SRCROOT"
     return {
@@ -72,8 +76,11 @@ def render(findings: Sequence[Finding], context: Context) -> str:
     rules = _rules(findings, context)
     index = {rule["id"]: i for i, rule in enumerate(rules)}
     results = []
-    for f, mark in zip(findings, fingerprints(findings, context)):
-        here = {"physicalLocation": _physical(context, f.path, f.span), "message": {"text": f.message}}
+    for f, mark in zip(findings, fingerprints(findings, context), strict=True):
+        here = {
+            "physicalLocation": _physical(context, f.path, f.span),
+            "message": {"text": f.message},
+        }
         result: dict[str, Any] = {
             "ruleId": f.rule,
             "ruleIndex": index[f.rule],
@@ -84,7 +91,10 @@ def render(findings: Sequence[Finding], context: Context) -> str:
         }
         if f.because:
             chain = [
-                {"physicalLocation": _physical(context, k.path, k.span), "message": {"text": k.text}}
+                {
+                    "physicalLocation": _physical(context, k.path, k.span),
+                    "message": {"text": k.text},
+                }
                 for k in f.because
             ]
             steps = [{"location": here}, *({"location": one} for one in chain)]
@@ -105,7 +115,9 @@ def render(findings: Sequence[Finding], context: Context) -> str:
                     }
                 },
                 "columnKind": "utf16CodeUnits",
-                "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the working directory"}}},
+                "originalUriBaseIds": {
+                    "SRCROOT": {"description": {"text": "the working directory"}}
+                },
                 "results": results,
             }
         ],
