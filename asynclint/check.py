@@ -21,31 +21,6 @@ from asynclint.project import Project
 MAX_NESTING = 150
 """Functions whose expressions nest deeper are not handed to libcst, whose parser recurses."""
 
-FAMILIES: tuple[tuple[str, ...], ...] = (
-    ("client-per-item", "client-per-request", "client-per-call", "unclosed-client"),
-    (
-        "called-before-offload",
-        "lock-held-across-await",
-        "nested-event-loop",
-        "blocking-sleep",
-        "blocking-sdk-call",
-        "blocking-http-call",
-        "blocking-database-call",
-        "blocking-subprocess",
-        "blocking-wait",
-        "blocking-file-io",
-        "blocking-cpu-work",
-        "blocking-file-stat",
-    ),
-    (
-        "mismatched-async-protocol",
-        "bare-coroutine-in-wait",
-        "coroutine-in-thread",
-        "unawaited-coroutine",
-    ),
-)
-"""One defect, one finding: of the findings of a family at one place, the first stays."""
-
 ENGINE_RULES = {
     "syntax-error": "engine",
     "unreadable-file": "engine",
@@ -145,13 +120,15 @@ def _all_findings(
     found = [f.problem for f in project.files if f.problem is not None and f.reported]
     reported = {f.name for f in project.files if f.reported}
     found += [p for p in facts.problems if p.path in reported]
+    yields: dict[str, frozenset[str]] = {}
     if wanted:
         classes = [c for c in packs.load(_directories(config)) if c.name in wanted]
         found += _run(project, facts, classes, stats)
+        yields = {c.name: frozenset(c.yields_to) for c in classes}
     stats.seconds["rules"] = time.perf_counter() - start
     groups = {name: meta.group for name, meta in known.items()}
     kept = []
-    for finding in _one_each(found):
+    for finding in _one_each(found, yields):
         group = groups.get(finding.rule)
         if group is not None and not configuration.enabled(
             config, finding.rule, group, True, finding.path
@@ -173,20 +150,15 @@ def _count(stats: Stats, program: Program, facts: ProjectFacts) -> None:
     stats.seconds.update(facts.seconds)
 
 
-def _one_each(findings: list[Finding]) -> list[Finding]:
-    """One finding of a family for each place."""
-    rank = {name: (i, j) for i, family in enumerate(FAMILIES) for j, name in enumerate(family)}
-    best: dict[tuple[Any, ...], tuple[int, Finding]] = {}
-    result: list[Finding] = []
-    for finding in dict.fromkeys(findings):
-        where = rank.get(finding.rule)
-        if where is None:
-            result.append(finding)
-            continue
-        key = (finding.path, finding.span, where[0])
-        if key not in best or where[1] < best[key][0]:
-            best[key] = (where[1], finding)
-    return result + [f for _, f in best.values()]
+def _one_each(findings: list[Finding], yields: dict[str, frozenset[str]]) -> list[Finding]:
+    """One finding for one defect: a rule's finding goes where a rule to which it yields has one at the same place."""
+    places: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    unique = list(dict.fromkeys(findings))
+    for finding in unique:
+        places[finding.path, finding.span].add(finding.rule)
+    return [
+        f for f in unique if not places[f.path, f.span] & yields.get(f.rule, frozenset())
+    ]
 
 
 # -- libcst ---------------------------------------------------------------------------------------

@@ -109,7 +109,8 @@ def _in_directory(directory: Path) -> tuple[Path, Mapping[str, Any]] | None:
         text = _text(project)
         if "asynclint" in text:
             document = _parse(project, text)
-            table = document.get("tool", {}).get("asynclint")
+            tool = _mapping(document.get("tool", {}), project, "tool")
+            table = tool.get("asynclint")
             if table is not None:
                 return project, _mapping(table, project, "tool.asynclint")
     return None
@@ -133,10 +134,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 def _table(path: Path, required: bool) -> Mapping[str, Any]:
     document = _parse(path, _text(path))
     if path.name == "pyproject.toml":
-        table = document.get("tool", {}).get("asynclint", {})
+        table = _mapping(document.get("tool", {}), path, "tool").get("asynclint", {})
         return _mapping(table, path, "tool.asynclint")
     if set(document) == {"tool"}:
-        return _mapping(document["tool"].get("asynclint", {}), path, "tool.asynclint")
+        table = _mapping(document["tool"], path, "tool").get("asynclint", {})
+        return _mapping(table, path, "tool.asynclint")
     return document
 
 

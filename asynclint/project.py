@@ -128,7 +128,10 @@ def project_root(given: list[Path], config: Config) -> Path:
             break
         if any((directory / marker).exists() for marker in MARKERS):
             return directory
-    # No marker: the topmost package around, or the directory itself.
+    # No marker: the working directory when the paths lie below it, else the topmost package around them.
+    here = Path.cwd()
+    if here not in forbidden and (here == start or here in start.parents):
+        return here
     top = start
     while (top / "__init__.py").exists() and top.parent not in forbidden:
         top = top.parent

@@ -43,6 +43,8 @@ class Rule(cst.CSTVisitor):
     """Whether it runs without being selected."""
     since: ClassVar[str]
     """The release that brought it."""
+    yields_to: ClassVar[tuple[str, ...]] = ()
+    """Rules whose finding at the same place says the same defect better."""
     everything: ClassVar[bool] = False
     """True asks the engine to parse and walk whole modules for this rule, not only slices with facts."""
 

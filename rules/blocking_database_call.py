@@ -13,4 +13,10 @@ class BlockingDatabaseCall(BlockingRule):
     level = "error"
     since = "0.1"
 
+    yields_to = (
+        "nested-event-loop",
+        "blocking-sleep",
+        "blocking-sdk-call",
+        "blocking-http-call",
+    )
     kinds = ("database",)

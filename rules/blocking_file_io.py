@@ -13,4 +13,13 @@ class BlockingFileIo(BlockingRule):
     level = "warning"
     since = "0.1"
 
+    yields_to = (
+        "nested-event-loop",
+        "blocking-sleep",
+        "blocking-sdk-call",
+        "blocking-http-call",
+        "blocking-database-call",
+        "blocking-subprocess",
+        "blocking-wait",
+    )
     kinds = ("file",)

@@ -13,4 +13,5 @@ class BlockingHttpCall(BlockingRule):
     level = "error"
     since = "0.1"
 
+    yields_to = ("nested-event-loop", "blocking-sleep", "blocking-sdk-call")
     kinds = ("http",)

@@ -13,4 +13,5 @@ class BlockingSleep(BlockingRule):
     level = "error"
     since = "0.1"
 
+    yields_to = ("nested-event-loop",)
     kinds = ("sleep",)

@@ -13,4 +13,11 @@ class BlockingSubprocess(BlockingRule):
     level = "error"
     since = "0.1"
 
+    yields_to = (
+        "nested-event-loop",
+        "blocking-sleep",
+        "blocking-sdk-call",
+        "blocking-http-call",
+        "blocking-database-call",
+    )
     kinds = ("subprocess",)

@@ -14,6 +14,7 @@ class ClientPerCall(Rule):
     group = "clients"
     level = "warning"
     since = "0.1"
+    yields_to = ("client-per-item", "client-per-request")
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)

@@ -14,6 +14,7 @@ class ClientPerRequest(Rule):
     group = "clients"
     level = "error"
     since = "0.1"
+    yields_to = ("client-per-item",)
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)

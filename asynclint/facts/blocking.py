@@ -210,12 +210,37 @@ class BlockingFacts:
             found = []
             for site in function.sites:
                 stop = self.stop(function.module, site)
-                if stop is not None:
-                    found.append((site, stop))
+                if stop is None:
+                    continue
+                if stop.kind == "file":
+                    site = self._opened(function, site)
+                    if any(s is site for s, _ in found):
+                        continue
+                found.append((site, stop))
             if found:
                 self.direct[function] = found
         for kind in KINDS:
             self._spread_kind(kind, functions)
+
+    def _opened(self, function: Function, site: CallSite) -> CallSite:
+        """For work on a file that a `with open(…)` gave: that call, once for the whole block."""
+        base = site.callee[1] if site.callee and site.callee[0] == "attr" else site.callee
+        if site.kind == "call" and site.args and not (base and base[0] == "name" and base[1] in function.facts.bindings):
+            # `json.load(file)`.
+            base = next((r for r, _ in site.args if r and r[0] == "name" and r[1] in function.facts.bindings), base)
+        if not base or base[0] != "name":
+            return site
+        bindings = function.facts.bindings.get(base[1])
+        if not bindings:
+            return site
+        reaching, _ = self.evaluator.program.reaching_bindings(
+            function.module, bindings, site.line, site.col, site.block
+        )
+        for binding in reaching:
+            recipe = binding.recipe
+            if binding.kind == "with" and recipe[1] and recipe[1][0] == "call" and not recipe[2]:
+                return function.module.site(recipe[1][1])
+        return site
 
     def _spread_kind(self, kind: BlockKind, functions: list[Function]) -> None:
         steps = self.steps[kind]

@@ -347,7 +347,14 @@ class Evaluator:
         assigned = module.global_bindings.get(name)
         if bindings or assigned:
             types = []
-            for b in self.program.final_bindings(module, bindings or []):
+            final = self.program.final_bindings(module, bindings or [])
+            if len(bindings or ()) > 1 and all(self._is_foreign(self._bound(scope, b)) for b in final):
+                # `try: from lib import f` / `except ImportError: def f(): …`: only the second one is known.
+                fallback = [b for b in bindings or () if b not in final and b.recipe]
+                shown = [t for b in fallback if not self._is_foreign(t := self._bound(scope, b))]
+                if shown and len(shown) == len(fallback):
+                    return union(shown)
+            for b in final:
                 type_ = self._bound(scope, b)
                 if type_ is None and b.recipe == ("const", None):
                     type_ = NONE
@@ -384,6 +391,17 @@ class Evaluator:
                 return None
             return Lib(f"builtins.{name}")
         return None
+
+    def _is_foreign(self, type_: Type) -> bool:
+        """Unknown, or of a library of which nothing is known."""
+        if type_ is None or type_ == NONE:
+            return True
+        return (
+            isinstance(type_, Lib)
+            and self.known.cls(type_.path) is None
+            and self.known.function(type_.path) is None
+            and type_.path.partition(".")[0] not in self.known.roots
+        )
 
     def module_value(self, name: str, module: Module) -> Type:
         """What `import name` binds."""
@@ -948,6 +966,9 @@ class Evaluator:
         text = self.known.attribute(path, name)
         if text is not None:
             return self.parse_type(text, receiver)
+        dynamic = self.known.method(path, "__getattr__")
+        if dynamic is not None and dynamic.returns and not name.startswith("__"):
+            return self.parse_type(dynamic.returns, receiver)
         if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
             return self.state(name)
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
@@ -1049,6 +1070,11 @@ class Evaluator:
             return self.call(callee.of, site, module)
         if isinstance(callee, Threaded):
             return Coro(self._result_of(callee.of, module), callee.name)
+        if isinstance(callee, Inst) and isinstance(callee.of, str):
+            known = self.known.method(callee.of, "__call__")
+            if known is None:
+                return None
+            return self._call_known(known, site, module, callee, f"{_short(callee.of)}()")
         if isinstance(callee, Inst) and isinstance(callee.of, Klass):
             method = self.attribute(callee, "__call__", None)
             return self.call(method, site, module) if isinstance(method, Func) else None

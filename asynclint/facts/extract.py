@@ -79,7 +79,7 @@ def parse(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return ast.parse(text)
+            return ast.parse(text.removeprefix("\ufeff"))
         except ValueError as error:
             raise SyntaxError(str(error)) from None
 

@@ -34,7 +34,7 @@ class Edge:
     site: CallSite
     target: Function
     how: str
-    """call, async, spawn, thread, loop, enter, iterate, property."""
+    """call, async, run, spawn, thread, loop, enter, iterate, property."""
     certain: bool = True
     """False where the call may reach one of several implementations."""
 
@@ -47,6 +47,8 @@ class EntryPoint:
     entry: Entry
     where: Module
     line: int
+    user: Function | None = None
+    """The entry point that asks for a dependency."""
 
 
 SYNC = frozenset({"call", "enter", "iterate", "property"})
@@ -131,8 +133,18 @@ class Graph:
         many = isinstance(callee, Any_)
         for member in members(callee):
             for target, how, certain in self._targets(member, site, function):
+                if how == "async" and self._run_by(function, site):
+                    how = "run"
                 edges.append(Edge(function, site, target, how, certain and not many))
         return edges
+
+    def _run_by(self, function: Function, site: CallSite) -> bool:
+        """Whether the coroutine that a call makes gets an event loop of its own: `asyncio.run(main())`."""
+        if site.role[0] != "arg":
+            return False
+        outer = function.module.site(site.role[1])
+        known = self.evaluator.known_callee(self.evaluator.callee(function.module, outer))
+        return known is not None and known.runs_loop
 
     def _targets(
         self, callee: Type, site: CallSite, function: Function
@@ -280,7 +292,9 @@ class Graph:
         for member in members(value):
             self.add_entry(member, entry, function.module, site.line)
 
-    def add_entry(self, value: Type, entry: Entry, where: Module, line: int) -> None:
+    def add_entry(
+        self, value: Type, entry: Entry, where: Module, line: int, user: Function | None = None
+    ) -> None:
         """Note that a framework calls a function, or the methods of a class."""
         ev = self.evaluator
         if isinstance(value, Part):
@@ -288,9 +302,12 @@ class Graph:
         if isinstance(value, Func):
             function = value.function
             points = self.entries[function]
-            if any(p.entry.role == entry.role and p.entry.often == entry.often for p in points):
+            same = [p for p in points if p.entry.role == entry.role and p.entry.often == entry.often]
+            if same:
+                if same[0].user is None:
+                    same[0].user = user
                 return
-            points.append(EntryPoint(function, entry, where, line))
+            points.append(EntryPoint(function, entry, where, line, user))
             if not function.is_async and entry.sync == "loop":
                 self.on_loop.setdefault(function, None)
             self.visit(function)
@@ -307,7 +324,7 @@ class Graph:
             for name in names:
                 method, _ = ev.member(klass, name)
                 if isinstance(method, Func):
-                    self.add_entry(method, entry, where, line)
+                    self.add_entry(method, entry, where, line, user)
 
     def _dependencies(self, function: Function, where: Module) -> None:
         """What a framework calls to fill the parameters of an entry point."""
@@ -319,7 +336,7 @@ class Graph:
                 provider = self.evaluator.annotation(recipe, outer)
                 provider = Cls(provider.of) if isinstance(provider, Inst) and isinstance(provider.of, Klass) else None
             for member in members(provider):
-                self.add_entry(member, DEPENDENCY, where, function.facts.line)
+                self.add_entry(member, DEPENDENCY, where, function.facts.line, function)
 
     def _bare_depends(self, recipe: Recipe, outer: Function) -> bool:
         return self.evaluator._depends_call(recipe, outer, bare=True) is not None

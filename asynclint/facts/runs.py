@@ -72,6 +72,9 @@ class Runs:
             function = queue.popleft()
             for edge in self.graph.out.get(function, ()):
                 target = edge.target
+                if edge.how == "run":
+                    # A loop of its own, and clients that belong to it.
+                    continue
                 if target in self.reached or target.facts.kind in ("module", "class"):
                     continue
                 if self.cached(target) or self.guarded(function, edge.site):
@@ -104,7 +107,7 @@ class Runs:
                         self.once.add(function)
                         changed = True
                     continue
-                if all(e.caller in self.once and not self.loops(e.caller.module, e.site) for e in edges):
+                if all(e.how == "run" or e.caller in self.once and not self.loops(e.caller.module, e.site) for e in edges):
                     self.once.add(function)
                     changed = True
                     if all(e.caller in self.startup for e in edges):
@@ -163,6 +166,9 @@ class Runs:
             if isinstance(how, EntryPoint):
                 words = ROLE_WORDS.get(how.entry.role, "is called for every request")
                 links.append(places.head(current, f"`{current.name}` {words}"))
+                if how.user is not None and how.user is not current:
+                    text = f"`{how.user.name}` depends on `{current.name}`"
+                    links.append(places.head(how.user, text))
                 current = None
             else:
                 text = f"`{how.caller.name}` calls `{place_name(how.site, how.target)}`"

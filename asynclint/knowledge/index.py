@@ -16,6 +16,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "chainlit": ("chainlit", "chainlit 2.12.0", ("chainlit",)),
     "cohere": ("cohere", "cohere 7.3.1", ("cohere",)),
     "data": ("data", "", ("json", "pickle", "tomllib", "configparser", "marshal", "shelve", "csv", "zipfile", "tarfile", "gzip", "bz2", "lzma", "hashlib", "sqlite3", "linecache")),
+    "exa": ("exa", "exa-py 2.27.0", ("exa_py",)),
     "fastapi": ("fastapi", "fastapi 0.165.0", ("fastapi",)),
     "fastmcp": ("fastmcp", "fastmcp 4.1.2", ("fastmcp",)),
     "google_genai": ("google-genai", "google-genai 3.4.0", ("google.genai", "google.generativeai", "vertexai")),
