@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from asynclint import config as configuration
 from asynclint import packs, suppress
 from asynclint.config import Config
 from asynclint.facts.infer import FileFacts, ProjectFacts, infer
 from asynclint.facts.program import Function, Module, Program
-from asynclint.findings import Finding
+from asynclint.findings import Finding, Level
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project
 
@@ -59,6 +59,8 @@ class Result:
 
     findings: list[Finding]
     stats: Stats
+    fixable: list[Finding] = field(default_factory=list)
+    """Those that carry a fix, also notes that are not shown."""
 
 
 def check(project: Project, config: Config) -> Result:
@@ -72,7 +74,7 @@ def check(project: Project, config: Config) -> Result:
     known = _known_groups(config)
     kept = suppress.apply(found, texts, known, active, True)
     shown = [f for f in kept if _shown(f, config)]
-    return Result(_sorted(shown), stats)
+    return Result(_sorted(shown), stats, [f for f in kept if f.fixes])
 
 
 def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:
@@ -102,9 +104,7 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.path, f.span, f.rule, f.message))
 
 
-def _all_findings(
-    project: Project, config: Config, stats: Stats
-) -> tuple[list[Finding], set[str]]:
+def _all_findings(project: Project, config: Config, stats: Stats) -> tuple[list[Finding], set[str]]:
     """Findings before suppression, and the names of the rules that ran."""
     known = packs.known(_directories(config))
     configuration.validate_names(config, _known_groups(config))
@@ -130,13 +130,17 @@ def _all_findings(
     kept = []
     for finding in _one_each(found, yields):
         group = groups.get(finding.rule)
-        if group is not None and not configuration.enabled(
-            config, finding.rule, group, True, finding.path
-        ) and not configuration.enabled(config, finding.rule, group, known[finding.rule].default, finding.path):
+        if (
+            group is not None
+            and not configuration.enabled(config, finding.rule, group, True, finding.path)
+            and not configuration.enabled(
+                config, finding.rule, group, known[finding.rule].default, finding.path
+            )
+        ):
             continue
         level = config.levels.get(finding.rule)
         if level is not None and finding.level != "note":
-            finding = replace(finding, level=level)
+            finding = replace(finding, level=cast("Level", level))
         kept.append(finding)
     return kept, wanted | set(ENGINE_RULES)
 
@@ -156,17 +160,13 @@ def _one_each(findings: list[Finding], yields: dict[str, frozenset[str]]) -> lis
     unique = list(dict.fromkeys(findings))
     for finding in unique:
         places[finding.path, finding.span].add(finding.rule)
-    return [
-        f for f in unique if not places[f.path, f.span] & yields.get(f.rule, frozenset())
-    ]
+    return [f for f in unique if not places[f.path, f.span] & yields.get(f.rule, frozenset())]
 
 
 # -- libcst ---------------------------------------------------------------------------------------
 
 
-def _run(
-    project: Project, facts: ProjectFacts, classes: list[Any], stats: Stats
-) -> list[Finding]:
+def _run(project: Project, facts: ProjectFacts, classes: list[Any], stats: Stats) -> list[Finding]:
     """Walk the slices of every file with all rules at once."""
     whole = [c for c in classes if c.everything]
     if not facts.files and not whole:
@@ -202,9 +202,7 @@ def _pieces(facts: FileFacts) -> list[tuple[int, int, int]]:
 
 def _deepest(module: Module, function: Function) -> int:
     first, last = function.facts.first_line, function.facts.end_line
-    return max(
-        f.facts.depth for f in module.functions if first <= f.facts.line <= last
-    )
+    return max(f.facts.depth for f in module.functions if first <= f.facts.line <= last)
 
 
 def _outermost(function: Function) -> Function | None:
@@ -231,8 +229,10 @@ def _walk(
     from asynclint.facts.view import Slice
 
     module = facts.module
-    if len(pieces) == 1 and pieces[0][0] == 1 and any(
-        f.facts.depth > MAX_NESTING for f in module.functions
+    if (
+        len(pieces) == 1
+        and pieces[0][0] == 1
+        and any(f.facts.depth > MAX_NESTING for f in module.functions)
     ):
         return
     for first, last, indent in pieces:

@@ -103,6 +103,7 @@ def _names(values: tuple[str, ...]) -> list[str]:
 @click.option(
     "--stdin-filename", metavar="FILE", help="The name of the file whose text `-` reads from stdin."
 )
+@click.option("--fix", is_flag=True, help="Apply the safe fixes that findings have.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Print the settings that hold.")
 @click.option(
@@ -143,12 +144,28 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     from asynclint.check import check as run_check
 
     result = run_check(project, config)
-    _print(result.findings, project, config, options)
+    findings = result.findings
+    if options["fix"]:
+        findings = _fix(result.fixable, findings, project, paths)
+    _print(findings, project, config, options)
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
-    worst = max((LEVELS.index(f.level) for f in result.findings), default=-1)
+    worst = max((LEVELS.index(f.level) for f in findings), default=-1)
     failed = worst >= LEVELS.index(config.fail_on)
     return 1 if failed and not config.exit_zero else 0
+
+
+def _fix(
+    fixable: list[Any], findings: list[Any], project: Any, paths: tuple[str, ...]
+) -> list[Any]:
+    from asynclint.fix import apply
+
+    if paths == ("-",):
+        raise click.UsageError("`--fix` writes files, and stdin is none")
+    left, problems = apply(fixable, project)
+    for problem in problems:
+        click.echo(f"asynclint: warning: {problem}", err=True)
+    return [f for f in findings if f not in fixable or f in left]
 
 
 def _decoded(data: bytes) -> str:

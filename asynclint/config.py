@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import fnmatch
 import sys
@@ -125,7 +126,8 @@ def _text(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        document: dict[str, Any] = tomllib.loads(text)
+        return document
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         raise ConfigError(f"{path}: not valid TOML: {message[:1].lower()}{message[1:]}") from None
@@ -160,7 +162,9 @@ def override(config: Config, table: Mapping[str, Any]) -> Config:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in _KEYS:
-            raise ConfigError(f"{where}: unknown key `{key}`{_nearest(key, [k.replace('_', '-') for k in _KEYS])}")
+            raise ConfigError(
+                f"{where}: unknown key `{key}`{_nearest(key, [k.replace('_', '-') for k in _KEYS])}"
+            )
         if name in _STRINGS:
             values[name] = _strings(value, where, key)
         elif name in _FLAGS:
@@ -218,7 +222,9 @@ def validate_names(config: Config, known: Mapping[str, str]) -> None:
     for key, names in named:
         for name in names:
             if name not in words:
-                raise ConfigError(f"{where}: `{key}` names an unknown rule `{name}`{_nearest(name, words)}")
+                raise ConfigError(
+                    f"{where}: `{key}` names an unknown rule `{name}`{_nearest(name, words)}"
+                )
 
 
 def _strength(names: Iterable[str], rule: str, group: str) -> int:
@@ -255,10 +261,8 @@ def enabled(config: Config, rule: str, group: str, default: bool, path: str | No
 
 def _matches(path: str, glob: str, root: Path) -> bool:
     candidates = [path, Path(path).name]
-    try:
+    with contextlib.suppress(ValueError):
         candidates.append(Path(path).resolve().relative_to(root.resolve()).as_posix())
-    except ValueError:
-        pass
     patterns = [glob, f"{glob.rstrip('/')}/*"]
     return any(fnmatch.fnmatch(c, p) for c in candidates for p in patterns)
 

@@ -82,12 +82,18 @@ def _meta(path: Path) -> Meta:
             raise PackError(f"{path}: `{node.name}` has no `{key}`; set it to a string")
     expected = path.stem.replace("_", "-")
     if values["name"] != expected:
-        raise PackError(f"{path}: `name` is {values['name']!r}; name the rule {expected!r} after its file")
+        raise PackError(
+            f"{path}: `name` is {values['name']!r}; name the rule {expected!r} after its file"
+        )
     if values["level"] not in LEVELS:
-        raise PackError(f"{path}: `level` is {values['level']!r}; choose one of {', '.join(LEVELS)}")
+        raise PackError(
+            f"{path}: `level` is {values['level']!r}; choose one of {', '.join(LEVELS)}"
+        )
     doc = (ast.get_docstring(node) or "").strip()
     if not doc:
-        raise PackError(f"{path}: `{node.name}` has no docstring; its first line is the rule's summary")
+        raise PackError(
+            f"{path}: `{node.name}` has no docstring; its first line is the rule's summary"
+        )
     page = path.with_suffix(".md")
     if not page.is_file():
         raise PackError(f"{path}: has no page beside it; write {page.name}")
@@ -135,9 +141,11 @@ def load(directories: Sequence[Path]) -> list[type[Rule]]:
             sys.modules[name] = module
             try:
                 spec.loader.exec_module(module)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a user's rule may fail in any way
                 del sys.modules[name]
-                raise PackError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from None
+                raise PackError(
+                    f"{path}: cannot be imported: {type(error).__name__}: {error}"
+                ) from None
         own = [
             v
             for v in vars(module).values()

@@ -40,7 +40,7 @@ class SourceFile:
     is_package: bool
     """True for an __init__.py."""
     text: str | None
-    """Decoded text with its line ends as written; None when it could not be read (`problem` says why)."""
+    """Decoded text without byte order mark, line ends as written; None when it could not be read (`problem` says why)."""
     problem: Finding | None = None
     """`unreadable-file` or `syntax-error`."""
     reported: bool = True
@@ -50,6 +50,16 @@ class SourceFile:
     aliases: tuple[str, ...] = ()
     """Further dotted names under which the project may import it."""
 
+    @property
+    def line_end(self) -> str:
+        """How its first line ends; "\\n" where it has one line."""
+        text = self.text or ""
+        end = text.find("\n")
+        mac = text.find("\r", 0, end if end >= 0 else len(text))
+        if mac < 0:
+            return "\n"
+        return "\r\n" if mac + 1 == end else "\r"
+
 
 @dataclass(slots=True)
 class Project:
@@ -58,7 +68,7 @@ class Project:
     root: Path
     files: list[SourceFile]
     whole: bool = True
-    """False when only single files could be read (stdin outside a project): missing then means unknown."""
+    """False when the project around the files was not read (none found, or too large): missing then means unknown."""
 
 
 def discover(paths: Sequence[Path | str], config: Config) -> Project:
@@ -66,23 +76,20 @@ def discover(paths: Sequence[Path | str], config: Config) -> Project:
 
     Raises ProjectError for a path that is not there.
     """
-    given = [Path(os.path.abspath(p)) for p in paths]
-    for path, written in zip(given, paths):
-        if not path.exists():
+    for written in paths:
+        if not os.path.exists(written):
             raise ProjectError(f"{written}: no such file or directory")
+    given = [Path(os.path.abspath(p)) for p in paths]
     root = project_root(given, config)
     reader = _Reader(root, config)
     wanted: dict[str, bool] = {}
     for path in given:
-        if path.is_dir():
-            for name in reader.walk(str(path)):
-                wanted[name] = True
-        elif config.force_exclude and reader.excluded(str(path), False):
+        if config.force_exclude and reader.left_out(str(path), path.is_dir()):
             continue
-        else:
-            wanted[str(path)] = True
-    _add_surroundings(reader, given, root, wanted)
-    return Project(root, reader.read(wanted), True)
+        for name in reader.walk(str(path), True) if path.is_dir() else (str(path),):
+            wanted[name] = True
+    whole = _add_surroundings(reader, given, root, wanted)
+    return Project(root, reader.read(wanted), whole)
 
 
 def discover_stdin(text: str, filename: str, config: Config) -> Project:
@@ -90,50 +97,63 @@ def discover_stdin(text: str, filename: str, config: Config) -> Project:
     path = Path(os.path.abspath(filename))
     root = project_root([path], config)
     reader = _Reader(root, config)
+    if config.force_exclude and reader.left_out(str(path), False):
+        return Project(root, [])
     wanted: dict[str, bool] = {}
-    if path.parent.is_dir():
-        _add_surroundings(reader, [path], root, wanted)
+    whole = path.parent.is_dir() and _add_surroundings(reader, [path], root, wanted)
     wanted.pop(str(path), None)
     files = reader.read(wanted)
-    files.append(reader.source(str(path), True, text))
+    files.append(reader.source(str(path), True, text.removeprefix("\ufeff")))
     files.sort(key=lambda f: f.name)
-    return Project(root, files, bool(wanted))
+    return Project(root, files, whole)
 
 
 def _add_surroundings(
     reader: _Reader, given: list[Path], root: Path, wanted: dict[str, bool]
-) -> None:
+) -> bool:
+    """Add the files that are only read; whether these are the whole project."""
     if any(p.is_dir() and (p == root or p in root.parents) for p in given):
-        return
+        return True
+    if _no_project(root):
+        for directory in {str(p.parent) for p in given if not p.is_dir()}:
+            for name in reader.neighbours(directory):
+                wanted.setdefault(name, False)
+        return False
     around: list[str] = []
-    for name in reader.walk(str(root)):
+    for name in reader.walk(str(root), False):
         around.append(name)
         if len(around) > MAX_FILES_AROUND:
-            return
+            return False
     for name in around:
         wanted.setdefault(name, False)
+    return True
+
+
+def _no_project(directory: Path) -> bool:
+    """The file system's root and the home directory are read only when they are named themselves."""
+    return directory in (Path(directory.anchor), Path.home())
 
 
 def project_root(given: list[Path], config: Config) -> Path:
     """The directory of the project in which paths lie; never the file system's root or the home directory."""
     directories = [p if p.is_dir() else p.parent for p in given]
     start = Path(os.path.commonpath(directories)) if directories else Path.cwd()
-    forbidden = {Path(start.anchor), Path.home()}
     if config.source is not None:
-        home = config.source.resolve().parent
-        if home == start or home in start.parents:
-            return home
+        configured = config.source.resolve().parent
+        above = configured == start or configured in start.parents
+        if above and not _no_project(configured):
+            return configured
     for directory in (start, *start.parents):
-        if directory in forbidden:
+        if _no_project(directory):
             break
         if any((directory / marker).exists() for marker in MARKERS):
             return directory
     # No marker: the working directory when the paths lie below it, else the topmost package around them.
     here = Path.cwd()
-    if here not in forbidden and (here == start or here in start.parents):
+    if not _no_project(here) and (here == start or here in start.parents):
         return here
     top = start
-    while (top / "__init__.py").exists() and top.parent not in forbidden:
+    while (top / "__init__.py").exists() and not _no_project(top.parent):
         top = top.parent
     return top
 
@@ -143,12 +163,13 @@ class _Reader:
 
     def __init__(self, root: Path, config: Config) -> None:
         self.root = str(root)
+        self.real_root = os.path.realpath(root)
         self.config = config
         self.cwd = os.getcwd()
         self.packages: dict[str, bool] = {}
         self.sources = self._source_roots(root)
         self.problems: list[SourceFile] = []
-        patterns = [*config.exclude, *config.extend_exclude]
+        patterns = [p.removeprefix("./") for p in (*config.exclude, *config.extend_exclude)]
         self.plain = {p for p in patterns if not set(p) & set("*?[/!")}
         self.patterns = _spec([p for p in patterns if p not in self.plain])
         self.ignores: dict[str, Any] = {}
@@ -171,19 +192,20 @@ class _Reader:
                 return str(directory)
         return None
 
-    def walk(self, top: str) -> Iterator[str]:
-        """The Python files below a directory, sorted, without the excluded ones."""
-        seen = {os.path.realpath(top)}
-        stack = [top]
+    def walk(self, top: str, reported: bool) -> Iterator[str]:
+        """The Python files below a directory, sorted, without the excluded ones.
+
+        `reported` says whether a directory that cannot be listed is a finding.
+        """
+        seen: set[str] = set()
+        stack = [(top, os.path.realpath(top))]
         while stack:
-            directory = stack.pop()
-            try:
-                entries = sorted(os.scandir(directory), key=lambda e: e.name)
-            except OSError as error:
-                self.problems.append(self._unreadable(directory, f"cannot be listed: {_why(error)}"))
+            directory, real = stack.pop()
+            if real in seen:
                 continue
-            below: list[str] = []
-            for entry in entries:
+            seen.add(real)
+            below: list[tuple[str, str]] = []
+            for entry in self._entries(directory, reported):
                 name = entry.name
                 if name in self.plain:
                     continue
@@ -197,22 +219,51 @@ class _Reader:
                     continue
                 if not is_dir:
                     yield entry.path
-                    continue
-                if entry.is_symlink():
-                    real = os.path.realpath(entry.path)
-                    if real in seen or os.path.realpath(directory).startswith(real + os.sep) or real == os.path.realpath(directory):
-                        continue
-                    seen.add(real)
-                below.append(entry.path)
+                elif not entry.is_symlink():
+                    below.append((entry.path, f"{real}{os.sep}{name}"))
+                elif not self._inside(target := os.path.realpath(entry.path)):
+                    below.append((entry.path, target))
             stack.extend(reversed(below))
 
+    def neighbours(self, directory: str) -> Iterator[str]:
+        """The Python files in a directory, nothing below."""
+        for entry in self._entries(directory, False):
+            if (
+                entry.name.endswith(".py")
+                and entry.is_file()
+                and not self.excluded(entry.path, False)
+            ):
+                yield entry.path
+
+    def _entries(self, directory: str, reported: bool) -> list[os.DirEntry[str]]:
+        try:
+            return sorted(os.scandir(directory), key=lambda e: e.name)
+        except OSError as error:
+            if reported:
+                self.problems.append(
+                    self._unreadable(directory, f"cannot be listed: {_why(error)}")
+                )
+            return []
+
+    def _inside(self, target: str) -> bool:
+        """Whether a link leads to the project, which is walked anyway, or to what contains it."""
+        return _is_below(target, self.real_root) or _is_below(self.real_root, target)
+
+    def left_out(self, path: str, is_dir: bool) -> bool:
+        """Whether a path or a directory above it, up to the root, is excluded."""
+        directory = os.path.dirname(path)
+        while directory != self.root and _is_below(directory, self.root):
+            if self.excluded(directory, True):
+                return True
+            directory = os.path.dirname(directory)
+        return self.excluded(path, is_dir)
+
     def excluded(self, path: str, is_dir: bool) -> bool:
-        """Whether configuration or git leaves a path out."""
-        name = os.path.basename(path)
-        if name in self.plain:
+        """Whether configuration or git leaves a path out, those above it aside."""
+        if os.path.basename(path) in self.plain:
             return True
         if self.patterns is not None:
-            relative = os.path.relpath(path, self.root)
+            relative = _relative(path, self.root)
             if self.patterns.match_file(relative + ("/" if is_dir else "")):
                 return True
         return self.repository is not None and self._ignored(path, is_dir)
@@ -220,10 +271,10 @@ class _Reader:
     def _ignored(self, path: str, is_dir: bool) -> bool:
         assert self.repository is not None
         directory = os.path.dirname(path)
-        while directory.startswith(self.repository):
+        while _is_below(directory, self.repository):
             spec = self._ignore_file(directory)
             if spec is not None:
-                relative = os.path.relpath(path, directory) + ("/" if is_dir else "")
+                relative = _relative(path, directory) + ("/" if is_dir else "")
                 verdict = spec.check_file(relative).include
                 if verdict is not None:
                     return bool(verdict)
@@ -252,7 +303,7 @@ class _Reader:
     def read(self, wanted: dict[str, bool]) -> list[SourceFile]:
         """The files by name, with their text."""
         files = [self.source(path, reported, None) for path, reported in wanted.items()]
-        files += self.problems
+        files += {problem.name: problem for problem in self.problems}.values()
         files.sort(key=lambda f: f.name)
         return files
 
@@ -286,9 +337,7 @@ class _Reader:
 
     def shown(self, path: str) -> str:
         """A path as findings name it."""
-        prefix = self.cwd.rstrip(os.sep) + os.sep
-        short = path[len(prefix) :] if path.startswith(prefix) else path
-        return short.replace(os.sep, "/")
+        return path.removeprefix(self.cwd.rstrip(os.sep) + os.sep).replace(os.sep, "/")
 
     def _text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
         try:
@@ -296,28 +345,35 @@ class _Reader:
             if not stat.S_ISREG(status.st_mode):
                 return None, ("unreadable-file", "is not a regular file")
             if status.st_size > self.config.max_file_size:
-                size, limit = status.st_size / 1e6, self.config.max_file_size / 1e6
-                why = f"has {size:.0f} MB, more than `max-file-size` allows ({limit:.0f} MB)"
+                size, limit = status.st_size, self.config.max_file_size
+                why = f"has {size:,} bytes, more than the {limit:,} of `max-file-size`"
                 return None, ("unreadable-file", why)
             with open(path, "rb") as file:
                 data = file.read()
         except OSError as error:
             return None, ("unreadable-file", f"cannot be read: {_why(error)}")
         if b"\0" in data:
-            return None, ("syntax-error", "source code cannot contain NUL bytes; this is no Python file")
+            return None, (
+                "syntax-error",
+                "source code cannot contain NUL bytes; this is no Python file",
+            )
         if b"coding" not in data[:400]:
             try:
-                return data.decode("utf-8"), None
+                return data.decode("utf-8-sig"), None
             except UnicodeDecodeError as error:
                 line = data.count(b"\n", 0, error.start) + 1
-                return None, ("syntax-error", f"line {line} is not valid UTF-8, and no encoding is declared")
+                return None, (
+                    "syntax-error",
+                    f"line {line} is not valid UTF-8, and no encoding is declared",
+                )
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
             text = data.decode(encoding)
         except (SyntaxError, LookupError) as error:
             return None, ("syntax-error", f"encoding declaration cannot be used: {error}")
-        except UnicodeDecodeError as error:
-            return None, ("syntax-error", f"text is not in its declared encoding: {error.reason}")
+        except UnicodeError as error:
+            why = getattr(error, "reason", str(error))
+            return None, ("syntax-error", f"text is not in its declared encoding: {why}")
         return text, None
 
     # -- their modules ----------------------------------------------------------------------------------
@@ -325,13 +381,15 @@ class _Reader:
     def _is_package(self, directory: str) -> bool:
         found = self.packages.get(directory)
         if found is None:
-            found = self.packages[directory] = os.path.exists(os.path.join(directory, "__init__.py"))
+            found = self.packages[directory] = os.path.exists(
+                os.path.join(directory, "__init__.py")
+            )
         return found
 
     def _module(self, path: str) -> tuple[str, tuple[str, ...]]:
         """The module's name and other names it may be imported by."""
         directory, base = os.path.split(path)
-        stem = base[:-3]
+        stem = os.path.splitext(base)[0]
         parts = [] if stem == "__init__" else [stem]
         top = directory
         while self._is_package(top):
@@ -347,24 +405,24 @@ class _Reader:
                 aliases.append(parts[0])
             for source in self.sources:
                 if directory == source or directory.startswith(source + os.sep):
-                    below = os.path.relpath(directory, source)
-                    names = [] if below == "." else below.split(os.sep)
-                    parts = [*names, *parts]
+                    names = (
+                        _relative(directory, source).split(os.sep) if directory != source else []
+                    )
+                    if all(name.isidentifier() for name in names):
+                        parts = [*names, *parts]
                     break
         module = ".".join(parts)
         for source in self.sources:
             if path.startswith(source + os.sep):
-                below = os.path.relpath(path, source)[:-3].split(os.sep)
-                if below[-1] == "__init__":
-                    below = below[:-1]
-                aliases.append(".".join(below))
+                steps = os.path.splitext(_relative(path, source))[0].split(os.sep)
+                if steps[-1] == "__init__":
+                    steps = steps[:-1]
+                if all(name.isidentifier() for name in steps):
+                    aliases.append(".".join(steps))
         if top != directory:
             # A script's directory is a source root of its own, even where it is a package.
-            package = os.path.dirname(os.path.relpath(path, top)).split(os.sep)
-            if len(package) >= 1 and stem != "__init__":
-                inner = ".".join(parts[1:])
-                if inner:
-                    aliases.append(inner)
+            if stem != "__init__":
+                aliases.append(".".join(parts[1:]))
         unique = [a for a in dict.fromkeys(aliases) if a and a != module]
         return module or stem, tuple(unique)
 
@@ -373,8 +431,17 @@ def _is_test(path: str, root: str) -> bool:
     base = os.path.basename(path)
     if base == "conftest.py" or base.startswith("test_") or base.endswith("_test.py"):
         return True
-    relative = os.path.relpath(path, root).split(os.sep)
+    relative = _relative(path, root).split(os.sep)
     return any(part in ("tests", "test") for part in relative[:-1])
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+def _relative(path: str, directory: str) -> str:
+    """A path as seen from a directory above it."""
+    return path[len(directory.rstrip(os.sep)) + 1 :]
 
 
 def _spec(lines: list[str]) -> Any:

@@ -80,7 +80,9 @@ def read(text: str) -> list[Comment]:
                     token.start[1] + match.start(),
                     token.string[match.start() :],
                     match["what"] == "ignore-file",
-                    None if names is None else tuple(n.strip() for n in names.split(",") if n.strip()),
+                    None
+                    if names is None
+                    else tuple(n.strip() for n in names.split(",") if n.strip()),
                     (token.start[0],),
                 )
                 comments.append(comment)
@@ -89,9 +91,10 @@ def read(text: str) -> list[Comment]:
                         comment.lines = ()
                 elif alone:
                     pending.append(comment)
-            elif token.type in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING):
-                continue
-            elif token.type == tokenize.NEWLINE:
+            elif (
+                token.type in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
+                or token.type == tokenize.NEWLINE
+            ):
                 continue
             else:
                 if token.type != tokenize.STRING and token.type != tokenize.ENDMARKER:
@@ -123,7 +126,10 @@ def _suppressed(finding: Finding, comments: list[Comment], known: Mapping[str, s
         if comment.whole_file:
             if not comment.lines:
                 continue
-        elif finding.span.line not in comment.lines and finding.span.end_line not in comment.lines[:1]:
+        elif (
+            finding.span.line not in comment.lines
+            and finding.span.end_line not in comment.lines[:1]
+        ):
             continue
         name = _means(comment, finding.rule, known)
         if name is not None:
@@ -135,7 +141,9 @@ def _suppressed(finding: Finding, comments: list[Comment], known: Mapping[str, s
 def _unused(
     comment: Comment, path: str, text: str, known: Mapping[str, str], active: set[str]
 ) -> list[Finding]:
-    span = Span(comment.line, comment.column + 1, comment.line, comment.column + 1 + len(comment.text))
+    span = Span(
+        comment.line, comment.column + 1, comment.line, comment.column + 1 + len(comment.text)
+    )
     if comment.whole_file and not comment.lines:
         message = "`ignore-file` stands below code and has no effect"
         return [_finding(path, span, message, comment, text, ())]
@@ -184,5 +192,11 @@ def _finding(
         else:
             edit = Edit(path, start, start + len(line), "")
     return Finding(
-        "unused-ignore", "note", path, span, message, (), (Fix("remove the suppression", Safety.SAFE, (edit,)),)
+        "unused-ignore",
+        "note",
+        path,
+        span,
+        message,
+        (),
+        (Fix("remove the suppression", Safety.SAFE, (edit,)),),
     )

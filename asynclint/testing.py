@@ -413,7 +413,8 @@ def _code_problems(path: Path) -> list[str]:
     classes = [
         node
         for node in ast.parse(text).body
-        if isinstance(node, ast.ClassDef) and {"Rule", "BlockingRule"} & {ast.unparse(base) for base in node.bases}
+        if isinstance(node, ast.ClassDef)
+        and {"Rule", "BlockingRule"} & {ast.unparse(base) for base in node.bases}
     ]
     if len(classes) != 1:
         return [*report, f"{path}: {len(classes)} subclasses of Rule, where one is expected"]

@@ -32,7 +32,23 @@ KINDS: tuple[BlockKind, ...] = (
 """From the gravest to the mildest."""
 
 
-COMMON = frozenset({"Session", "Client", "Connection", "Cursor", "Response", "Lock", "Queue", "Event", "Condition", "Future", "Thread", "Process", "Redis"})
+COMMON = frozenset(
+    {
+        "Session",
+        "Client",
+        "Connection",
+        "Cursor",
+        "Response",
+        "Lock",
+        "Queue",
+        "Event",
+        "Condition",
+        "Future",
+        "Thread",
+        "Process",
+        "Redis",
+    }
+)
 """Class names that say little without their module."""
 
 
@@ -93,7 +109,9 @@ class BlockingFacts:
                 return None
             if not self._waits(known, site, module):
                 return None
-            return Stop(known.blocks, self.call_name(callee, site, module), known.short, known.instead)
+            return Stop(
+                known.blocks, self.call_name(callee, site, module), known.short, known.instead
+            )
         if site.kind == "with":
             if isinstance(callee, LibManager):
                 known = callee.known
@@ -126,7 +144,11 @@ class BlockingFacts:
         target = self.evaluator.known_callee(value)
         if target is None or target.blocks is None or target.coroutine or target.enter_blocks:
             return None
-        name = _short_path(value.path) if isinstance(value, Lib) else f"{_owner(value.cls)}.{value.name}"
+        name = (
+            _short_path(value.path)
+            if isinstance(value, Lib)
+            else f"{_owner(value.cls)}.{value.name}"
+        )
         return Stop(target.blocks, name, target.short, target.instead)
 
     def _lib_class(self, value: Inst) -> str | None:
@@ -196,7 +218,11 @@ class BlockingFacts:
                 chain.append(recipe[2])
                 owner = base.of
                 recipe = recipe[1]
-            if len(chain) == 1 and isinstance(callee.receiver, Inst) and isinstance(callee.receiver.of, str):
+            if (
+                len(chain) == 1
+                and isinstance(callee.receiver, Inst)
+                and isinstance(callee.receiver.of, str)
+            ):
                 owner = callee.receiver.of
             return ".".join([_owner(owner), *reversed(chain)])
         return "call"
@@ -207,7 +233,7 @@ class BlockingFacts:
         """For each kind, the shortest chain from every sync function down to a blocking call."""
         functions = self.graph.known_functions()
         for function in functions:
-            found = []
+            found: list[tuple[CallSite, Stop]] = []
             for site in function.sites:
                 stop = self.stop(function.module, site)
                 if stop is None:
@@ -225,9 +251,20 @@ class BlockingFacts:
     def _opened(self, function: Function, site: CallSite) -> CallSite:
         """For work on a file that a `with open(…)` gave: that call, once for the whole block."""
         base = site.callee[1] if site.callee and site.callee[0] == "attr" else site.callee
-        if site.kind == "call" and site.args and not (base and base[0] == "name" and base[1] in function.facts.bindings):
+        if (
+            site.kind == "call"
+            and site.args
+            and not (base and base[0] == "name" and base[1] in function.facts.bindings)
+        ):
             # `json.load(file)`.
-            base = next((r for r, _ in site.args if r and r[0] == "name" and r[1] in function.facts.bindings), base)
+            base = next(
+                (
+                    r
+                    for r, _ in site.args
+                    if r and r[0] == "name" and r[1] in function.facts.bindings
+                ),
+                base,
+            )
         if not base or base[0] != "name":
             return site
         bindings = function.facts.bindings.get(base[1])
@@ -286,7 +323,9 @@ class BlockingFacts:
                 continue
             for other in function.sites:
                 if other.callee and other.callee[-1] in ("get_running_loop", "current_task"):
-                    where = [b for b in _indices(module, other.block) if module.blocks[b].kind == "try"]
+                    where = [
+                        b for b in _indices(module, other.block) if module.blocks[b].kind == "try"
+                    ]
                     if any(module.blocks[w].parent == block.parent and w < index for w in where):
                         return True
         return False
@@ -295,11 +334,7 @@ class BlockingFacts:
 
     def roots(self) -> list[Function]:
         """The functions whose code the event loop runs itself."""
-        return [
-            f
-            for f in self.graph.known_functions()
-            if f.is_async or f in self.graph.on_loop
-        ]
+        return [f for f in self.graph.known_functions() if f.is_async or f in self.graph.on_loop]
 
     def at(self, function: Function) -> list[tuple[CallSite, Blocking]]:
         """The places in a function of the loop that block it."""
@@ -308,7 +343,11 @@ class BlockingFacts:
             found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, False)))
         done: set[tuple[int, int, int, int, str, str]] = set()
         for edge in self.graph.out.get(function, ()):
-            if edge.how not in SYNC or edge.target.is_async or function.module.lazy(edge.site.block):
+            if (
+                edge.how not in SYNC
+                or edge.target.is_async
+                or function.module.lazy(edge.site.block)
+            ):
                 continue
             for kind in KINDS:
                 step = self.steps[kind].get(edge.target)
@@ -319,7 +358,14 @@ class BlockingFacts:
                     result = self.evaluator.call_type(function.module, edge.site.index)
                     if result is None:
                         continue
-                key = (edge.site.line, edge.site.col, edge.site.end_line, edge.site.end_col, edge.site.kind, kind)
+                key = (
+                    edge.site.line,
+                    edge.site.col,
+                    edge.site.end_line,
+                    edge.site.end_col,
+                    edge.site.kind,
+                    kind,
+                )
                 if key in done:
                     continue
                 done.add(key)
@@ -327,7 +373,14 @@ class BlockingFacts:
                 found.append(
                     (
                         edge.site,
-                        Blocking(kind, step.stop.name, name, self.chain(edge.target, kind), step.stop.instead, False),
+                        Blocking(
+                            kind,
+                            step.stop.name,
+                            name,
+                            self.chain(edge.target, kind),
+                            step.stop.instead,
+                            False,
+                        ),
                     )
                 )
         return found

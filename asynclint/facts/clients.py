@@ -62,7 +62,9 @@ class ClientFacts:
         if isinstance(callee, Lib):
             cls = self.evaluator.known.cls(callee.path)
             function = self.evaluator.known.function(callee.path)
-            client = cls.client if cls is not None else function.client if function is not None else None
+            client = (
+                cls.client if cls is not None else function.client if function is not None else None
+            )
             name = callee.path.rpartition(".")[2]
         elif isinstance(callee, LibMethod):
             client = callee.known.client
@@ -82,9 +84,7 @@ class ClientFacts:
 
     # -- life -----------------------------------------------------------------------------------------
 
-    def contexts(
-        self, function: Function, site: CallSite, depth: int = 0
-    ) -> Iterator[Context]:
+    def contexts(self, function: Function, site: CallSite, depth: int = 0) -> Iterator[Context]:
         """Where the object that `site` gives comes to its end: here, or where what it is put into does."""
         life = self.life(function, site)
         if life == "local" or life == "here":
@@ -134,7 +134,9 @@ class ClientFacts:
         if tag == "return":
             return "returned" if function.facts.kind != "lambda" else "kept"
         if tag == "yield":
-            return "yielded" if self.runs.entry_often(function) not in ("request", "item") else "here"
+            return (
+                "yielded" if self.runs.entry_often(function) not in ("request", "item") else "here"
+            )
         if tag == "store":
             return self._stored(function, role)
         if tag == "assign":
@@ -145,7 +147,15 @@ class ClientFacts:
             inner = role[1] if len(role) > 1 else None
             if isinstance(inner, tuple) and inner[0] in ("return", "assign", "arg"):
                 return self._role_life(function, inner, depth + 1)
-            if isinstance(inner, tuple) and inner[0] in ("for", "afor", "stmt", "test", "cmp", "op", "unpack"):
+            if isinstance(inner, tuple) and inner[0] in (
+                "for",
+                "afor",
+                "stmt",
+                "test",
+                "cmp",
+                "op",
+                "unpack",
+            ):
                 return "local"
             return "kept"
         if tag == "comp":
@@ -154,7 +164,11 @@ class ClientFacts:
 
     def _stored(self, function: Function, role: tuple[object, ...]) -> str:
         # `self.x = Client()`: held by the object when it is made in __init__.
-        if function.klass is not None and function.facts.name in ("__init__", "__post_init__", "__new__"):
+        if function.klass is not None and function.facts.name in (
+            "__init__",
+            "__post_init__",
+            "__new__",
+        ):
             return "held"
         return "kept"
 
@@ -165,7 +179,23 @@ class ClientFacts:
         life = "local"
         for use in facts.uses.get(name, ()):
             tag = use.role[0]
-            if tag in ("attr", "with", "awith", "await", "test", "not", "is", "cmp", "for", "afor", "sub", "callee", "fstr", "stmt", "op"):
+            if tag in (
+                "attr",
+                "with",
+                "awith",
+                "await",
+                "test",
+                "not",
+                "is",
+                "cmp",
+                "for",
+                "afor",
+                "sub",
+                "callee",
+                "fstr",
+                "stmt",
+                "op",
+            ):
                 continue
             one = self._role_life(function, use.role, depth + 1)
             if one in ("kept", "yielded"):
@@ -174,7 +204,11 @@ class ClientFacts:
                 life = one
         for binding in facts.attribute_bindings:
             if binding.recipe and _mentions(binding.recipe, name):
-                return self._stored(function, ()) if binding.base == ("name", function.self_name) else "kept"
+                return (
+                    self._stored(function, ())
+                    if binding.base == ("name", function.self_name)
+                    else "kept"
+                )
         return life
 
     def _passed(self, function: Function, role: tuple[object, ...], depth: int) -> str:
@@ -193,10 +227,29 @@ class ClientFacts:
         if known is not None and known.returns_param is not None:
             return self._role_life(function, outer.role, depth + 1)
         if isinstance(name, str) and (
-            name in ("append", "add", "setdefault", "put", "put_nowait", "insert", "set", "setattr", "register", "push", "enter_async_context", "enter_context", "push_async_callback")
+            name
+            in (
+                "append",
+                "add",
+                "setdefault",
+                "put",
+                "put_nowait",
+                "insert",
+                "set",
+                "setattr",
+                "register",
+                "push",
+                "enter_async_context",
+                "enter_context",
+                "push_async_callback",
+            )
         ):
             if name in ("enter_async_context", "enter_context"):
-                return self._role_life(function, outer.role, depth + 1) if outer.role[0] != "stmt" else "local"
+                return (
+                    self._role_life(function, outer.role, depth + 1)
+                    if outer.role[0] != "stmt"
+                    else "local"
+                )
             return "kept" if name != "setdefault" else "local"
         if callee is None:
             if isinstance(name, str) and name[:1].isupper():
@@ -249,15 +302,23 @@ class ClientFacts:
         fanned = self.graph.fanned.get(here)
         if fanned and here.is_async:
             edge = fanned[0]
-            text = f"`{edge.caller.name}` starts `{place_name(edge.site, edge.target)}` for every item"
+            text = (
+                f"`{edge.caller.name}` starts `{place_name(edge.site, edge.target)}` for every item"
+            )
             link = places.link(edge.caller, edge.site, text)
             if not edge.caller.module.file.is_test:
                 return Building(client, name, "item", (link, *context.links), depends)
         if here in runs.reached:
-            return Building(client, name, "request", (*runs.request_chain(here), *context.links), depends)
+            return Building(
+                client, name, "request", (*runs.request_chain(here), *context.links), depends
+            )
         if here in runs.once or here.facts.kind in ("module", "class", "lambda"):
             return None
-        if here.is_async and here.facts.name not in ("__aenter__",) and not self._long_lived(here, context.site):
+        if (
+            here.is_async
+            and here.facts.name not in ("__aenter__",)
+            and not self._long_lived(here, context.site)
+        ):
             return Building(client, name, "call", context.links, depends)
         return None
 
@@ -269,10 +330,19 @@ class ClientFacts:
         module = function.module
         for block_index, block in enumerate(module.blocks):
             if block.kind in ("while",) and module.inside(block_index, function.facts.root_block):
-                if block.line > site.line and not any(b.kind in ("while", "for", "afor", "comp") for b in module.chain(site.block)):
-                    if block.info == ("const", True):
-                        return True
-        return bool(function.facts.yields) and site.role[0] in ("with", "awith") and function.facts.decorators != []
+                if (
+                    block.line > site.line
+                    and not any(
+                        b.kind in ("while", "for", "afor", "comp") for b in module.chain(site.block)
+                    )
+                    and block.info == ("const", True)
+                ):
+                    return True
+        return (
+            bool(function.facts.yields)
+            and site.role[0] in ("with", "awith")
+            and function.facts.decorators != []
+        )
 
     def _item(self, function: Function, site: CallSite) -> tuple[Link, ...] | None:
         """The loop that builds anew at each turn; retries and reconnecting loops are none."""
@@ -301,9 +371,7 @@ class ClientFacts:
 
     # -- arguments -----------------------------------------------------------------------------------------
 
-    def _depends(
-        self, function: Function, site: CallSite, edges: tuple[Edge, ...]
-    ) -> str | None:
+    def _depends(self, function: Function, site: CallSite, edges: tuple[Edge, ...]) -> str | None:
         """What the constructor's arguments depend on that another request may have differently."""
         for recipe, _ in site.args:
             found = self._varies(recipe, function, site, edges, 0)
@@ -312,7 +380,12 @@ class ClientFacts:
         return None
 
     def _varies(
-        self, recipe: Recipe, function: Function, site: CallSite, edges: tuple[Edge, ...], depth: int
+        self,
+        recipe: Recipe,
+        function: Function,
+        site: CallSite,
+        edges: tuple[Edge, ...],
+        depth: int,
     ) -> str | None:
         if not recipe or depth > 6:
             return None
@@ -417,9 +490,7 @@ class ClientFacts:
             if passed is MISSING:
                 return None
             return self._varies(passed, edge.caller, edge.site, rest, depth + 1)
-        callers = [
-            e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
-        ]
+        callers = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
         if callers and function not in self.runs.graph.entries and depth < 4:
             for one in callers[:4]:
                 passed = _argument(one, function, name)
@@ -454,9 +525,7 @@ def _argument(edge: Edge, function: Function, name: str) -> Recipe:
             if i < len(positional) and positional[i] == name:
                 return recipe
             i += 1
-        elif keyword == name:
-            return recipe
-        elif keyword == "**":
+        elif keyword == name or keyword == "**":
             return recipe
     return MISSING
 
@@ -482,7 +551,11 @@ def _few(iterable: Recipe, module: Module) -> bool:
 
 def _attempts(iterable: Recipe, module: Module) -> bool:
     """`for attempt in range(…)` around a `try`: a retry."""
-    return bool(iterable) and iterable[0] == "call" and module.site(iterable[1]).callee == ("name", "range")
+    return (
+        bool(iterable)
+        and iterable[0] == "call"
+        and module.site(iterable[1]).callee == ("name", "range")
+    )
 
 
 __all__ = ["ClientFacts", "Inst", "Klass"]

@@ -28,7 +28,7 @@ TAKES_VALUES = frozenset({
     "builtins.repr", "builtins.sum", "builtins.sorted", "builtins.list", "builtins.tuple", "builtins.set",
     "builtins.dict", "builtins.max", "builtins.min", "builtins.any", "builtins.all", "builtins.abs",
     "builtins.round", "builtins.enumerate", "builtins.zip", "builtins.range", "builtins.bytes", "builtins.open",
-    "builtins.format", "json.dumps", "json.dump", "json.loads", "builtins.reversed", "builtins.float",
+    "builtins.format", "json.dumps", "json.dump", "json.loads", "builtins.reversed",
 })  # fmt: skip
 """Functions that use their argument's value at once and cannot use a coroutine."""
 
@@ -82,9 +82,7 @@ class CoroutineFacts:
             return None
         how, detail = found
         name = self._name(site, coroutine)
-        return LostCoroutine(
-            name, how, detail, function.is_async, self._because(coroutine)
-        )
+        return LostCoroutine(name, how, detail, function.is_async, self._because(coroutine))
 
     def _expected(self, function: Function, site: CallSite) -> bool:
         """Inside `with pytest.raises(…)`, a call is often meant to fail before it makes a coroutine."""
@@ -93,7 +91,12 @@ class CoroutineFacts:
                 for item in block.info:
                     if item and item[0] == "call":
                         callee = function.module.site(item[1]).callee
-                        if callee and callee[-1] in ("raises", "assertRaises", "warns", "assertRaisesRegex"):
+                        if callee and callee[-1] in (
+                            "raises",
+                            "assertRaises",
+                            "warns",
+                            "assertRaisesRegex",
+                        ):
                             return True
         return False
 
@@ -127,9 +130,18 @@ class CoroutineFacts:
             inner = role[-1]
             if isinstance(inner, tuple) and inner[0] == "stmt":
                 return ("stmt", "")
-            if isinstance(inner, tuple) and inner[0] == "arg" and self._consumer(function, inner, tag):
+            if (
+                isinstance(inner, tuple)
+                and inner[0] == "arg"
+                and self._consumer(function, inner, tag)
+            ):
                 return ("arg", f"is passed to `{self._consumer(function, inner, tag)}`")
-            if tag in ("elem", "dictval") and isinstance(inner, tuple) and inner[0] == "return" and self._is_route(function):
+            if (
+                tag in ("elem", "dictval")
+                and isinstance(inner, tuple)
+                and inner[0] == "return"
+                and self._is_route(function)
+            ):
                 return ("return", "is put into a response")
             if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
                 return ("fstr", CERTAIN["fstr"])
@@ -167,10 +179,12 @@ class CoroutineFacts:
         return None
 
     def _is_route(self, function: Function) -> bool:
-        points = self.graph.entries.get(function)
-        return bool(points) and any(
-            p.entry.role in ("route", "tool") and not p.where.file.is_test for p in points
-        ) and function.facts.kind in ("async", "def")
+        points = self.graph.entries.get(function, [])
+        return (
+            bool(points)
+            and any(p.entry.role in ("route", "tool") and not p.where.file.is_test for p in points)
+            and function.facts.kind in ("async", "def")
+        )
 
     def _argument(self, function: Function, role: Role, coroutine: Coro) -> tuple[str, str] | None:
         module = function.module
@@ -179,7 +193,9 @@ class CoroutineFacts:
         if isinstance(callee, Lib):
             path = callee.path
             if path in COLLECTS or path == "builtins.dict":
-                return ("arg", f"is passed to `{_short(path)}`") if path != "builtins.dict" else None
+                return (
+                    ("arg", f"is passed to `{_short(path)}`") if path != "builtins.dict" else None
+                )
             if path in TAKES_VALUES:
                 return ("arg", f"is passed to `{_short(path)}`")
         return self._declared_otherwise(callee, outer, role, function)
@@ -199,7 +215,9 @@ class CoroutineFacts:
             method, _ = self.evaluator.member(callee.klass, "__init__")
             if isinstance(method, Func):
                 target, skip = method.function, 1
-        if target is None or target.facts.decorators and callee.__class__ is Func and target.klass is None:
+        if target is None or (
+            target.facts.decorators and callee.__class__ is Func and target.klass is None
+        ):
             return None
         positional = [p for p in target.facts.params if p.kind == "pos"][skip:]
         where = role[2]
@@ -241,7 +259,9 @@ class CoroutineFacts:
         for use in uses:
             if use.role[0] == "assign" and use.role[1] != name:
                 return None
-            verdict = self._lost(function, use.role, coroutine, site) if use.role[0] != "assign" else None
+            verdict = (
+                self._lost(function, use.role, coroutine, site) if use.role[0] != "assign" else None
+            )
             if use.role[0] == "stmt":
                 continue
             if use.role[0] == "is" or use.role[0] in ("test", "not"):
@@ -257,11 +277,17 @@ class CoroutineFacts:
     def _in_list(self, function: Function, use: Use) -> tuple[str, str] | None:
         """A value put into a list that the function returns as a list of something else."""
         role = use.role
-        if role[0] != "elem" or not isinstance(role[1], tuple) or role[1][0] not in ("op", "return"):
+        if (
+            role[0] != "elem"
+            or not isinstance(role[1], tuple)
+            or role[1][0] not in ("op", "return")
+        ):
             return None
         from asynclint.facts.types import Inst
 
-        declared = self.evaluator.annotation(function.facts.returns_annotation, function.parent or function)
+        declared = self.evaluator.annotation(
+            function.facts.returns_annotation, function.parent or function
+        )
         if isinstance(declared, Inst) and declared.args and isinstance(declared.args[0], Inst):
             element = declared.args[0]
             if not isinstance(element.of, str) or element.of in _PLAIN:
@@ -275,7 +301,12 @@ class CoroutineFacts:
         bindings = facts.bindings.get(name, [])
         if len(bindings) == 1:
             return uses
-        mine = [b for b in bindings if b.recipe == ("call", site.index) or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])]
+        mine = [
+            b
+            for b in bindings
+            if b.recipe == ("call", site.index)
+            or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])
+        ]
         if not mine:
             return None
         seen = []
@@ -293,7 +324,11 @@ class CoroutineFacts:
         for other in functions[function.facts.index + 1 :]:
             if other.facts.line > function.facts.end_line:
                 break
-            if name in other.facts.loaded or name in other.facts.uses or name in other.facts.nonlocals:
+            if (
+                name in other.facts.loaded
+                or name in other.facts.uses
+                or name in other.facts.nonlocals
+            ):
                 parent = other.parent
                 while parent is not None:
                     if parent is function:
@@ -346,7 +381,11 @@ class CoroutineFacts:
         self, function: Function, variable: str, name: str, site: CallSite
     ) -> LostTask | None:
         facts = function.facts
-        if facts.kind in ("module", "class") or variable in facts.globals or variable in facts.nonlocals:
+        if (
+            facts.kind in ("module", "class")
+            or variable in facts.globals
+            or variable in facts.nonlocals
+        ):
             return None
         if variable in facts.loaded or self._closed_over(function, variable):
             return None
@@ -375,7 +414,12 @@ class CoroutineFacts:
         module = function.module
         outer = module.site(role[1])
         callee = outer.callee
-        if not callee or callee[0] != "attr" or callee[2] not in ("add", "append") or outer.role[0] != "stmt":
+        if (
+            not callee
+            or callee[0] != "attr"
+            or callee[2] not in ("add", "append")
+            or outer.role[0] != "stmt"
+        ):
             return None
         base = callee[1]
         if not base or base[0] != "name":
@@ -396,7 +440,10 @@ class CoroutineFacts:
         recipe = bindings[0].recipe
         if not recipe or recipe[0] not in ("display", "call"):
             return None
-        if recipe[0] == "call" and module.site(recipe[1]).callee not in (("name", "set"), ("name", "list")):
+        if recipe[0] == "call" and module.site(recipe[1]).callee not in (
+            ("name", "set"),
+            ("name", "list"),
+        ):
             return None
         for use in facts.uses.get(variable, ()):
             if use.role[0] != "attr" or use.role[1] not in ("add", "append", "discard", "remove"):
@@ -406,7 +453,17 @@ class CoroutineFacts:
         return LostTask(name, f"`{variable}` is local and dies with the call", ())
 
 
-_PLAIN = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.dict", "builtins.list"})
+_PLAIN = frozenset(
+    {
+        "builtins.str",
+        "builtins.int",
+        "builtins.float",
+        "builtins.bool",
+        "builtins.bytes",
+        "builtins.dict",
+        "builtins.list",
+    }
+)
 
 
 def _short(path: str) -> str:

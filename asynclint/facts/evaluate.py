@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program
@@ -35,6 +35,9 @@ from asynclint.facts.types import (
 )
 from asynclint.knowledge import Knowledge
 from asynclint.knowledge.model import Function as Known
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Place = tuple[int, int, int]
 """(line, column, block): where a name is read."""
@@ -108,13 +111,13 @@ class Evaluator:
 
     # -- keeping answers --------------------------------------------------------------------------
 
-    def _keep(self, table: dict[Any, Any], key: Any, compute: Callable[[], Any], cut: Any = None) -> Any:
+    def _keep(self, table: dict[K, V], key: K, compute: Callable[[], V], cut: V | None = None) -> V:
         """The kept answer for `key`; `cut` where the question depends on itself or goes too deep."""
         if key in table:
             return table[key]
         mark = (id(table), key)
         if mark in self._active or self.depth > MAX_DEPTH:
-            return cut
+            return cut  # type: ignore[return-value]
         self._active.add(mark)
         self.depth += 1
         try:
@@ -171,12 +174,8 @@ class Evaluator:
         types = [self.eval(p, function, at) for p in parts]
         if mode == "or" and any(t is None for t in types):
             # `client or Client()`: an unknown parameter stands for the same kind of thing as its default.
-            shown = [
-                t
-                for t, p in zip(types, parts)
-                if t is not None and t != NONE
-            ]
-            unknown = [p for t, p in zip(types, parts) if t is None]
+            shown = [t for t, p in zip(types, parts, strict=False) if t is not None and t != NONE]
+            unknown = [p for t, p in zip(types, parts, strict=False) if t is None]
             if shown and all(p and p[0] == "name" and p[1] in function.parameters for p in unknown):
                 return union(shown)
             return None
@@ -198,11 +197,19 @@ class Evaluator:
         values = recipe[2]
         if not values or len(values) > 30 or None in recipe[1]:
             return Inst("builtins.dict", (None, None), True)
-        return Inst("builtins.dict", (None, _shallow(union([self.eval(v, function, at) for v in values]))), True)
+        return Inst(
+            "builtins.dict",
+            (None, _shallow(union([self.eval(v, function, at) for v in values]))),
+            True,
+        )
 
     def r_comp(self, recipe: Recipe, function: Function, at: Place) -> Type:
         element = recipe[2]
-        type_ = self.eval(element, function, at) if element and element[0] in ("call", "await") else None
+        type_ = (
+            self.eval(element, function, at)
+            if element and element[0] in ("call", "await")
+            else None
+        )
         type_ = _shallow(type_)
         if recipe[1] == "generator":
             return Gen(type_, False)
@@ -329,7 +336,9 @@ class Evaluator:
             if declared is not None and not _vague(declared):
                 value = None
                 if binding.recipe is not None and isinstance(declared, Inst):
-                    value = self.eval(binding.recipe, scope, (binding.line, binding.col, binding.block))
+                    value = self.eval(
+                        binding.recipe, scope, (binding.line, binding.col, binding.block)
+                    )
                 return value if isinstance(value, Inst) and value.exact else declared
         if binding.recipe is None:
             return None
@@ -348,7 +357,9 @@ class Evaluator:
         if bindings or assigned:
             types = []
             final = self.program.final_bindings(module, bindings or [])
-            if len(bindings or ()) > 1 and all(self._is_foreign(self._bound(scope, b)) for b in final):
+            if len(bindings or ()) > 1 and all(
+                self._is_foreign(self._bound(scope, b)) for b in final
+            ):
                 # `try: from lib import f` / `except ImportError: def f(): …`: only the second one is known.
                 fallback = [b for b in bindings or () if b not in final and b.recipe]
                 shown = [t for b in fallback if not self._is_foreign(t := self._bound(scope, b))]
@@ -358,9 +369,7 @@ class Evaluator:
                 type_ = self._bound(scope, b)
                 if type_ is None and b.recipe == ("const", None):
                     type_ = NONE
-                if b.kind != "ann":
-                    types.append(type_)
-                elif type_ is not None:
+                if b.kind != "ann" or type_ is not None:
                     types.append(type_)
             types += [self._bound(f, b) for f, b in assigned or ()]
             if types:
@@ -461,7 +470,11 @@ class Evaluator:
         if tag != "call":
             return type_
         site = function.module.site(test[1])
-        if site.callee != ("name", "isinstance") or len(site.args) != 2 or site.args[0][0] != recipe:
+        if (
+            site.callee != ("name", "isinstance")
+            or len(site.args) != 2
+            or site.args[0][0] != recipe
+        ):
             return type_
         wanted = site.args[1][0]
         recipes = wanted[2] if wanted and wanted[0] == "display" else (wanted,)
@@ -522,16 +535,18 @@ class Evaluator:
             return None
         if recipe[0] == "sub":
             inner = recipe[2]
-            parts = inner[2] if inner and inner[0] == "display" else (inner,)
+            parts: tuple[Recipe, ...] = (inner,)
+            if inner and inner[0] == "display":
+                parts = inner[2]
             for part in parts:
                 found = self._depends_call(part, function)
                 if found is not None:
                     return found
+                second = parts[1] if len(parts) > 1 else None
                 if (
                     part is not None
                     and part is parts[0]
-                    and len(parts) > 1
-                    and self._depends_call(parts[1], function, bare=True)
+                    and self._depends_call(second, function, bare=True)
                 ):
                     # Annotated[Service, Depends()]: the class itself.
                     return self.eval(part, function, (END, 0, -1))
@@ -609,7 +624,11 @@ class Evaluator:
                 [self.annotation(r, function, depth + 1) for r in recipe[1]]
             )
         if tag in ("name", "attr"):
-            value = self.eval(recipe, function, (END, 0, -1)) if tag == "attr" else self._named_type(recipe[1], function)
+            value = (
+                self.eval(recipe, function, (END, 0, -1))
+                if tag == "attr"
+                else self._named_type(recipe[1], function)
+            )
             type_ = self.as_instance(value)
             if type_ is None and tag == "name":
                 alias = self._alias(recipe[1], function)
@@ -640,13 +659,17 @@ class Evaluator:
         base = recipe[1]
         inner = recipe[2]
         args = inner[2] if inner and inner[0] == "display" else (inner,)
-        value = self.eval(base, function, (END, 0, -1)) if base and base[0] == "attr" else (
-            self._named_type(base[1], function) if base and base[0] == "name" else None
+        value = (
+            self.eval(base, function, (END, 0, -1))
+            if base and base[0] == "attr"
+            else (self._named_type(base[1], function) if base and base[0] == "name" else None)
         )
         if isinstance(value, Lib):
             path = value.path
             if path in UNIONS:
-                return self._union_annotation([self.annotation(a, function, depth + 1) for a in args])
+                return self._union_annotation(
+                    [self.annotation(a, function, depth + 1) for a in args]
+                )
             if path in WRAPPERS or path.rpartition(".")[2] in ("Mapped", "WriteOnlyMapped"):
                 return self.annotation(args[0], function, depth + 1)
             if path in ("typing.Type", "builtins.type"):
@@ -681,7 +704,11 @@ class Evaluator:
         if isinstance(value, Lib):
             if value.path in SELF_TYPES:
                 return None
-            if value.path in SEQUENCES or value.path in MAPPINGS or value.path.startswith("builtins."):
+            if (
+                value.path in SEQUENCES
+                or value.path in MAPPINGS
+                or value.path.startswith("builtins.")
+            ):
                 return Inst(value.path)
             if self.known.cls(value.path) is not None:
                 return Inst(value.path)
@@ -723,7 +750,11 @@ class Evaluator:
             if base == "Optional":
                 return args[0]
             if base == "type":
-                return Lib(args[0].of) if isinstance(args[0], Inst) and isinstance(args[0].of, str) else None
+                return (
+                    Lib(args[0].of)
+                    if isinstance(args[0], Inst) and isinstance(args[0].of, str)
+                    else None
+                )
             return Inst(base if "." in base else f"builtins.{base}", args)
         path = ast.unparse(node)
         if path in ("Any", "object", "Callable"):
@@ -753,10 +784,7 @@ class Evaluator:
             elif isinstance(value, Lib):
                 if value.path in _EMPTY_BASES:
                     continue
-                if self.known.cls(value.path) is not None:
-                    tail = (value.path,)
-                else:
-                    tail = (None,)
+                tail = (value.path,) if self.known.cls(value.path) is not None else (None,)
             else:
                 tail = (None,)
             for one in tail:
@@ -797,12 +825,14 @@ class Evaluator:
         if bindings:
             if any(b.recipe and b.recipe[0] == "def" for b in bindings):
                 final = self.program.final_bindings(klass.module, bindings)
-                values = [
-                    self.eval(b.recipe, body, (b.line, b.col, b.block)) for b in final[:3]
-                ]
+                values = [self.eval(b.recipe, body, (b.line, b.col, b.block)) for b in final[:3]]
                 return (union(values),)
             declared = next(
-                (t for b in bindings if b.annotation and (t := self.annotation(b.annotation, body)) is not None),
+                (
+                    t
+                    for b in bindings
+                    if b.annotation and (t := self.annotation(b.annotation, body)) is not None
+                ),
                 None,
             )
             if declared is not None and not _vague(declared):
@@ -863,7 +893,9 @@ class Evaluator:
                 for other in module.klasses:
                     if other is klass or other in found or not other.facts.bases:
                         continue
-                    if any(_last(b) == name for b in other.facts.bases) and klass in self.mro(other):
+                    if any(_last(b) == name for b in other.facts.bases) and klass in self.mro(
+                        other
+                    ):
                         found.append(other)
                         names.add(other.facts.name)
         return found
@@ -933,7 +965,9 @@ class Evaluator:
             return None
         if isinstance(base, Const) and base.value is not None:
             return self._lib_attribute(
-                Inst(f"builtins.{type(base.value).__name__}"), f"builtins.{type(base.value).__name__}", name
+                Inst(f"builtins.{type(base.value).__name__}"),
+                f"builtins.{type(base.value).__name__}",
+                name,
             )
         if isinstance(base, Tup):
             return self._lib_attribute(Inst("builtins.tuple"), "builtins.tuple", name)
@@ -946,12 +980,13 @@ class Evaluator:
         if isinstance(value, Func) and value.bound is None and value.function.klass is not None:
             paths = self.decorator_paths(value.function)
             if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
-                result = self.call_function(value.function, receiver)
-                return result
+                return self.call_function(value.function, receiver)
             if "builtins.staticmethod" in paths:
                 return value
             if "builtins.classmethod" in paths:
-                return Func(value.function, Cls(receiver.of) if isinstance(receiver.of, Klass) else None)
+                return Func(
+                    value.function, Cls(receiver.of) if isinstance(receiver.of, Klass) else None
+                )
             return Func(value.function, receiver)
         if isinstance(value, LibMethod):
             return LibMethod(value.cls, value.name, value.known, receiver)
@@ -1010,7 +1045,12 @@ class Evaluator:
                 for function in module.functions:
                     for binding in function.facts.attribute_bindings:
                         base = binding.base
-                        if binding.attr == name and base and base[0] == "attr" and base[2] == "state":
+                        if (
+                            binding.attr == name
+                            and base
+                            and base[0] == "attr"
+                            and base[2] == "state"
+                        ):
                             types.append(
                                 self.eval(
                                     binding.recipe,
@@ -1031,7 +1071,9 @@ class Evaluator:
     def call_type(self, module: Module, index: int) -> Type:
         """The type of the result of a call site."""
         return self._keep(
-            self._calls, (module.file.name, index), lambda: self._call_type(module, module.site(index))
+            self._calls,
+            (module.file.name, index),
+            lambda: self._call_type(module, module.site(index)),
         )
 
     def callee(self, module: Module, site: CallSite) -> Type:
@@ -1057,7 +1099,11 @@ class Evaluator:
         if isinstance(callee, Lib):
             return self._call_lib(callee.path, site, module)
         if isinstance(callee, LibMethod):
-            if callee.name == "run_in_executor" or callee.known.spawns is not None or callee.known.offloads is not None:
+            if (
+                callee.name == "run_in_executor"
+                or callee.known.spawns is not None
+                or callee.known.offloads is not None
+            ):
                 special = self._runs_argument(callee.known, site, module)
                 if special is not None:
                     return special
@@ -1220,7 +1266,11 @@ class Evaluator:
         if facts.kind == "async":
             if facts.generator:
                 return Gen(self._yielded(function), True, function)
-            return Coro(self._self_typed(self.return_type(function), function, bound), function.name, function)
+            return Coro(
+                self._self_typed(self.return_type(function), function, bound),
+                function.name,
+                function,
+            )
         if facts.generator:
             return Gen(self._yielded(function), False, function)
         return self._self_typed(self.return_type(function), function, bound)
@@ -1236,7 +1286,12 @@ class Evaluator:
         declared = self.annotation(function.facts.returns_annotation, function.parent or function)
         if isinstance(declared, Gen) and declared.element is not None:
             return declared.element
-        if isinstance(declared, Inst) and declared.of in SEQUENCES and declared.args and declared.args[0]:
+        if (
+            isinstance(declared, Inst)
+            and declared.of in SEQUENCES
+            and declared.args
+            and declared.args[0]
+        ):
             return declared.args[0]
         types = [
             self.eval(r, function, (line, END, block)) for r, line, block in function.facts.yields
@@ -1255,7 +1310,11 @@ class Evaluator:
             if declared is not None and not _vague(declared):
                 if isinstance(declared, Coro):
                     return Coro(declared.result, function.name, function)
-                if isinstance(declared, Inst) and isinstance(declared.of, str) and len(facts.returns) == 1:
+                if (
+                    isinstance(declared, Inst)
+                    and isinstance(declared.of, str)
+                    and len(facts.returns) == 1
+                ):
                     exact = self._returned(function)
                     if isinstance(exact, Inst) and exact.exact:
                         return exact
@@ -1318,7 +1377,12 @@ class Evaluator:
     def _decorate(self, decorator: Type, value: Type, function: Function, called: bool) -> Type:
         if isinstance(decorator, (Lib, LibMethod)):
             path = decorator.path if isinstance(decorator, Lib) else decorator.known.name
-            if path in KEEPERS or path in PROPERTIES or path in ASYNC_MANAGERS or path in SYNC_MANAGERS:
+            if (
+                path in KEEPERS
+                or path in PROPERTIES
+                or path in ASYNC_MANAGERS
+                or path in SYNC_MANAGERS
+            ):
                 return value
             known = self.known_callee(decorator)
             if known is None:
@@ -1360,11 +1424,17 @@ class Evaluator:
     def _wrapper_kind(self, function: Function, depth: int) -> str:
         if depth > 2 or function.facts.kind not in ("def",) or not function.facts.returns:
             return "unknown"
-        kinds = {self._returned_kind(function, recipe, depth) for recipe, _, _ in function.facts.returns}
+        kinds = {
+            self._returned_kind(function, recipe, depth) for recipe, _, _ in function.facts.returns
+        }
         kinds.discard("skip")
         if len(kinds) == 1:
             return kinds.pop()
-        if kinds == {"transparent", "async"} or kinds == {"async", "sync"} or kinds == {"transparent", "sync"}:
+        if (
+            kinds == {"transparent", "async"}
+            or kinds == {"async", "sync"}
+            or kinds == {"transparent", "sync"}
+        ):
             # `return async_wrapper if iscoroutinefunction(f) else sync_wrapper`.
             return "transparent"
         for kind in kinds:
@@ -1406,7 +1476,7 @@ class Evaluator:
             return None
         for binding in reversed(bindings):
             if binding.recipe and binding.recipe[0] == "def":
-                return function.module.functions[binding.recipe[1]]
+                return function.module.functions[int(binding.recipe[1])]
         return None
 
     def _nested_kind(
@@ -1447,7 +1517,11 @@ class Evaluator:
             if isinstance(type_.of, Klass):
                 method = self.attribute(type_, "__await__", None)
                 if isinstance(method, Func):
-                    return self.return_type(method.function) if method.function.facts.kind == "async" else None
+                    return (
+                        self.return_type(method.function)
+                        if method.function.facts.kind == "async"
+                        else None
+                    )
                 return None
             return None
         if isinstance(type_, Any_):
@@ -1522,7 +1596,12 @@ class Evaluator:
 
     def subscript(self, type_: Type, index: Recipe, function: Function, at: Place) -> Type:
         if isinstance(type_, Tup):
-            if index and index[0] == "const" and isinstance(index[1], int) and -len(type_.items) <= index[1] < len(type_.items):
+            if (
+                index
+                and index[0] == "const"
+                and isinstance(index[1], int)
+                and -len(type_.items) <= index[1] < len(type_.items)
+            ):
                 return type_.items[index[1]]
             return None
         if isinstance(type_, Inst):
@@ -1694,7 +1773,11 @@ def _same(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Typ
 
 
 def _sequence(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    kind = path if path in ("builtins.set", "builtins.tuple", "builtins.frozenset") else "builtins.list"
+    kind = (
+        path
+        if path in ("builtins.set", "builtins.tuple", "builtins.frozenset")
+        else "builtins.list"
+    )
     return Inst(kind, (e.element(_first(e, site, module)),), True)
 
 
@@ -1733,7 +1816,11 @@ def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> T
     result: Type = Inst("builtins.list", (None,))
     if site is not None:
         positional = [r for r, k in site.args if k is None]
-        if positional and not any(r and r[0] == "star" for r in positional) and len(positional) <= 12:
+        if (
+            positional
+            and not any(r and r[0] == "star" for r in positional)
+            and len(positional) <= 12
+        ):
             result = Tup(tuple(e.awaited(e.at_site(r, site, module)) for r in positional))
         elif len(positional) == 1 and positional[0]:
             values = e.element(e.at_site(positional[0][1], site, module))

@@ -98,7 +98,7 @@ def _in_deep_thread(work: Callable[[], ModuleFacts]) -> ModuleFacts:
     def run() -> None:
         try:
             outcome.append(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome.append(error)
 
     limit = sys.getrecursionlimit()
@@ -134,7 +134,9 @@ class _Extractor:
     # -- scopes ---------------------------------------------------------------------------------
 
     def module_body(self, tree: ast.Module) -> None:
-        self._open("<module>", "<module>", "module", -1, 1, 0, len(tree.body) and _end(tree.body), 1)
+        self._open(
+            "<module>", "<module>", "module", -1, 1, 0, len(tree.body) and _end(tree.body), 1
+        )
         self._statements(tree.body)
 
     def _open(
@@ -194,9 +196,9 @@ class _Extractor:
                 block.ends = True
             elif isinstance(last, ast.If) and last.orelse:
                 # `if a: return … else: raise …` ends the block that holds it.
-                inner = [
-                    b for b in self.facts.blocks[self.block + 1 :] if b.parent == self.block
-                ][-2:]
+                inner = [b for b in self.facts.blocks[self.block + 1 :] if b.parent == self.block][
+                    -2:
+                ]
                 if len(inner) == 2 and all(b.ends for b in inner):
                     block.ends = True
                     block.raises = all(b.raises for b in inner)
@@ -474,7 +476,7 @@ class _Extractor:
             params.append(
                 Parameter(args.vararg.arg, "args", self.annotation(args.vararg.annotation), None)
             )
-        for arg, value in zip(args.kwonlyargs, args.kw_defaults):
+        for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=False):
             default = self.expr(value, DEFAULT) if value is not None else None
             params.append(Parameter(arg.arg, "kw", self.annotation(arg.annotation), default))
         if args.kwarg:
@@ -580,8 +582,7 @@ class _Extractor:
     def e_call(self, node: ast.Call, role: Role) -> Recipe:
         self.depth += 1
         fn = self.fn
-        if self.depth > fn.depth:
-            fn.depth = self.depth
+        fn.depth = max(fn.depth, self.depth)
         callee = self.expr(node.func, CALLEE)
         calls = self.facts.calls
         index = len(calls)
@@ -623,7 +624,12 @@ class _Extractor:
         # All but the last value are tested; the last one is the expression's own value.
         recipes = [self.expr(v, TEST) for v in node.values[:-1]]
         outer = self.block
-        self.block = self._new_block(outer, "if", recipes[-1] if isinstance(node.op, ast.And) else ("not", recipes[-1]), node.lineno)
+        self.block = self._new_block(
+            outer,
+            "if",
+            recipes[-1] if isinstance(node.op, ast.And) else ("not", recipes[-1]),
+            node.lineno,
+        )
         recipes.append(self.expr(node.values[-1], ("bool", role) if role[0] == "stmt" else role))
         self.block = outer
         if isinstance(node.op, ast.And):
@@ -661,8 +667,7 @@ class _Extractor:
 
     def e_binop(self, node: ast.BinOp, role: Role) -> Recipe:
         self.depth += 1
-        if self.depth > self.fn.depth:
-            self.fn.depth = self.depth
+        self.fn.depth = max(self.fn.depth, self.depth)
         recipe = ("binop", self.expr(node.left, OP), self.expr(node.right, OP))
         self.depth -= 1
         return recipe

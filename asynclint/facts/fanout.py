@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
@@ -22,7 +24,7 @@ from asynclint.facts.types import (
     members,
 )
 from asynclint.facts.view import FanOut
-from asynclint.findings import Link
+from asynclint.findings import Link, Span
 
 SMALL = 64
 """A constant range up to here is a bound in itself."""
@@ -32,7 +34,16 @@ SAME_LENGTH = frozenset({
     "builtins.enumerate", "builtins.sorted", "builtins.reversed", "builtins.list", "builtins.set", "builtins.tuple",
     "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
 })  # fmt: skip
-LIMITS = frozenset({"itertools.islice", "itertools.batched", "heapq.nlargest", "heapq.nsmallest", "random.sample", "random.choices"})
+LIMITS = frozenset(
+    {
+        "itertools.islice",
+        "itertools.batched",
+        "heapq.nlargest",
+        "heapq.nsmallest",
+        "random.sample",
+        "random.choices",
+    }
+)
 BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
 """What the names of unknown guards say."""
 
@@ -92,7 +103,11 @@ class FanOutFacts:
             site = edge.site
             if not any(b.kind in ("for", "afor", "comp") for b in module.chain(site.block)):
                 continue
-            if edge.how == "spawn" or self._handed_on(function, site) or self._in_turn(function, site):
+            if (
+                edge.how == "spawn"
+                or self._handed_on(function, site)
+                or self._in_turn(function, site)
+            ):
                 self.graph.fanned[edge.target].append(edge)
 
     def _in_turn(self, function: Function, site: CallSite) -> bool:
@@ -121,7 +136,9 @@ class FanOutFacts:
             return known is not None and known.spawns is not None
         return False
 
-    def _gathered(self, function: Function, site: CallSite, iterable: bool) -> tuple[Link, ...] | None:
+    def _gathered(
+        self, function: Function, site: CallSite, iterable: bool
+    ) -> tuple[Link, ...] | None:
         positional = [r for r, k in site.args if k is None]
         for recipe in positional:
             if iterable:
@@ -158,7 +175,9 @@ class FanOutFacts:
             callee = self.evaluator.callee(module, inner)
             path = callee.path if isinstance(callee, Lib) else ""
             if path == "builtins.map" and len(inner.args) >= 2:
-                if all(self._data(function, r, inner) for r, _ in inner.args[1:]) and self._mapped(function, inner):
+                if all(self._data(function, r, inner) for r, _ in inner.args[1:]) and self._mapped(
+                    function, inner
+                ):
                     return ()
                 return None
             if path in SAME_LENGTH and inner.args:
@@ -194,11 +213,17 @@ class FanOutFacts:
                 continue
             found = self._collection(function, site, binding.recipe, depth + 1)
             if found is not None:
-                span = places.Span(binding.line, 1, binding.line, max(2, binding.col + 1))
-                return (Link(module.file.name, span, f"`{name}` has one member for every item"), *found)
+                span = Span(binding.line, 1, binding.line, max(2, binding.col + 1))
+                return (
+                    Link(module.file.name, span, f"`{name}` has one member for every item"),
+                    *found,
+                )
             if binding.recipe and (
-                binding.recipe[0] == "display" and not binding.recipe[2]
-                or binding.recipe[0] == "call" and module.site(binding.recipe[1]).callee in (("name", "list"), ("name", "set"))
+                (binding.recipe[0] == "display" and not binding.recipe[2])
+                or (
+                    binding.recipe[0] == "call"
+                    and module.site(binding.recipe[1]).callee in (("name", "list"), ("name", "set"))
+                )
             ):
                 return self._filled(function, name, binding.block, site)
         return None
@@ -208,7 +233,10 @@ class FanOutFacts:
     ) -> tuple[Link, ...] | None:
         module = function.module
         for inner in function.sites:
-            if inner.callee not in (("attr", ("name", name), "append"), ("attr", ("name", name), "add")):
+            if inner.callee not in (
+                ("attr", ("name", name), "append"),
+                ("attr", ("name", name), "add"),
+            ):
                 continue
             if inner.line > gather.line or not inner.args:
                 continue
@@ -218,7 +246,9 @@ class FanOutFacts:
             if self._starts_tasks(function, inner.args[0][0]):
                 # The task starts in the loop: reported there.
                 continue
-            if all(self._data_block(function, b, inner) for _, b in loops[-1:]) and self._coroutine(function, inner.args[0][0]):
+            if all(self._data_block(function, b, inner) for _, b in loops[-1:]) and self._coroutine(
+                function, inner.args[0][0]
+            ):
                 return (places.link(function, inner, f"`{name}` gets one member for every item"),)
         return None
 
@@ -338,13 +368,13 @@ class FanOutFacts:
                 if path in ("asyncio.wait_for", "asyncio.shield", "asyncio.ensure_future"):
                     inner = site.args[0][0] if site.args else None
                     return self._coroutine(function, inner)
-                if path.startswith("asyncio.") or (isinstance(value, LibMethod) and value.cls.startswith("asyncio.")):
+                if path.startswith("asyncio.") or (
+                    isinstance(value, LibMethod) and value.cls.startswith("asyncio.")
+                ):
                     return False
                 if not known.coroutine:
                     return False
-            elif isinstance(value, Threaded):
-                return False
-            elif value is None:
+            elif isinstance(value, Threaded) or value is None:
                 return False
         return True
 
@@ -356,7 +386,23 @@ class FanOutFacts:
         last = callee[-1]
         if not isinstance(last, str):
             return False
-        return not any(w in last.lower() for w in ("close", "stop", "cancel", "bound", "limit", "semaphore", "throttle", "shutdown", "disconnect", "wait", "put", "join"))
+        return not any(
+            w in last.lower()
+            for w in (
+                "close",
+                "stop",
+                "cancel",
+                "bound",
+                "limit",
+                "semaphore",
+                "throttle",
+                "shutdown",
+                "disconnect",
+                "wait",
+                "put",
+                "join",
+            )
+        )
 
     def _mapped(self, function: Function, site: CallSite) -> bool:
         value = self.evaluator.at_site(site.args[0][0], site, function.module)
@@ -380,13 +426,23 @@ class FanOutFacts:
             if site.kind in ("awith", "with"):
                 if self._is_bound(ev.callee(module, site), site, module):
                     return True
-            elif site.kind == "call" and site.callee and site.callee[0] == "attr" and site.callee[2] in ("acquire", "get"):
-                if site.role[0] == "await" and site.callee[2] == "acquire":
-                    return True
+            elif (
+                (
+                    site.kind == "call"
+                    and site.callee
+                    and site.callee[0] == "attr"
+                    and site.callee[2] in ("acquire", "get")
+                )
+                and site.role[0] == "await"
+                and site.callee[2] == "acquire"
+            ):
+                return True
         if depth >= 3:
             return False
         return any(
-            e.how == "async" and e.site.role[0] in ("await", "awith", "return") and self._bounds(e.target, depth + 1)
+            e.how == "async"
+            and e.site.role[0] in ("await", "awith", "return")
+            and self._bounds(e.target, depth + 1)
             for e in self.graph.out.get(function, ())
             if e.target is not function and not self._own_fan_out(e)
         )
@@ -414,7 +470,8 @@ class FanOutFacts:
     def _own_fan_out(self, edge: Edge) -> bool:
         """A bound inside a callee's own fan-out bounds that one only."""
         return any(
-            (k := self.evaluator.known_callee(self.evaluator.callee(edge.target.module, s))) is not None
+            (k := self.evaluator.known_callee(self.evaluator.callee(edge.target.module, s)))
+            is not None
             and (k.gathers or k.gathers_iterable)
             for s in edge.target.sites
             if s.kind == "call"
@@ -451,7 +508,8 @@ class FanOutFacts:
         tag = recipe[0]
         if tag in ("display", "dict", "const"):
             return tag == "display" and any(
-                i and i[0] == "star" and self._data(function, i[1], site, depth + 1) for i in recipe[2]
+                i and i[0] == "star" and self._data(function, i[1], site, depth + 1)
+                for i in recipe[2]
             )
         if tag == "await":
             return True
@@ -470,7 +528,9 @@ class FanOutFacts:
         if tag == "name":
             return self._name_data(function, recipe[1], site, depth)
         if tag == "iter":
-            return self._data(function, recipe[1], site, depth + 1) and not self._chunks(function, recipe[1])
+            return self._data(function, recipe[1], site, depth + 1) and not self._chunks(
+                function, recipe[1]
+            )
         if tag == "item":
             return self._data(function, recipe[1], site, depth + 1)
         if tag == "binop":
@@ -486,7 +546,9 @@ class FanOutFacts:
         name = callee[-1] if callee else None
         return isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS)
 
-    def _attribute_data(self, function: Function, recipe: Recipe, site: CallSite, depth: int) -> bool:
+    def _attribute_data(
+        self, function: Function, recipe: Recipe, site: CallSite, depth: int
+    ) -> bool:
         base = recipe[1]
         while base and base[0] == "attr":
             base = base[1]
@@ -511,16 +573,23 @@ class FanOutFacts:
             if path == "builtins.range":
                 return self._range_data(function, inner, depth)
             if path in SIZED:
-                return bool(inner.args) and all(self._data(function, r, inner, depth + 1) for r, k in inner.args if k is None)
+                return bool(inner.args) and all(
+                    self._data(function, r, inner, depth + 1) for r, k in inner.args if k is None
+                )
             if path in LIMITS:
                 return False
             if path in SAME_LENGTH:
                 if not inner.args:
                     return False
-                which = 1 if path in ("builtins.map", "builtins.filter") and len(inner.args) > 1 else 0
+                which = (
+                    1 if path in ("builtins.map", "builtins.filter") and len(inner.args) > 1 else 0
+                )
                 return self._data(function, inner.args[which][0], inner, depth + 1)
             if path.startswith("itertools."):
-                return any(self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1) for r, _ in inner.args)
+                return any(
+                    self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1)
+                    for r, _ in inner.args
+                )
         text = inner.callee
         name = text[-1] if text else None
         if isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS):
@@ -528,17 +597,29 @@ class FanOutFacts:
         if text and text[0] == "attr":
             if name in ("items", "values", "keys", "copy"):
                 return self._data(function, text[1], inner, depth + 1)
-            if name in ("split", "splitlines", "all", "scalars", "fetchall", "json", "readlines", "findall"):
+            if name in (
+                "split",
+                "splitlines",
+                "all",
+                "scalars",
+                "fetchall",
+                "json",
+                "readlines",
+                "findall",
+            ):
                 return True
         if isinstance(callee, Func):
             target = callee.function
             returned = ev.return_type(target)
             if isinstance(returned, (Tup, Const)):
                 return False
-            if target.facts.returns and all(r and r[0] == "display" for r, _, _ in target.facts.returns):
+            if target.facts.returns and all(
+                r and r[0] == "display" for r, _, _ in target.facts.returns
+            ):
                 return False
             return not any(
-                r and r[0] == "sub" and r[2] and r[2][0] == "slice" for r, _, _ in target.facts.returns
+                r and r[0] == "sub" and r[2] and r[2][0] == "slice"
+                for r, _, _ in target.facts.returns
             ) and bool(inner.args)
         if callee is None and not inner.args:
             return False
@@ -575,11 +656,20 @@ class FanOutFacts:
                     continue
                 if recipe[0] == "iter" and self._chunks(function, recipe[1]):
                     return False
-                if recipe[0] in ("display",) and not recipe[2] or recipe[0] == "call" and module.site(recipe[1]).callee in (("name", "list"), ("name", "set"), ("name", "dict")):
+                if (recipe[0] in ("display",) and not recipe[2]) or (
+                    recipe[0] == "call"
+                    and module.site(recipe[1]).callee
+                    in (("name", "list"), ("name", "set"), ("name", "dict"))
+                ):
                     if self._grown(function, name, depth):
                         return True
                     continue
-                if self._data(function, recipe, CallAt(site, binding.line, binding.col, binding.block), depth + 1):
+                if self._data(
+                    function,
+                    recipe,
+                    moved(site, binding.line, binding.col, binding.block),
+                    depth + 1,
+                ):
                     return True
             if certain or name not in function.parameters:
                 return False
@@ -594,7 +684,7 @@ class FanOutFacts:
         outer = function.parent
         while outer is not None and outer.facts.kind != "module":
             if name in outer.parameters or name in outer.facts.bindings:
-                end = CallAt(site, outer.facts.end_line + 1, 0, outer.facts.root_block)
+                end = moved(site, outer.facts.end_line + 1, 0, outer.facts.root_block)
                 return self._name_data(outer, name, end, depth + 1)
             outer = outer.parent
         return False
@@ -603,11 +693,19 @@ class FanOutFacts:
         """An empty list that a loop over data fills."""
         module = function.module
         for inner in function.sites:
-            if inner.callee in (("attr", ("name", name), "append"), ("attr", ("name", name), "add"), ("attr", ("name", name), "extend")):
+            if inner.callee in (
+                ("attr", ("name", name), "append"),
+                ("attr", ("name", name), "add"),
+                ("attr", ("name", name), "extend"),
+            ):
                 loops = self._loops(module, inner)
                 if loops and self._data(function, loops[0][1].info, inner, depth + 1):
                     return True
-                if inner.callee[2] == "extend" and inner.args and self._data(function, inner.args[0][0], inner, depth + 1):
+                if (
+                    inner.callee[2] == "extend"
+                    and inner.args
+                    and self._data(function, inner.args[0][0], inner, depth + 1)
+                ):
                     return True
         return False
 
@@ -622,21 +720,16 @@ class FanOutFacts:
                 continue
             if not module.inside(index, function.facts.root_block):
                 continue
-            if (block.raises or module.inside(site.block, index)) and _compares_length(block.info, name, module):
+            if (block.raises or module.inside(site.block, index)) and _compares_length(
+                block.info, name, module
+            ):
                 return True
         return False
 
 
-class CallAt:
-    """A place to read names from: a call site moved to another position."""
-
-    __slots__ = ("block", "col", "function", "line")
-
-    def __init__(self, site: CallSite | CallAt, line: int, col: int, block: int) -> None:
-        self.line = line
-        self.col = col
-        self.block = block
-        self.function = site.function
+def moved(site: CallSite, line: int, col: int, block: int) -> CallSite:
+    """A place to read names from: the call site as if it stood elsewhere."""
+    return replace(site, line=line, col=col, block=block)
 
 
 def _compares_length(test: Recipe, name: str, module: Module) -> bool:
@@ -650,7 +743,12 @@ def _compares_length(test: Recipe, name: str, module: Module) -> bool:
         for side in test[2:]:
             if side and side[0] == "call":
                 site = module.site(side[1])
-                if site.callee == ("name", "len") and site.args and site.args[0][0] and site.args[0][0][-1] == name:
+                if (
+                    site.callee == ("name", "len")
+                    and site.args
+                    and site.args[0][0]
+                    and site.args[0][0][-1] == name
+                ):
                     other = test[3] if side is test[2] else test[2]
-                    return other != ("const", 0) and other != ("const", 1)
+                    return bool(other not in (("const", 0), ("const", 1)))
     return False

@@ -15,7 +15,6 @@ from asynclint.facts.types import (
     Gen,
     Inst,
     Lib,
-    LibMethod,
     Manager,
     Part,
     Threaded,
@@ -54,7 +53,22 @@ class EntryPoint:
 SYNC = frozenset({"call", "enter", "iterate", "property"})
 """Edges along which the caller's thread itself executes the target."""
 
-CONSUMERS = frozenset({"builtins.list", "builtins.set", "builtins.tuple", "builtins.sorted", "builtins.sum", "builtins.max", "builtins.min", "builtins.any", "builtins.all", "builtins.dict", "builtins.next", "builtins.frozenset"})
+CONSUMERS = frozenset(
+    {
+        "builtins.list",
+        "builtins.set",
+        "builtins.tuple",
+        "builtins.sorted",
+        "builtins.sum",
+        "builtins.max",
+        "builtins.min",
+        "builtins.any",
+        "builtins.all",
+        "builtins.dict",
+        "builtins.next",
+        "builtins.frozenset",
+    }
+)
 """Builtins that run a generator handed to them."""
 
 APPLIERS = {"builtins.sorted": "key", "builtins.min": "key", "builtins.max": "key"}
@@ -230,9 +244,9 @@ class Graph:
         found: list[Function] = []
         for recipe in target.facts.decorators:
             decorator = self.evaluator.decorator_value(recipe, target)
-            if isinstance(decorator, Func) and self.evaluator.wrapper_kind(decorator.function).endswith(
-                "transparent"
-            ):
+            if isinstance(decorator, Func) and self.evaluator.wrapper_kind(
+                decorator.function
+            ).endswith("transparent"):
                 maker = decorator.function
                 for inner in maker.module.functions[maker.facts.index + 1 :]:
                     if inner.facts.line > maker.facts.end_line:
@@ -302,7 +316,9 @@ class Graph:
         if isinstance(value, Func):
             function = value.function
             points = self.entries[function]
-            same = [p for p in points if p.entry.role == entry.role and p.entry.often == entry.often]
+            same = [
+                p for p in points if p.entry.role == entry.role and p.entry.often == entry.often
+            ]
             if same:
                 if same[0].user is None:
                     same[0].user = user
@@ -334,7 +350,11 @@ class Graph:
             if provider is None and self._bare_depends(parameter.default, outer):
                 recipe = parameter.annotation
                 provider = self.evaluator.annotation(recipe, outer)
-                provider = Cls(provider.of) if isinstance(provider, Inst) and isinstance(provider.of, Klass) else None
+                provider = (
+                    Cls(provider.of)
+                    if isinstance(provider, Inst) and isinstance(provider.of, Klass)
+                    else None
+                )
             for member in members(provider):
                 self.add_entry(member, DEPENDENCY, where, function.facts.line, function)
 
@@ -382,9 +402,21 @@ class Graph:
                 if not (isinstance(member, Inst) and isinstance(member.of, Klass)):
                     continue
                 value, _ = ev.member(member.of, recipe[2])
-                if isinstance(value, Func) and "builtins.property" in ev.decorator_paths(value.function):
+                if isinstance(value, Func) and "builtins.property" in ev.decorator_paths(
+                    value.function
+                ):
                     site = CallSite(
-                        -1, "attr", function.facts.index, recipe, (), role, block, line, col, end_line, end_col
+                        -1,
+                        "attr",
+                        function.facts.index,
+                        recipe,
+                        (),
+                        role,
+                        block,
+                        line,
+                        col,
+                        end_line,
+                        end_col,
                     )
                     edges.append(Edge(function, site, value.function, "property"))
 

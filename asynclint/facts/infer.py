@@ -79,10 +79,16 @@ def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
     """The files from which everything that matters is reached: those that name async code or a known library."""
     words = sorted(knowledge.roots - sys.stdlib_module_names - {"builtins"})
     matters = re.compile(
-        r"\basync\b|\bawait\b|\basyncio\b|^\s*(?:import|from)\s+(?:" + "|".join(map(re.escape, words)) + r")\b",
+        r"\basync\b|\bawait\b|\basyncio\b|^\s*(?:import|from)\s+(?:"
+        + "|".join(map(re.escape, words))
+        + r")\b",
         re.MULTILINE,
     )
-    return [f for f in project.files if f.text and (f.reported or not f.is_test) and matters.search(f.text)]
+    return [
+        f
+        for f in project.files
+        if f.text and (f.reported or not f.is_test) and matters.search(f.text)
+    ]
 
 
 def _infer(project: Project, knowledge: Knowledge) -> ProjectFacts:

@@ -172,7 +172,9 @@ class FunctionFacts:
     globals: set[str] = field(default_factory=set)
     nonlocals: set[str] = field(default_factory=set)
     calls: list[int] = field(default_factory=list)
-    loads: list[tuple[Recipe, int, int, int, int, tuple[Any, ...], int]] = field(default_factory=list)
+    loads: list[tuple[Recipe, int, int, int, int, tuple[Any, ...], int]] = field(
+        default_factory=list
+    )
     """Attributes read and not called: (recipe, line, col, end line, end col, role, block)."""
     loaded: set[str] = field(default_factory=set)
     """Names read, except reads that are in `uses`."""

@@ -35,7 +35,16 @@ PASSING_BLOCKS = frozenset({"with", "awith", "try", "finally", "tryelse"})
 class Module:
     """One module of the project, with its facts."""
 
-    __slots__ = ("_lines", "blocks", "facts", "file", "functions", "global_bindings", "klasses", "name")
+    __slots__ = (
+        "_lines",
+        "blocks",
+        "facts",
+        "file",
+        "functions",
+        "global_bindings",
+        "klasses",
+        "name",
+    )
 
     def __init__(self, file: SourceFile, facts: ModuleFacts) -> None:
         self.file = file
@@ -139,8 +148,7 @@ class Function:
         """For messages: `Class.method`, `function`, `outer.inner`."""
         if self.facts.kind == "module":
             return self.module.name
-        qualname = self.facts.qualname
-        return qualname
+        return self.facts.qualname
 
     @property
     def is_async(self) -> bool:
@@ -205,7 +213,7 @@ class Klass:
         """The function that the class body binds to `name`, the last one where there are several."""
         for binding in reversed(self.body.facts.bindings.get(name, ())):
             if binding.recipe and binding.recipe[0] == "def":
-                return self.module.functions[binding.recipe[1]]
+                return self.module.functions[int(binding.recipe[1])]
             return None
         return None
 
@@ -300,7 +308,13 @@ class Program:
         except TooDeep:
             span = Span(1, 1, 1, 1)
             self.problems.append(
-                Finding("syntax-error", "error", file.name, span, "expressions nest too deeply to be read")
+                Finding(
+                    "syntax-error",
+                    "error",
+                    file.name,
+                    span,
+                    "expressions nest too deeply to be read",
+                )
             )
         self._modules[key] = module
         return module
@@ -316,9 +330,7 @@ class Program:
 
     def loaded(self) -> list[Module]:
         """The modules read so far, in the order of the project's files."""
-        return [
-            m for f in self.project.files if (m := self._modules.get(f.name)) is not None
-        ]
+        return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
 
     def load_mentioning(self, word: str) -> list[Module]:
         """All modules whose text contains `word`."""
@@ -434,7 +446,10 @@ class Program:
                 if binding.kind == "ann":
                     continue
                 loop = self._shared_loop(module, binding.block, block)
-                if loop >= 0 and not any(module.inside(r.block, loop) and module.inside(block, module.solid(r.block)) for r in result):
+                if loop >= 0 and not any(
+                    module.inside(r.block, loop) and module.inside(block, module.solid(r.block))
+                    for r in result
+                ):
                     result.append(binding)
         return result, done
 

@@ -45,7 +45,14 @@ class Runs:
             known = self.evaluator.known_callee(value)
             if known is not None and known.caches:
                 return True
-            if recipe_last(recipe) in ("lru_cache", "cache", "cached", "alru_cache", "cached_property", "singleton"):
+            if recipe_last(recipe) in (
+                "lru_cache",
+                "cache",
+                "cached",
+                "alru_cache",
+                "cached_property",
+                "singleton",
+            ):
                 return True
         return False
 
@@ -89,10 +96,15 @@ class Runs:
         functions = self.graph.known_functions()
         for function in functions:
             often = self.entry_often(function)
-            if function.facts.kind in ("module", "class") or often in ("once", "test") or self.cached(function):
+            if (
+                function.facts.kind in ("module", "class")
+                or often in ("once", "test")
+                or self.cached(function)
+            ):
                 self.once.add(function)
                 if often == "once" and any(
-                    p.entry.role in ("lifespan", "startup", "shutdown") for p in self.graph.entries[function]
+                    p.entry.role in ("lifespan", "startup", "shutdown")
+                    for p in self.graph.entries[function]
                 ):
                     self.startup.add(function)
         changed = True
@@ -101,13 +113,19 @@ class Runs:
             for function in functions:
                 if function in self.once or self.entry_often(function) in ("request", "item"):
                     continue
-                edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+                edges = [
+                    e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
+                ]
                 if not edges:
                     if self._is_main(function):
                         self.once.add(function)
                         changed = True
                     continue
-                if all(e.how == "run" or e.caller in self.once and not self.loops(e.caller.module, e.site) for e in edges):
+                if all(
+                    e.how == "run"
+                    or (e.caller in self.once and not self.loops(e.caller.module, e.site))
+                    for e in edges
+                ):
                     self.once.add(function)
                     changed = True
                     if all(e.caller in self.startup for e in edges):
@@ -135,9 +153,15 @@ class Runs:
         index = site.block
         while index >= 0:
             block = module.blocks[index]
-            if block.kind in ("if", "else", "while") and is_guard(block.info, block.kind != "else", module):
+            if block.kind in ("if", "else", "while") and is_guard(
+                block.info, block.kind != "else", module
+            ):
                 return True
-            if block.kind == "except" and recipe_last(block.info) in ("KeyError", "AttributeError", "LookupError"):
+            if block.kind == "except" and recipe_last(block.info) in (
+                "KeyError",
+                "AttributeError",
+                "LookupError",
+            ):
                 return True
             if block.parent >= 0 and self._returned_before(module, block.parent, site):
                 return True
@@ -192,9 +216,9 @@ def is_guard(test: Recipe, holds: bool, module: Module) -> bool:
     if tag == "cmp":
         op, right = test[1], test[3]
         if right == ("const", None):
-            return (op in ("Is", "Eq")) == holds
+            return bool((op in ("Is", "Eq")) == holds)
         if op in ("NotIn", "In"):
-            return (op == "NotIn") == holds
+            return bool((op == "NotIn") == holds)
         return False
     if tag in ("name", "attr"):
         return not holds
@@ -212,9 +236,9 @@ def is_presence(test: Recipe, module: Module) -> bool:
     if test[0] in ("name", "attr"):
         return True
     if test[0] == "cmp":
-        return test[1] in ("IsNot", "In", "NotEq")
+        return bool(test[1] in ("IsNot", "In", "NotEq"))
     if test[0] == "call":
-        return module.site(test[1]).callee == ("name", "hasattr")
+        return bool(module.site(test[1]).callee == ("name", "hasattr"))
     if test[0] == "any":
         return any(is_presence(t, module) for t in test[1])
     return False

@@ -6,6 +6,7 @@ an instance, a coroutine, an iterator of such.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
@@ -152,7 +153,7 @@ class Any_:
     members: tuple[Type, ...]
 
 
-Type = Union[
+Type = Union[  # noqa: UP007 - evaluated at run time, on Python 3.10, too
     Mod, Lib, Func, Cls, Inst, LibMethod, Coro, Gen, Manager, LibManager, Part, Threaded, Const,
     Tup, Super, Any_, None,
 ]  # fmt: skip
@@ -160,7 +161,7 @@ Type = Union[
 NONE = Const(None)
 
 
-def union(members: list[Type]) -> Type:
+def union(members: Sequence[Type]) -> Type:
     """One of `members`; unknown when one of them is, and None values leave out when others remain."""
     seen: list[Type] = []
     for member in members:

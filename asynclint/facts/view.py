@@ -165,7 +165,7 @@ class Slice:
             table = self._calls.get(kind)
             if table:
                 position = self.position(target)
-                if position in table:
+                if position is not None and position in table:
                     return table[position]
         return None
 
