@@ -180,24 +180,69 @@ def _run(project: Project, facts: ProjectFacts, classes: list[Any], stats: Stats
         if whole:
             module = facts.program.load(file)
             if module is not None:
-                _walk(one or FileFacts(module), [(1, len(module.lines), 0)], rules, visitor, stats)
+                _walk(
+                    one or FileFacts(module),
+                    [Piece(1, len(module.lines), False)],
+                    rules,
+                    visitor,
+                    stats,
+                )
         elif one is not None:
-            _walk(one, _pieces(one), rules, visitor, stats)
+            _walk(one, _pieces(one, visitor.kinds <= STATEMENT_NODES), rules, visitor, stats)
     return [f for rule in rules for f in rule.findings]
 
 
-def _pieces(facts: FileFacts) -> list[tuple[int, int, int]]:
-    """(first line, last line, indented) of the outermost functions around the sites that matter."""
+@dataclass(frozen=True, slots=True, order=True)
+class Piece:
+    """Lines of a file that libcst parses on their own."""
+
+    first: int
+    last: int
+    indented: bool
+    header: bool = False
+    """The header of a compound statement, without its body."""
+    function: int = 0
+    """Index of the function whose body it is part of."""
+
+
+STATEMENT_NODES = frozenset({"Call", "WithItem", "For", "CompFor", "From", "Attribute"})
+"""Rules that look at these nodes alone need to see one statement, not the function around it."""
+
+
+def _pieces(facts: FileFacts, statements: bool) -> list[Piece]:
+    """The statements that hold the sites that matter, or the outermost functions around them."""
     module = facts.module
-    pieces: set[tuple[int, int, int]] = set()
+    pieces: set[Piece] = set()
     for site in facts.lines.values():
+        if _deepest(module, module.functions[site.function]) > MAX_NESTING:
+            continue
+        if statements and site.statement is not None:
+            first, last, header = site.statement
+            indented = module.lines[first - 1][:1] in (" ", "\t")
+            pieces.add(Piece(first, last, indented, header, site.function))
+            continue
         function = _outermost(module.functions[site.function])
         if function is None:
-            return [(1, len(module.lines), 0)]
-        if _deepest(module, function) > MAX_NESTING:
-            continue
-        pieces.add((function.facts.first_line, function.facts.end_line, function.facts.col))
+            return [Piece(1, len(module.lines), False)]
+        one = function.facts
+        pieces.add(Piece(one.first_line, one.end_line, one.col > 0))
     return sorted(pieces)
+
+
+def _text(module: Module, piece: Piece) -> tuple[str, int]:
+    """What libcst is given, and how many lines stand before it in the file less those put in front."""
+    lines = module.lines[piece.first - 1 : piece.last]
+    offset = piece.first - 1
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    if piece.header:
+        lines.append(f"{indent} pass")
+        if lines[0].lstrip().startswith("elif"):
+            lines[:0] = [f"{indent}if True:", f"{indent} pass"]
+            offset -= 2
+    if piece.indented:
+        lines.insert(0, "if True:")
+        offset -= 1
+    return "\n".join(lines) + "\n", offset
 
 
 def _deepest(module: Module, function: Function) -> int:
@@ -218,7 +263,7 @@ def _outermost(function: Function) -> Function | None:
 
 def _walk(
     facts: FileFacts,
-    pieces: list[tuple[int, int, int]],
+    pieces: list[Piece],
     rules: list[Any],
     visitor: Any,
     stats: Stats,
@@ -226,21 +271,18 @@ def _walk(
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
+    from asynclint.facts.view import FunctionFacts as SeenFunction
     from asynclint.facts.view import Slice
 
     module = facts.module
     if (
         len(pieces) == 1
-        and pieces[0][0] == 1
+        and pieces[0].first == 1
         and any(f.facts.depth > MAX_NESTING for f in module.functions)
     ):
         return
-    for first, last, indent in pieces:
-        text = "\n".join(module.lines[first - 1 : last]) + "\n"
-        offset = first - 1
-        if indent:
-            text = "if True:\n" + text
-            offset -= 1
+    for piece in pieces:
+        text, offset = _text(module, piece)
         try:
             wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
             positions = wrapper.resolve(PositionProvider)
@@ -248,11 +290,13 @@ def _walk(
             stats.slices_failed += 1
             continue
         stats.slices_parsed += 1
-        stats.slice_lines += last - first + 1
-        piece = Slice(module.file.name, wrapper.module, positions, offset, indent, facts.calls)
+        stats.slice_lines += piece.last - piece.first + 1
+        around = module.functions[piece.function]
+        holder = SeenFunction(around.name, around.is_async, around.facts.line)
+        part = Slice(module.file.name, wrapper.module, positions, offset, facts.calls, holder)
         for rule in rules:
-            rule.enter(piece)
-        visitor.piece = piece
+            rule.enter(part)
+        visitor.piece = part
         wrapper.module.visit(visitor)
 
 
@@ -273,6 +317,7 @@ def _batch(rules: list[Any]) -> Any:
 
     class Batch(cst.CSTVisitor):
         piece: Any = None
+        kinds = frozenset((*visits, *leaves))
 
         def on_visit(self, node: cst.CSTNode) -> bool:
             kind = type(node).__name__

@@ -131,7 +131,8 @@ def _add_surroundings(
 
 def _no_project(directory: Path) -> bool:
     """The file system's root and the home directory are read only when they are named themselves."""
-    return directory in (Path(directory.anchor), Path.home())
+    # Where no home is known (a container's nameless user), "~" stays as it is and equals nothing.
+    return directory in (Path(directory.anchor), Path(os.path.expanduser("~")))
 
 
 def project_root(given: list[Path], config: Config) -> Path:

@@ -312,7 +312,7 @@ def test_root_is_where_the_configuration_is(tmp_path: Path) -> None:
 
 
 def test_root_without_a_marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     write(tmp_path, "shop/__init__.py", "shop/cart/__init__.py", "shop/cart/x.py", "loose/y.py")
     config = Config(tmp_path)
     assert project_root([tmp_path / "shop" / "cart" / "x.py"], config) == tmp_path / "shop"
@@ -320,10 +320,28 @@ def test_root_without_a_marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert project_root([tmp_path / "loose"], config) == tmp_path / "loose"
 
 
+def test_root_without_a_marker_is_the_working_directory_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "work/acme/x.py", "work/service/y.py", "else/z.py")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "work")
+    assert (
+        project_root([tmp_path / "work" / "acme" / "x.py"], Config(tmp_path)) == tmp_path / "work"
+    )
+    assert project_root([tmp_path / "else" / "z.py"], Config(tmp_path)) == tmp_path / "else"
+
+
+def test_root_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asynclint.project.os.path.expanduser", lambda path: path)
+    write(tmp_path, "setup.py", "x.py")
+    assert project_root([tmp_path / "x.py"], Config(tmp_path)) == tmp_path
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home directory with a repository, a configuration and a project without any."""
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".git").mkdir()
     write(tmp_path, "asynclint.toml", "a.py", "b.py", "photos/x.py", "work/app.py", "work/lib/y.py")
     monkeypatch.chdir(tmp_path)

@@ -98,6 +98,7 @@ class Evaluator:
         self._calls: dict[tuple[str, int], Type] = {}
         self._active: set[Any] = set()
         self._bindings: dict[int, Type] = {}
+        self._callees: dict[int, Type] = {}
         self._returns: dict[Function, Type] = {}
         self._values: dict[Function, Type] = {}
         self._members: dict[tuple[Klass, str], tuple[Type, Klass | str | None]] = {}
@@ -449,7 +450,7 @@ class Evaluator:
         """What the `isinstance` tests around the place leave of a type."""
         module = function.module
         block = at[2]
-        if block < 0:
+        if block < 0 or "isinstance" not in function.facts.loaded:
             return type_
         for one in module.chain(block):
             if one.info is None or one.kind not in ("if", "else", "while"):
@@ -1078,7 +1079,15 @@ class Evaluator:
 
     def callee(self, module: Module, site: CallSite) -> Type:
         """What a call site calls, enters, iterates or reads."""
-        return self.at_site(site.callee, site, module)
+        key = id(site)
+        if key in self._callees:
+            return self._callees[key]
+        asked_first = not self._active
+        value = self.at_site(site.callee, site, module)
+        if asked_first:
+            # Inside another question the answer may be cut short by a cycle.
+            self._callees[key] = value
+        return value
 
     def _call_type(self, module: Module, site: CallSite) -> Type:
         callee = self.callee(module, site)

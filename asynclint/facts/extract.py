@@ -128,6 +128,7 @@ class _Extractor:
         self.block = 0
         self.group = 0
         self.depth = 0
+        self.statement: tuple[int, int, bool] | None = None
         self.bound_at: tuple[int, int] | None = None
         """Where an assignment takes effect: at its end, so that its own value sees the names before it."""
 
@@ -186,7 +187,9 @@ class _Extractor:
         for node in body:
             handler = _STATEMENTS.get(type(node))
             if handler is not None:
+                self.statement = _extent(node)
                 handler(self, node)
+        self.statement = None
         if body:
             last = body[-1]
             block = self.facts.blocks[self.block]
@@ -598,6 +601,7 @@ class _Extractor:
             node.col_offset,
             node.end_lineno or node.lineno,
             node.end_col_offset or 0,
+            self.statement,
         )
         calls.append(site)
         fn.calls.append(index)
@@ -783,6 +787,7 @@ class _Extractor:
                 node.col_offset,
                 node.end_lineno or node.lineno,
                 node.end_col_offset or 0,
+                self.statement,
             )
         )
         self.fn.calls.append(index)
@@ -829,6 +834,22 @@ class _Extractor:
         if any(isinstance(n, (ast.Call, ast.Lambda)) for n in ast.walk(node)):
             return None
         return self.annotation(node)
+
+
+def _extent(node: ast.stmt) -> tuple[int, int, bool] | None:
+    """The lines of a simple statement or of a compound one's header; None where a piece cannot be cut out."""
+    if isinstance(node, (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)):
+        first = node.body[0]
+        line = first.lineno
+        if (
+            isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            and first.decorator_list
+        ):
+            line = first.decorator_list[0].lineno
+        return (node.lineno, line - 1, True) if line > node.lineno else None
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match)):
+        return None
+    return (node.lineno, node.end_lineno or node.lineno, False)
 
 
 def _end(body: list[ast.stmt]) -> int:

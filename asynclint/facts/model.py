@@ -134,6 +134,8 @@ class CallSite:
     col: int
     end_line: int
     end_col: int
+    statement: tuple[int, int, bool] | None = None
+    """First and last line of the statement that holds it; for a compound one, of its header, and True."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -119,18 +118,15 @@ class Slice:
         tree: cst.Module,
         positions: Mapping[cst.CSTNode, CodeRange],
         first_line: int,
-        indent: int,
         calls: Mapping[str, Mapping[Position, CallFacts]],
-        functions: Sequence[FunctionFacts] = (),
+        holder: FunctionFacts | None = None,
     ) -> None:
         self.path = path
         self.tree = tree
         self._positions = positions
         self._line = first_line
-        self._indent = indent
         self._calls = calls
-        self._functions = {f.line: f for f in functions}
-        self._stack: list[FunctionFacts] = []
+        self._stack: list[FunctionFacts] = [holder] if holder is not None else []
 
     def position(self, node: cst.CSTNode) -> Position | None:
         """Where a node stands in the file."""
@@ -173,12 +169,9 @@ class Slice:
         """Called by the engine on the way down."""
         position = self.position(node)
         line = position[0] if position else 0
-        facts = self._functions.get(line)
-        if facts is None:
-            is_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
-            name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
-            facts = FunctionFacts(name, is_async, line)
-        self._stack.append(facts)
+        is_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
+        name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+        self._stack.append(FunctionFacts(name, is_async, line))
 
     def leave_function(self) -> None:
         """Called by the engine on the way up."""
