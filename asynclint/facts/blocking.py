@@ -240,7 +240,7 @@ class BlockingFacts:
                     continue
                 if stop.kind == "file":
                     site = self._opened(function, site)
-                    if any(s is site for s, _ in found):
+                    if any(s is site and one.kind == "file" for s, one in found):
                         continue
                 found.append((site, stop))
             if found:
