@@ -14,9 +14,15 @@ from asynclint.findings import Edit, Finding, Fix, Safety, Span
 
 MARK = "asynclint:"
 
-_COMMENT = re.compile(r"#\s*asynclint:\s*(?P<what>ignore-file|ignore)\b(?:\[(?P<names>[^\]]*)\])?")
+_COMMENT = re.compile(
+    r"#\s*asynclint:\s*(?P<what>ignore-file|ignore)(?![\w-])(?:\s*\[(?P<names>[^\]]*)(?P<closed>\])?)?"
+)
+_OTHER_TOOL = re.compile(r"\s+#\s*(?:noqa\b|nosec\b|[A-Za-z][\w-]*:)")
+"""Where, in the same comment, something begins that is not for us: `# asynclint: ignore  # noqa: E501`."""
 
 UNSUPPRESSABLE = frozenset({"syntax-error", "unreadable-file", "unused-ignore"})
+UNREAD = frozenset({"syntax-error", "unreadable-file"})
+"""Findings of files that the rules have not seen."""
 
 
 @dataclass(slots=True)
@@ -27,9 +33,12 @@ class Comment:
     column: int
     """0-based."""
     text: str
+    """Up to its end, or to what another tool reads."""
     whole_file: bool
     names: tuple[str, ...] | None
-    """None: all rules."""
+    """None: all rules; empty: none."""
+    problem: str | None
+    """Why it has no effect."""
     lines: tuple[int, ...]
     """The lines whose findings it suppresses."""
     used: set[str] = field(default_factory=set)
@@ -44,7 +53,8 @@ def apply(
 ) -> list[Finding]:
     """The findings that no comment suppresses, and `unused-ignore` for comments that suppress none.
 
-    `known` maps rule names to groups, `active` holds the rules that ran: names of others are not judged.
+    `known` maps rule names to groups, `active` holds the rules that ran: a comment is judged only when all
+    the rules that it names ran, over a file that parses.
     """
     by_file: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
@@ -53,10 +63,9 @@ def apply(
     for path in sorted({*by_file, *(p for p, t in texts.items() if MARK in t)}):
         text = texts.get(path)
         comments = read(text) if text is not None and MARK in text else []
-        for finding in by_file.get(path, ()):
-            if not _suppressed(finding, comments, known):
-                result.append(finding)
-        if report_unused and text is not None:
+        here = by_file.get(path, [])
+        result += [f for f in here if not _suppressed(f, comments, known)]
+        if report_unused and text is not None and not any(f.rule in UNREAD for f in here):
             for comment in comments:
                 result += _unused(comment, path, text, known, active)
     return result
@@ -67,28 +76,21 @@ def read(text: str) -> list[Comment]:
     comments: list[Comment] = []
     pending: list[Comment] = []
     code_seen = False
+    # Python ends a line at each of these; `io` and `str.splitlines` would at others, too.
+    lines = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(lines.readline):
             if token.type == tokenize.COMMENT:
                 match = _COMMENT.search(token.string)
                 if match is None:
                     continue
-                names = match["names"]
                 alone = not token.line[: token.start[1]].strip()
-                comment = Comment(
-                    token.start[0],
-                    token.start[1] + match.start(),
-                    token.string[match.start() :],
-                    match["what"] == "ignore-file",
-                    None
-                    if names is None
-                    else tuple(n.strip() for n in names.split(",") if n.strip()),
-                    (token.start[0],),
-                )
+                comment = _comment(token, match)
                 comments.append(comment)
                 if comment.whole_file:
                     if code_seen:
                         comment.lines = ()
+                        comment.problem = "`ignore-file` stands below code and has no effect"
                 elif alone:
                     pending.append(comment)
             elif (
@@ -107,15 +109,31 @@ def read(text: str) -> list[Comment]:
     return comments
 
 
-def _means(comment: Comment, rule: str, known: Mapping[str, str]) -> str | None:
-    """The name in the comment that covers a rule."""
+def _comment(token: tokenize.TokenInfo, match: re.Match[str]) -> Comment:
+    other = _OTHER_TOOL.search(token.string, match.end())
+    listed = match["names"]
+    names = None if listed is None else tuple(n.strip() for n in listed.split(",") if n.strip())
+    problem = None
+    if listed is not None and not match["closed"]:
+        names, problem = (), f"`{match['what']}[` has no closing bracket and suppresses nothing"
+    elif names == ():
+        problem = f"`{match['what']}[]` names no rule"
+    return Comment(
+        line=token.start[0],
+        column=token.start[1] + match.start(),
+        text=token.string[match.start() : other.start() if other else None],
+        whole_file=match["what"] == "ignore-file",
+        names=names,
+        problem=problem,
+        lines=(token.start[0],),
+    )
+
+
+def _covering(comment: Comment, rule: str, known: Mapping[str, str]) -> set[str]:
+    """The names in the comment that cover a rule; "*" in one without names."""
     if comment.names is None:
-        return "*"
-    group = known.get(rule)
-    for name in comment.names:
-        if name in (rule, group):
-            return name
-    return None
+        return {"*"}
+    return {rule, known.get(rule, rule)} & {*comment.names}
 
 
 def _suppressed(finding: Finding, comments: list[Comment], known: Mapping[str, str]) -> bool:
@@ -131,10 +149,9 @@ def _suppressed(finding: Finding, comments: list[Comment], known: Mapping[str, s
             and finding.span.end_line not in comment.lines[:1]
         ):
             continue
-        name = _means(comment, finding.rule, known)
-        if name is not None:
-            comment.used.add(name)
-            hit = True
+        names = _covering(comment, finding.rule, known)
+        comment.used |= names
+        hit = hit or bool(names)
     return hit
 
 
@@ -144,23 +161,21 @@ def _unused(
     span = Span(
         comment.line, comment.column + 1, comment.line, comment.column + 1 + len(comment.text)
     )
-    if comment.whole_file and not comment.lines:
-        message = "`ignore-file` stands below code and has no effect"
-        return [_finding(path, span, message, comment, text, ())]
+    if comment.problem is not None:
+        return [_finding(path, span, comment.problem, comment, text, ())]
     if comment.names is None:
-        if comment.used:
+        # It may be there for a rule that was not selected this time.
+        if comment.used or not known.keys() <= active:
             return []
-        return [_finding(path, span, "`ignore` suppresses nothing", comment, text, ())]
+        what = "ignore-file" if comment.whole_file else "ignore"
+        return [_finding(path, span, f"`{what}` suppresses nothing", comment, text, ())]
     groups = set(known.values())
-    unused = []
-    for name in comment.names:
-        if name in comment.used:
-            continue
-        if name in known and name not in active:
-            continue
-        if name in groups and not any(known[rule] == name for rule in active if rule in known):
-            continue
-        unused.append(name)
+    unused = [
+        name
+        for name in comment.names
+        if name not in comment.used
+        and all(rule in active for rule, group in known.items() if name in (rule, group))
+    ]
     if not unused:
         return []
     left = tuple(n for n in comment.names if n not in unused)
@@ -170,27 +185,29 @@ def _unused(
         close = difflib.get_close_matches(unknown[0], [*known, *groups], n=1, cutoff=0.5)
         message = f"`{unknown[0]}` is no rule" + (f"; the nearest is `{close[0]}`" if close else "")
     else:
-        message = f"{words} suppresses nothing here"
+        message = f"{words} {'suppress' if len(unused) > 1 else 'suppresses'} nothing here"
     return [_finding(path, span, message, comment, text, left)]
 
 
 def _finding(
     path: str, span: Span, message: str, comment: Comment, text: str, left: tuple[str, ...]
 ) -> Finding:
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", text)
     start = sum(len(line) for line in lines[: comment.line - 1])
     line = lines[comment.line - 1]
+    before, after = line[: comment.column], line[comment.column + len(comment.text) :]
     if left:
         inner = _COMMENT.match(comment.text)
         assert inner is not None
         begin = start + comment.column + inner.start("names")
         edit = Edit(path, begin, begin + len(inner["names"]), ", ".join(left))
+    elif before.strip():
+        rest = after if after.strip() else after[len(after.rstrip("\r\n")) - len(after) :]
+        edit = Edit(path, start + len(before.rstrip()), start + len(line) - len(rest), "")
+    elif after.strip():
+        edit = Edit(path, start + len(before), start + len(line) - len(after.lstrip()), "")
     else:
-        before = line[: comment.column]
-        if before.strip():
-            edit = Edit(path, start + len(before.rstrip()), start + len(line.rstrip("\r\n")), "")
-        else:
-            edit = Edit(path, start, start + len(line), "")
+        edit = Edit(path, start, start + len(line), "")
     return Finding(
         "unused-ignore",
         "note",

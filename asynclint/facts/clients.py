@@ -352,7 +352,11 @@ class ClientFacts:
             if block.kind == "try":
                 in_try = True
             if block.kind in ("for", "afor", "comp"):
-                if _few(block.info, module) or (in_try and _attempts(block.info, module)):
+                if (
+                    _few(block.info, module)
+                    or _retries(block.info, module)
+                    or (in_try and _attempts(block.info, module))
+                ):
                     continue
                 if function.facts.kind in ("module", "class") and not block.info:
                     continue
@@ -547,6 +551,14 @@ def _few(iterable: Recipe, module: Module) -> bool:
     if not iterable:
         return False
     return iterable[0] == "display" and len(iterable[2]) <= 1
+
+
+def _retries(iterable: Recipe, module: Module) -> bool:
+    """`async for attempt in AsyncRetrying()`: tried again, not another item."""
+    if not iterable or iterable[0] != "call":
+        return False
+    callee = module.site(iterable[1]).callee
+    return "retry" in str(callee[-1] if callee else "").lower()
 
 
 def _attempts(iterable: Recipe, module: Module) -> bool:

@@ -118,8 +118,13 @@ class FanOutFacts:
         for block in module.chain(site.block):
             if block.kind in ("for", "afor", "comp"):
                 info = block.info
-                return not (
-                    info and info[0] == "call" and module.site(info[1]).callee == ("name", "range")
+                if not info or info[0] != "call":
+                    return True
+                callee = module.site(info[1]).callee
+                # `for attempt in range(3)`, `async for attempt in AsyncRetrying()`: tried again, not another item.
+                return (
+                    callee != ("name", "range")
+                    and "retry" not in str(callee[-1] if callee else "").lower()
                 )
         return False
 
