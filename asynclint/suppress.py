@@ -202,7 +202,7 @@ def _finding(
         begin = start + comment.column + inner.start("names")
         edit = Edit(path, begin, begin + len(inner["names"]), ", ".join(left))
     elif before.strip():
-        rest = after if after.strip() else after[len(after.rstrip("\r\n")) - len(after) :]
+        rest = after if after.strip() else line[len(line.rstrip("\r\n")) :]
         edit = Edit(path, start + len(before.rstrip()), start + len(line) - len(rest), "")
     elif after.strip():
         edit = Edit(path, start + len(before), start + len(line) - len(after.lstrip()), "")

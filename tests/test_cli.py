@@ -218,7 +218,7 @@ def test_statistics(project: Path) -> None:
 def test_debug_stats_go_to_stderr(project: Path) -> None:
     done = run(project, "--debug-stats", "--no-cache", "--output-format", "json")
     json.loads(done.stdout)
-    assert "slices parsed by libcst: 1" in done.stderr
+    assert "slices parsed by libcst: 2 (2 lines)" in done.stderr
 
 
 def test_show_files_and_exclusions(project: Path) -> None:
