@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -14,7 +15,14 @@ def main() -> None:
         return
     from asynclint.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        pass
+    # The facts of a large project take longer to take down than a small one takes to check.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import shutil
 import sys
 import tokenize
 from collections import Counter
@@ -109,6 +111,17 @@ def _names(values: tuple[str, ...]) -> list[str]:
 @click.option(
     "--no-cache", is_flag=True, help="Read no earlier results (accepted; results are not kept yet)."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Read files in N processes (accepted; one process reads them all yet).",
+)
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="An extra: also read the packages of this environment (accepted; not read yet).",
+)
 @click.option("--debug-stats", is_flag=True, help="Print the work done to stderr.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
@@ -198,8 +211,15 @@ def _config(paths: tuple[str, ...], options: dict[str, Any]) -> Config:
     # While these are put in, errors name the command line and not the file.
     config = override(replace(read, source=Path("command line")), settings)
     given_here: dict[str, Any] = {
-        name: options[name] for name in ("fail_on", "output_format") if options[name]
+        name: options[name]
+        for name in ("fail_on", "output_format", "jobs", "python")
+        if options[name]
     }
+    if options["no_cache"]:
+        given_here["cache"] = False
+    if options["select"]:
+        # As in ruff: who selects for one run starts afresh, else what the file ignores could not be run.
+        config = override(config, {"ignore": [], "extend_select": []})
     given_here |= {name: True for name in ("exit_zero", "notes", "force_exclude") if options[name]}
     given_here |= {name: _names(options[name]) for name in ("select", "exclude") if options[name]}
     named = {
@@ -256,6 +276,7 @@ def _show_settings(config: Config) -> None:
     for key in (
         "select", "ignore", "extend_select", "per_file_ignores", "exclude", "extend_exclude", "force_exclude",
         "respect_gitignore", "src", "rules", "knowledge", "notes", "fail_on", "output_format", "max_file_size",
+        "fixable", "unfixable",
     ):  # fmt: skip
         value = getattr(config, key)
         shown = list(value) if isinstance(value, tuple) else value
@@ -356,14 +377,18 @@ def explain(place: str) -> int:
     from asynclint.check import explain as run_explain
     from asynclint.report import Context, render
 
-    path, _, line = place.rpartition(":")
-    if not path or not line.isdigit():
+    match = re.fullmatch(r"(.+?):(\d+)(?::\d+)?", place)
+    if match is None:
         raise click.UsageError(f"{place}: give a place as FILE:LINE")
+    path, line = match.groups()
     if os.path.isdir(path):
         raise click.UsageError(f"{path}: is a directory; give a place as FILE:LINE")
     config = load(Path(os.path.abspath(path)).parent if os.path.exists(path) else Path.cwd())
-    project = projects.discover([path], config)
+    project = projects.discover([path], replace(config, force_exclude=False))
     shown = next(f for f in project.files if f.reported)
+    last = len((shown.text or "").splitlines())
+    if shown.text is not None and int(line) not in range(1, last + 1):
+        raise click.UsageError(f"{place}: there is no such line; the file has {last}")
     findings = run_explain(project, config, shown.name, int(line))
     if not findings:
         click.echo(f"{shown.name}:{line}: nothing to report")
@@ -395,6 +420,22 @@ def knowledge(name: str | None) -> int:
     from asynclint.knowledge import describe
 
     click.echo(describe(name))
+    return 0
+
+
+@cli.command()
+def clean() -> int:
+    """Remove what asynclint keeps of earlier runs over the project here."""
+    from asynclint import project as projects
+
+    root = projects.project_root([Path.cwd()], load(Path.cwd()))
+    cache = root / ".asynclint_cache"
+    if cache.is_dir() and not cache.is_symlink():
+        try:
+            shutil.rmtree(cache)
+        except OSError as error:
+            raise click.ClickException(f"{cache}: cannot be removed: {error.strerror}") from None
+        click.echo(f"removed {cache}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fnmatch
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -60,14 +61,45 @@ class Config:
     exit_zero: bool = False
     max_file_size: int = 10_000_000
     """Bytes; larger files are not read."""
+    jobs: int | None = None
+    """Processes to read files with; None: as many as pay off."""
+    cache: bool = True
+    python: str | None = None
+    """An interpreter whose installed packages are read beside what ships as knowledge."""
+    fixable: tuple[str, ...] = (ALL,)
+    unfixable: tuple[str, ...] = ()
+    client_style: str = "app-state"
+    """`fix.client`: where a shared client is kept."""
+    limit: int = 10
+    """`fix.limit`: how much a bounded fan-out runs at once."""
 
 
-_STRINGS = ("select", "ignore", "extend_select", "exclude", "extend_exclude", "src", "rules")
-_FLAGS = ("force_exclude", "respect_gitignore", "notes", "exit_zero")
+_STRINGS = (
+    "select",
+    "ignore",
+    "extend_select",
+    "exclude",
+    "extend_exclude",
+    "src",
+    "rules",
+    "fixable",
+    "unfixable",
+)
+_FLAGS = ("force_exclude", "respect_gitignore", "notes", "exit_zero", "cache")
 _TABLES = ("per_file_ignores", "levels", "knowledge")
-_CHOICES = {"fail_on": LEVELS, "output_format": FORMATS}
-_NUMBERS = ("max_file_size",)
-_KEYS = (*_STRINGS, *_FLAGS, *_TABLES, *_CHOICES, *_NUMBERS)
+_CHOICES = {"fail_on": LEVELS, "output_format": FORMATS, "client_style": CLIENT_STYLES}
+_NUMBERS = ("max_file_size", "jobs", "limit")
+_WORDS = ("python",)
+_FIX = {"client": "client_style", "limit": "limit"}
+"""The keys of `[tool.asynclint.fix]`, and the settings that they are."""
+_KEYS = (
+    *(
+        name
+        for name in (*_STRINGS, *_FLAGS, *_TABLES, *_CHOICES, *_NUMBERS, *_WORDS)
+        if name not in _FIX.values()
+    ),
+    "fix",
+)
 
 
 def load(
@@ -119,9 +151,12 @@ def _in_directory(directory: Path) -> tuple[Path, Mapping[str, Any]] | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: cannot be read: is not UTF-8") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(f"{path}: cannot be read: {why}") from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -129,8 +164,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         document: dict[str, Any] = tomllib.loads(text)
         return document
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        raise ConfigError(f"{path}: not valid TOML: {message[:1].lower()}{message[1:]}") from None
+        message, _, place = str(error).partition(" (at ")
+        number = re.match(r"line (\d+)", place)
+        line = int(number[1]) if number else text.count("\n") + 1
+        message = f"{message[:1].lower()}{message[1:]}"
+        raise ConfigError(f"{path}:{line}: not valid TOML: {message}") from None
 
 
 def _table(path: Path, required: bool) -> Mapping[str, Any]:
@@ -162,26 +200,43 @@ def override(config: Config, table: Mapping[str, Any]) -> Config:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in _KEYS:
-            raise ConfigError(
-                f"{where}: unknown key `{key}`{_nearest(key, [k.replace('_', '-') for k in _KEYS])}"
-            )
-        if name in _STRINGS:
-            values[name] = _strings(value, where, key)
-        elif name in _FLAGS:
-            if not isinstance(value, bool):
-                raise ConfigError(f"{where}: `{key}` must be true or false")
-            values[name] = value
-        elif name in _NUMBERS:
-            if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise ConfigError(f"{where}: `{key}` must be a positive number")
-            values[name] = value
-        elif name in _CHOICES:
-            if value not in _CHOICES[name]:
-                raise ConfigError(f"{where}: `{key}` must be one of {', '.join(_CHOICES[name])}")
-            values[name] = value
+            raise ConfigError(_unknown(key, _KEYS, where))
+        if name == "fix":
+            for below, setting in _mapping(value, config.source, key).items():
+                if below not in _FIX:
+                    raise ConfigError(_unknown(below, _FIX, where, f"{key}."))
+                values[_FIX[below]] = _value(_FIX[below], setting, where, f"{key}.{below}")
         else:
-            values[name] = _tables(name, _mapping(value, config.source, key), where, key)
+            values[name] = _value(name, value, where, key)
     return replace(config, **values)
+
+
+def _unknown(key: str, keys: Iterable[str], where: str, above: str = "") -> str:
+    hint = _nearest(key, [k.replace("_", "-") for k in keys])
+    return f"{where}: unknown key `{above}{key}`{hint}"
+
+
+def _value(name: str, value: Any, where: str, key: str) -> Any:
+    """What a setting becomes in Config."""
+    if name in _STRINGS:
+        return _strings(value, where, key)
+    if name in _FLAGS:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where}: `{key}` must be true or false")
+    elif name in _NUMBERS:
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            raise ConfigError(f"{where}: `{key}` must be a positive number")
+    elif name in _WORDS:
+        if not isinstance(value, str):
+            raise ConfigError(f"{where}: `{key}` must be a string")
+    elif name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise ConfigError(f"{where}: `{key}` must be one of {', '.join(_CHOICES[name])}")
+    else:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: `{key}` must be a table")
+        return _tables(name, value, where, key)
+    return value
 
 
 def _tables(name: str, value: Mapping[str, Any], where: str, key: str) -> Mapping[str, Any]:
@@ -216,9 +271,16 @@ def validate_names(config: Config, known: Mapping[str, str]) -> None:
         ("select", config.select or ()),
         ("ignore", config.ignore),
         ("extend-select", config.extend_select),
-        ("levels", config.levels),
+        ("fixable", config.fixable),
+        ("unfixable", config.unfixable),
         *((f"per-file-ignores.{glob}", names) for glob, names in config.per_file_ignores.items()),
     ]
+    for name in config.levels:
+        if name in words and name not in known:
+            raise ConfigError(
+                f"{where}: `levels` names the group `{name}`; name its rules one by one"
+            )
+    named.append(("levels", config.levels))
     for key, names in named:
         for name in names:
             if name not in words:

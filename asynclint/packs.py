@@ -66,8 +66,10 @@ def known(directories: Sequence[Path]) -> dict[str, Meta]:
 def _meta(path: Path) -> Meta:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, OSError, UnicodeDecodeError) as error:
-        raise PackError(f"{path}: cannot be read as a rule: {error}") from None
+    except OSError as error:
+        raise PackError(f"{path}: cannot be read as a rule: {error.strerror}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise PackError(f"{path}: cannot be read as a rule: {_first_line(error)}") from None
     found: list[tuple[ast.ClassDef, dict[str, Any]]] = []
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
@@ -108,6 +110,10 @@ def _meta(path: Path) -> Meta:
     )
 
 
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
 def _attributes(node: ast.ClassDef) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for statement in node.body:
@@ -141,10 +147,10 @@ def load(directories: Sequence[Path]) -> list[type[Rule]]:
             sys.modules[name] = module
             try:
                 spec.loader.exec_module(module)
-            except Exception as error:  # noqa: BLE001 - a user's rule may fail in any way
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's rule may fail in any way
                 del sys.modules[name]
                 raise PackError(
-                    f"{path}: cannot be imported: {type(error).__name__}: {error}"
+                    f"{path}: cannot be imported: {type(error).__name__}: {_first_line(error)}"
                 ) from None
         own = [
             v

@@ -153,6 +153,16 @@ def test_configuration_and_what_wins_over_it(project: Path) -> None:
     )
 
 
+def test_what_the_file_ignores_can_be_selected(project: Path) -> None:
+    """As in ruff, where `--select` starts afresh."""
+    (project / "pyproject.toml").write_text(
+        '[tool.asynclint]\nignore = ["blocking-sleep"]\nextend-select = ["concurrency"]\n', "utf-8"
+    )
+    assert lines(project, "--select", "blocking-sleep") == BOTH[:1]
+    assert lines(project, "--select", "blocking-sleep", "--ignore", "blocking-sleep") == []
+    assert lines(project, "--extend-select", "blocking") == BOTH[1:]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -178,6 +188,10 @@ def test_configuration_and_what_wins_over_it(project: Path) -> None:
         (("explain",), ("FILE:LINE",)),
         (("explain", "app.py"), ("FILE:LINE",)),
         (("explain", ".:3"), ("FILE:LINE",)),
+        (("explain", "app.py:99"), ("app.py:99", "no such line", "11")),
+        (("explain", "app.py:0"), ("no such line",)),
+        (("--jobs", "0"), ("--jobs",)),
+        (("clean", "all"), ("all",)),
         (("explain", "nowhere.py:3"), ("nowhere.py",)),
         (("knowledge", "no-such-library"), ("no-such-library",)),
         (("new-rule", "Not A Name"), ("Not A Name",)),
@@ -344,7 +358,7 @@ def test_version(option: str, project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("check",), ("rule",), ("explain",), ("new-rule",), ("knowledge",)]
+    "command", [(), ("check",), ("rule",), ("explain",), ("new-rule",), ("knowledge",), ("clean",)]
 )
 def test_help(command: tuple[str, ...], project: Path) -> None:
     done = run(project, *command, "--help")
@@ -384,6 +398,38 @@ def test_explain(project: Path) -> None:
     assert "--> helpers.py:5:5\n5 |     time.sleep(1)\n" in done.stdout
     done = run(project, "explain", "app.py:1")
     assert (done.returncode, done.stdout) == (0, "app.py:1: nothing to report\n")
+    assert "error[blocking-sleep]" in run(project, "explain", "app.py:5:12").stdout
+
+
+def test_explain_tells_of_excluded_files_too(project: Path) -> None:
+    (project / "pyproject.toml").write_text(
+        '[tool.asynclint]\nexclude = ["app.py"]\nforce-exclude = true\n', "utf-8"
+    )
+    assert run(project, "app.py").stdout == "All checks passed\n"
+    assert "error[blocking-sleep]" in run(project, "explain", "app.py:6").stdout
+
+
+def test_options_that_change_no_finding(project: Path) -> None:
+    assert lines(project, "--jobs", "2", "--no-cache", "--python", sys.executable) == BOTH
+
+
+def test_clean(project: Path) -> None:
+    cache = project / ".asynclint_cache"
+    cache.mkdir()
+    (cache / "facts").write_bytes(b"x")
+    (project / "app").mkdir()
+    done = run(project / "app", "clean")
+    assert (done.returncode, done.stdout) == (0, f"removed {cache}\n")
+    assert sorted(path.name for path in project.iterdir()) == ["app", "app.py", "pyproject.toml"]
+    assert (run(project, "clean").returncode, run(project, "clean").stdout) == (0, "")
+
+
+def test_clean_follows_no_link(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    precious = tmp_path_factory.mktemp("precious")
+    (precious / "letter").write_text("dear", "utf-8")
+    (project / ".asynclint_cache").symlink_to(precious)
+    assert run(project, "clean").returncode == 0
+    assert (precious / "letter").read_text("utf-8") == "dear"
 
 
 def test_knowledge(project: Path) -> None:

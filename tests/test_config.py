@@ -124,13 +124,22 @@ def test_every_setting() -> None:
         "output-format": "json",
         "exit-zero": True,
         "max-file-size": 5,
+        "jobs": 2,
+        "cache": False,
+        "python": ".venv/bin/python",
+        "fixable": ["all"],
+        "unfixable": ["blocking"],
+        "fix": {"client": "module", "limit": 3},
     }
     config = from_table(table, Path("/p"))
     assert {f.name for f in fields(Config)} == {
         "root",
         "source",
-        *(key.replace("-", "_") for key in table),
+        "client_style",
+        "limit",
+        *(key.replace("-", "_") for key in table if key != "fix"),
     }
+    assert (config.client_style, config.limit) == ("module", 3)
     assert config.knowledge == table["knowledge"]
     assert config.per_file_ignores == {"tests/*": ("clients",)}
     assert config.select == ("blocking",)
@@ -156,6 +165,12 @@ def test_every_setting() -> None:
         ("fail-on", "fatal", "`fail-on` must be one of note, warning, error"),
         ("fail-on", ["error"], "`fail-on` must be one of note, warning, error"),
         ("output-format", "yaml", "`output-format` must be one of full, concise, json"),
+        ("jobs", 0, "`jobs` must be a positive number"),
+        ("python", 3.12, "`python` must be a string"),
+        ("fix", 3, "`fix` must be a table"),
+        ("fix", {"clint": "module"}, "unknown key `fix.clint`; did you mean `client`?"),
+        ("fix", {"client": "x"}, "`fix.client` must be one of app-state, lifespan-state"),
+        ("client-style", "module", "unknown key `client-style`"),
         ("levels", [], "`levels` must be a table"),
         ("levels", {"x": "off"}, "`levels.x` must be one of note, warning, error"),
         ("knowledge", ["x"], "`knowledge` must be a table"),

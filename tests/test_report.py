@@ -101,6 +101,13 @@ def test_full_underlines_below_tabs() -> None:
     assert below == "           ^^^"
 
 
+def test_full_underlines_tabs_within() -> None:
+    shown = render("full", *one("\tf(a,\tb)\t# x\n", Span(1, 2, 1, 9)))
+    line, marks = shown.splitlines()[2:4]
+    assert line == "1 |     f(a,    b)  # x"
+    assert marks == "  |     ^^^^^^^^^^"
+
+
 def test_full_underlines_below_wide_and_combining_characters() -> None:
     _, below = marked("x = '日本'; f()\n", Span(1, 11, 1, 14))
     assert below == " " * 12 + "^^^"
@@ -194,6 +201,12 @@ def test_json() -> None:
     }
     edits = [{"path": "app.py", "start": 3, "end": 4, "text": "x"}]
     assert row["fixes"] == [{"title": "do", "safety": "unsafe", "edits": edits}]
+    assert row["page"] is None
+
+
+def test_json_names_the_page() -> None:
+    [row] = json.loads(render("json", [THROUGH], context()))
+    assert row["page"] == "rules/blocking_sleep.md"
 
 
 def test_github_escapes_what_would_end_a_command() -> None:
@@ -247,6 +260,25 @@ def test_sarif_columns_count_utf16_units() -> None:
     assert run["columnKind"] == "utf16CodeUnits"
     region = run["results"][0]["locations"][0]["physicalLocation"]["region"]
     assert (region["startColumn"], region["endColumn"]) == (11, 14)
+
+
+def test_sarif_fixes_replace_regions() -> None:
+    text = "x = 1\r\ny = '😀'; f()\n"
+    start = text.index("f()")
+    edits = (Edit("a.py", 0, 0, "import g\n"), Edit("a.py", start, start + 3, "g()"))
+    fixes = (Fix("use `g`", Safety.SAFE, edits), Fix("x", Safety.UNSAFE, (Edit("z.py", 0, 1, ""),)))
+    [result] = sarif(*one(text, Span(2, 10, 2, 13), fixes=fixes))["results"]
+    [fix] = result["fixes"]  # The other is of a file whose text is not at hand.
+    assert fix["description"]["text"] == "use `g`"
+    assert fix["properties"] == {"safety": "safe"}
+    [change] = fix["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": "a.py", "uriBaseId": "SRCROOT"}
+    assert [r["insertedContent"]["text"] for r in change["replacements"]] == ["import g\n", "g()"]
+    assert [tuple(r["deletedRegion"].values()) for r in change["replacements"]] == [
+        (1, 1, 1, 1),
+        (2, 11, 2, 14),
+    ]
+    assert "fixes" not in sarif([THROUGH], context())["results"][0]
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ class BlockingFacts:
         for function in functions:
             for site, stop in self.direct.get(function, ()):
                 if stop.kind == kind and not function.is_async:
-                    if self._off_loop(function, site):
+                    if self._off_loop(function, site) or self._doubtful(function, site, stop):
                         continue
                     steps[function] = Step(site, stop, None, 1)
                     queue.append(function)
@@ -302,6 +302,7 @@ class BlockingFacts:
                     and caller.facts.kind not in ("module", "class")
                     and self.all_block(edge, kind)
                     and not caller.module.lazy(edge.site.block)
+                    and not self._doubtful(caller, edge.site, step.stop)
                     and not self._off_loop(caller, edge.site)
                 ):
                     steps[caller] = Step(edge.site, step.stop, function, step.length + 1)
@@ -313,6 +314,17 @@ class BlockingFacts:
             return True
         others = [e for e in self.graph.out[edge.caller] if e.site is edge.site]
         return all(e.target in self.steps[kind] and not e.target.is_async for e in others)
+
+    def _doubtful(self, function: Function, site: CallSite, stop: Stop) -> bool:
+        """Whether a condition on the way makes it unlikely that a loop's thread comes here.
+
+        A nested loop raises each time, so a conditional call of one is taken not to happen on a loop. A condition
+        variable waited for in a `while` is a lock of the project's own, held for short.
+        """
+        kinds = [b.kind for b in function.module.chain(site.block)]
+        if stop.kind == "loop":
+            return any(kind in ("if", "else", "except", "case") for kind in kinds)
+        return stop.name.endswith("Condition.wait") and "while" in kinds
 
     def _off_loop(self, function: Function, site: CallSite) -> bool:
         """The site runs only where no loop runs: in the handler of a failed `get_running_loop()`, after a test for it."""

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from asynclint import packs
 from asynclint.config import Config
 from asynclint.findings import Finding
 
@@ -43,6 +44,11 @@ class Context:
             lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self._lines[path] = lines
         return lines[number - 1] if 0 < number <= len(lines) else None
+
+    def rules(self) -> dict[str, packs.Meta]:
+        """What the rules say of themselves, by name."""
+        config = self.config
+        return packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
 
 
 def render(name: str, findings: Sequence[Finding], context: Context) -> str:

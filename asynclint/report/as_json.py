@@ -24,6 +24,9 @@ def _place(path: str, span: Span) -> dict[str, Any]:
 
 def render(findings: Sequence[Finding], context: Context) -> str:
     """Lines and columns are 1-based, columns count characters, ends are exclusive."""
+    known = context.rules() if findings else {}
+    # As it lies in its pack, not on this machine: the same findings are the same bytes everywhere.
+    pages = {name: f"{meta.page.parent.name}/{meta.page.name}" for name, meta in known.items()}
     rows = [
         {
             "rule": f.rule,
@@ -43,6 +46,7 @@ def render(findings: Sequence[Finding], context: Context) -> str:
                 for fix in f.fixes
             ],
             "refusal": f.refusal,
+            "page": pages.get(f.rule),
         }
         for f in findings
     ]

@@ -58,14 +58,15 @@ def _excerpt(
     start = min(span.column - 1, len(source))
     end = span.end_column - 1 if span.end_line == span.line else len(source.rstrip())
     end = max(min(end, len(source)), start + 1)
-    before, marked, after = source[:start], source[start:end], source[end:]
+    before = source[:start].expandtabs(4)
+    marked = source[:end].expandtabs(4)[len(before) :]
+    after = source.expandtabs(4)[len(before + marked) :]
     if _columns(before + marked + after) > WIDTH:
         if len(before) > 40:
             before = "…" + before[-36:]
         if len(marked) > 60:
             marked = marked[:56] + "…"
         after = after[:10] + "…" if len(after) > 10 else after
-    before, marked = before.expandtabs(4), marked.expandtabs(4)
     bar = _paint("|", "34", context)
     number = _paint(f"{span.line:>{margin}}", "34", context)
     lines.append(f"{number} {bar} {before}{marked}{after.rstrip()}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from asynclint import __version__, packs
-from asynclint.findings import Finding, Span
+from asynclint import __version__
+from asynclint.findings import Edit, Finding, Fix, Span
 from asynclint.report.fingerprint import fingerprints
 
 if TYPE_CHECKING:
     from asynclint.report import Context
+
+LINE_END = re.compile("\r\n|\r|\n")
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -35,26 +38,60 @@ def _uri(path: str) -> str:
     return quote(path, errors="surrogateescape")
 
 
-def _physical(context: Context, path: str, span: Span) -> dict[str, Any]:
-    artifact: dict[str, Any] = {"uri": _uri(path)}
+def _artifact(path: str) -> dict[str, Any]:
     if path.startswith("/"):
-        artifact["uri"] = "file://" + _uri(path)
-    else:
-        artifact["uriBaseId"] = "SRCROOT"
+        return {"uri": "file://" + _uri(path)}
+    return {"uri": _uri(path), "uriBaseId": "SRCROOT"}
+
+
+def _region(context: Context, path: str, span: Span) -> dict[str, Any]:
     return {
-        "artifactLocation": artifact,
-        "region": {
-            "startLine": span.line,
-            "startColumn": _units(context, path, span.line, span.column),
-            "endLine": span.end_line,
-            "endColumn": _units(context, path, span.end_line, span.end_column),
-        },
+        "startLine": span.line,
+        "startColumn": _units(context, path, span.line, span.column),
+        "endLine": span.end_line,
+        "endColumn": _units(context, path, span.end_line, span.end_column),
     }
 
 
+def _physical(context: Context, path: str, span: Span) -> dict[str, Any]:
+    return {"artifactLocation": _artifact(path), "region": _region(context, path, span)}
+
+
+def _fix(fix: Fix, context: Context) -> dict[str, Any] | None:
+    """None where the text of a file that it changes is not at hand."""
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for edit in fix.edits:
+        span = _span(edit, context.texts.get(edit.path))
+        if span is None:
+            return None
+        changes.setdefault(edit.path, []).append(
+            {
+                "deletedRegion": _region(context, edit.path, span),
+                "insertedContent": {"text": edit.text},
+            }
+        )
+    return {
+        "description": {"text": fix.title},
+        "artifactChanges": [
+            {"artifactLocation": _artifact(path), "replacements": replacements}
+            for path, replacements in changes.items()
+        ],
+        "properties": {"safety": fix.safety.value},
+    }
+
+
+def _span(edit: Edit, text: str | None) -> Span | None:
+    if text is None:
+        return None
+    places = []
+    for offset in (edit.start, edit.end):
+        ends = list(LINE_END.finditer(text, 0, offset))
+        places += [len(ends) + 1, offset - (ends[-1].end() if ends else 0) + 1]
+    return Span(*places)
+
+
 def _rules(findings: Sequence[Finding], context: Context) -> list[dict[str, Any]]:
-    config = context.config
-    known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
+    known = context.rules()
     rules = []
     for name in sorted({f.rule for f in findings}):
         meta = known.get(name)
@@ -100,6 +137,9 @@ def render(findings: Sequence[Finding], context: Context) -> str:
             steps = [{"location": here}, *({"location": one} for one in chain)]
             result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
             result["relatedLocations"] = [{"id": i, **one} for i, one in enumerate(chain)]
+        fixes = [one for fix in f.fixes if (one := _fix(fix, context)) is not None]
+        if fixes:
+            result["fixes"] = fixes
         results.append(result)
     document = {
         "$schema": SCHEMA,
