@@ -72,7 +72,8 @@ def check(project: Project, config: Config) -> Result:
     found, active = _all_findings(project, config, stats)
     texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
     known = _known_groups(config)
-    kept = suppress.apply(found, texts, known, active, True)
+    judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
+    kept = suppress.apply(found, texts, known, active, judged)
     shown = [f for f in kept if _shown(f, config)]
     return Result(_sorted(shown), stats, [f for f in kept if f.fixes])
 

@@ -457,6 +457,12 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A full disk behind stdout, a working directory that is gone.
+        why = (error.strerror or str(error)).lower()
+        named = f"{error.filename}: " if error.filename else ""
+        click.echo(f"asynclint: error: {named}{why}", err=True)
+        return 2
     except Exception as error:
         if _is_ours(error):
             click.echo(f"asynclint: error: {error}", err=True)

@@ -77,6 +77,11 @@ class CoroutineFacts:
         assert isinstance(coroutine, Coro)
         if self._expected(function, site):
             return None
+        made_by = coroutine.function
+        if made_by is not None and made_by.facts.stub:
+            # An abstract method: what an implementation that is no coroutine function returns is no coroutine.
+            if any(not one.is_async for one in self.evaluator.implementations(made_by)):
+                return None
         found = self._lost(function, site.role, coroutine, site)
         if found is None:
             return None
