@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -69,18 +69,18 @@ def check(project: Project, config: Config) -> Result:
     Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
     """
     stats = Stats(files=len(project.files))
-    found, active = _all_findings(project, config, stats)
+    known = packs.known(_directories(config))
+    found, active = _all_findings(project, config, known, stats)
     texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
-    known = _known_groups(config)
     judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
-    kept = suppress.apply(found, texts, known, active, judged)
+    kept = suppress.apply(found, texts, _groups(known), active, judged)
     shown = [f for f in kept if _shown(f, config)]
     return Result(_sorted(shown), stats, [f for f in kept if f.fixes])
 
 
 def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:
     """All findings of one line, also notes and suppressed ones."""
-    found, _ = _all_findings(project, config, Stats())
+    found, _ = _all_findings(project, config, packs.known(_directories(config)), Stats())
     return _sorted(
         f
         for f in found
@@ -88,9 +88,9 @@ def explain(project: Project, config: Config, path: str, line: int) -> list[Find
     )
 
 
-def _known_groups(config: Config) -> dict[str, str]:
-    groups = {name: meta.group for name, meta in packs.known(_directories(config)).items()}
-    return {**groups, **ENGINE_RULES}
+def _groups(known: Mapping[str, packs.Meta]) -> dict[str, str]:
+    """The group of every rule, also of the engine's own findings."""
+    return {**{name: meta.group for name, meta in known.items()}, **ENGINE_RULES}
 
 
 def _directories(config: Config) -> list[Path]:
@@ -105,10 +105,11 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.path, f.span, f.rule, f.message))
 
 
-def _all_findings(project: Project, config: Config, stats: Stats) -> tuple[list[Finding], set[str]]:
+def _all_findings(
+    project: Project, config: Config, known: Mapping[str, packs.Meta], stats: Stats
+) -> tuple[list[Finding], set[str]]:
     """Findings before suppression, and the names of the rules that ran."""
-    known = packs.known(_directories(config))
-    configuration.validate_names(config, _known_groups(config))
+    configuration.validate_names(config, _groups(known))
     wanted = {
         name
         for name, meta in known.items()
@@ -127,16 +128,12 @@ def _all_findings(project: Project, config: Config, stats: Stats) -> tuple[list[
         found += _run(project, facts, classes, stats)
         yields = {c.name: frozenset(c.yields_to) for c in classes}
     stats.seconds["rules"] = time.perf_counter() - start
-    groups = {name: meta.group for name, meta in known.items()}
     kept = []
     for finding in _one_each(found, yields):
-        group = groups.get(finding.rule)
-        if (
-            group is not None
-            and not configuration.enabled(config, finding.rule, group, True, finding.path)
-            and not configuration.enabled(
-                config, finding.rule, group, known[finding.rule].default, finding.path
-            )
+        meta = known.get(finding.rule)
+        # What ran was enabled: only the file can still say no.
+        if meta is not None and not configuration.enabled(
+            config, finding.rule, meta.group, True, finding.path
         ):
             continue
         level = config.levels.get(finding.rule)

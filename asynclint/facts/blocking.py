@@ -11,7 +11,6 @@ from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import (
-    Const,
     Func,
     Inst,
     Lib,
@@ -462,6 +461,3 @@ def _short_path(path: str) -> str:
     if len(parts) > 2 and parts[0] in ("urllib", "http", "concurrent", "os"):
         return path
     return path if len(parts) <= 2 else f"{parts[0]}.{parts[-1]}"
-
-
-__all__ = ["KINDS", "BlockingFacts", "Const", "Stop"]

@@ -9,9 +9,9 @@ from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.program import Function, Module
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Cls, Inst, Lib, LibMethod, Part, Type, members
+from asynclint.facts.types import Cls, Lib, LibMethod, Part, Type, members
 from asynclint.facts.view import Building, Often
 from asynclint.findings import Link
 from asynclint.knowledge.model import Client
@@ -568,6 +568,3 @@ def _attempts(iterable: Recipe, module: Module) -> bool:
         and iterable[0] == "call"
         and module.site(iterable[1]).callee == ("name", "range")
     )
-
-
-__all__ = ["ClientFacts", "Inst", "Klass"]

@@ -508,8 +508,6 @@ class FanOutFacts:
         """Whether the length of an iterable comes from data: a parameter, a query, a response, a file."""
         if not recipe or depth > 6:
             return False
-        ev = self.evaluator
-        module = function.module
         tag = recipe[0]
         if tag in ("display", "dict", "const"):
             return tag == "display" and any(
@@ -540,7 +538,6 @@ class FanOutFacts:
             return self._data(function, recipe[1], site, depth + 1)
         if tag == "binop":
             return any(self._data(function, r, site, depth + 1) for r in recipe[1:])
-        del ev, module
         return False
 
     def _chunks(self, function: Function, recipe: Recipe) -> bool:

@@ -9,7 +9,6 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, EntryPoint, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
-from asynclint.facts.types import Func
 from asynclint.findings import Link
 
 CACHES = frozenset({"functools.lru_cache", "functools.cache", "functools.cached_property"})
@@ -253,6 +252,3 @@ def recipe_last(recipe: Recipe) -> str | None:
     if recipe[0] == "display" and recipe[2]:
         return recipe_last(recipe[2][0])
     return None
-
-
-__all__ = ["Func", "Runs", "is_guard", "recipe_last"]
