@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Edit", "Finding", "Fix", "Link", "Rule", "Safety", "Span", "__version__"]
+__all__ = ["Edit", "Finding", "Fix", "Link", "Refused", "Rule", "Safety", "Span", "__version__"]
 
 if TYPE_CHECKING:
-    from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
+    from asynclint.findings import Edit, Finding, Fix, Link, Refused, Safety, Span
     from asynclint.rule import Rule
 
 

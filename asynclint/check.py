@@ -14,7 +14,7 @@ from asynclint import packs, suppress
 from asynclint.config import Config
 from asynclint.facts.infer import FileFacts, ProjectFacts, infer
 from asynclint.facts.program import Function, Module, Program
-from asynclint.findings import Finding, Level
+from asynclint.findings import Finding, Level, Refused
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project
 
@@ -59,8 +59,8 @@ class Result:
 
     findings: list[Finding]
     stats: Stats
-    fixable: list[Finding] = field(default_factory=list)
-    """Those that carry a fix, also notes that are not shown."""
+    kept: list[Finding] = field(default_factory=list)
+    """These and the notes that are not shown: what fixes are taken from."""
 
 
 def check(project: Project, config: Config) -> Result:
@@ -70,22 +70,29 @@ def check(project: Project, config: Config) -> Result:
     """
     stats = Stats(files=len(project.files))
     known = packs.known(_directories(config))
-    found, active = _all_findings(project, config, known, stats)
+    found, active, repair = _all_findings(project, config, known, stats)
     texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
     judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
     kept = suppress.apply(found, texts, _groups(known), active, judged)
-    shown = [f for f in kept if _shown(f, config)]
-    return Result(_sorted(shown), stats, [f for f in kept if f.fixes])
+    start = time.perf_counter()
+    kept = _sorted(repair(f) if shown(f, config) else f for f in kept)
+    stats.seconds["fixes"] = time.perf_counter() - start
+    return Result([f for f in kept if shown(f, config)], stats, kept)
 
 
 def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:
     """All findings of one line, also notes and suppressed ones."""
-    found, _ = _all_findings(project, config, packs.known(_directories(config)), Stats())
+    found, _, repair = _all_findings(project, config, packs.known(_directories(config)), Stats())
     return _sorted(
-        f
+        repair(f)
         for f in found
         if f.path == path and f.span.line <= line <= max(f.span.line, f.span.end_line)
     )
+
+
+def groups(config: Config) -> dict[str, str]:
+    """The group of every rule that the configuration can name."""
+    return _groups(packs.known(_directories(config)))
 
 
 def _groups(known: Mapping[str, packs.Meta]) -> dict[str, str]:
@@ -97,7 +104,8 @@ def _directories(config: Config) -> list[Path]:
     return [packs.builtin(), *(config.root / directory for directory in config.rules)]
 
 
-def _shown(finding: Finding, config: Config) -> bool:
+def shown(finding: Finding, config: Config) -> bool:
+    """Whether a finding is printed: notes are where they are asked for."""
     return finding.level != "note" or config.notes or configuration.named(config, finding.rule)
 
 
@@ -107,8 +115,8 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
 
 def _all_findings(
     project: Project, config: Config, known: Mapping[str, packs.Meta], stats: Stats
-) -> tuple[list[Finding], set[str]]:
-    """Findings before suppression, and the names of the rules that ran."""
+) -> tuple[list[Finding], set[str], Repair]:
+    """Findings before suppression, the names of the rules that ran, and what puts fixes to findings."""
     configuration.validate_names(config, _groups(known))
     wanted = {
         name
@@ -123,10 +131,11 @@ def _all_findings(
     reported = {f.name for f in project.files if f.reported}
     found += [p for p in facts.problems if p.path in reported]
     yields: dict[str, frozenset[str]] = {}
+    rules: dict[str, Any] = {}
     if wanted:
-        classes = [c for c in packs.load(_directories(config)) if c.name in wanted]
-        found += _run(project, facts, classes, stats)
-        yields = {c.name: frozenset(c.yields_to) for c in classes}
+        rules = {c.name: c() for c in packs.load(_directories(config)) if c.name in wanted}
+        found += _run(project, facts, list(rules.values()), stats)
+        yields = {name: frozenset(rule.yields_to) for name, rule in rules.items()}
     stats.seconds["rules"] = time.perf_counter() - start
     kept = []
     for finding in _one_each(found, yields):
@@ -140,7 +149,39 @@ def _all_findings(
         if level is not None and finding.level != "note":
             finding = replace(finding, level=cast("Level", level))
         kept.append(finding)
-    return kept, wanted | set(ENGINE_RULES)
+    return kept, wanted | set(ENGINE_RULES), _repairing(facts, config, rules)
+
+
+Repair = Callable[[Finding], Finding]
+"""A finding with the fixes that its rule has for it, or with the reason why it has none."""
+
+
+def _repairing(facts: ProjectFacts, config: Config, rules: Mapping[str, Any]) -> Repair:
+    from asynclint.fixes.place import Place, Workshop
+
+    workshop = Workshop(facts, config)
+
+    def repair(finding: Finding) -> Finding:
+        rule = rules.get(finding.rule)
+        if rule is None or not rule.repairs or finding.fixes or finding.refusal:
+            return finding
+        found = (
+            facts.files[finding.path].find(finding.span) if finding.path in facts.files else None
+        )
+        if found is None:
+            return finding
+        try:
+            fixes = tuple(rule.repair(Place(finding, *found, workshop)))
+        except Refused as reason:
+            return replace(finding, refusal=str(reason))
+        return replace(finding, fixes=fixes)
+
+    return repair
+
+
+def yields(config: Config) -> dict[str, frozenset[str]]:
+    """Rule → the rules that say the same defect better."""
+    return {c.name: frozenset(c.yields_to) for c in packs.load(_directories(config))}
 
 
 def _count(stats: Stats, program: Program, facts: ProjectFacts) -> None:
@@ -164,12 +205,11 @@ def _one_each(findings: list[Finding], yields: dict[str, frozenset[str]]) -> lis
 # -- libcst ---------------------------------------------------------------------------------------
 
 
-def _run(project: Project, facts: ProjectFacts, classes: list[Any], stats: Stats) -> list[Finding]:
+def _run(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stats) -> list[Finding]:
     """Walk the slices of every file with all rules at once."""
-    whole = [c for c in classes if c.everything]
+    whole = [r for r in rules if r.everything]
     if not facts.files and not whole:
         return []
-    rules = [c() for c in classes]
     visitor = _batch(rules)
     for file in project.files:
         if not file.reported or file.text is None:
@@ -211,7 +251,7 @@ def _pieces(facts: FileFacts, statements: bool) -> list[Piece]:
     """The statements that hold the sites that matter, or the outermost functions around them."""
     module = facts.module
     pieces: set[Piece] = set()
-    for site in facts.lines.values():
+    for _, site in facts.lines.values():
         if _deepest(module, module.functions[site.function]) > MAX_NESTING:
             continue
         if statements and site.statement is not None:

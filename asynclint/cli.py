@@ -23,6 +23,7 @@ from asynclint.config import (
     Config,
     ConfigError,
     enabled,
+    fixable,
     load,
     override,
     validate_names,
@@ -106,6 +107,12 @@ def _names(values: tuple[str, ...]) -> list[str]:
     "--stdin-filename", metavar="FILE", help="The name of the file whose text `-` reads from stdin."
 )
 @click.option("--fix", is_flag=True, help="Apply the safe fixes that findings have.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With `--fix` or `--diff`: apply the unsafe fixes, too."
+)
+@click.option("--fix-only", is_flag=True, help="Apply fixes, and do not report what is left.")
+@click.option("--diff", is_flag=True, help="Show what fixing would change, and write nothing.")
+@click.option("--show-fixes", is_flag=True, help="List the fixes that were applied.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Print the settings that hold.")
 @click.option(
@@ -137,6 +144,7 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
 
     if options["stdin_filename"] and "-" not in paths:
         raise click.UsageError("`--stdin-filename` names the text that `-` reads; give `-`, too")
+    options["stdin"] = paths == ("-",)
     config = _config(paths, options)
     if options["show_settings"]:
         _show_settings(config)
@@ -158,27 +166,61 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
 
     result = run_check(project, config)
     findings = result.findings
-    if options["fix"]:
-        findings = _fix(result.fixable, findings, project, paths)
-    _print(findings, project, config, options)
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
+    if options["fix"] or options["fix_only"] or options["diff"]:
+        outcome = _fix(result.kept, project, config, options)
+        if options["diff"]:
+            return 1 if outcome.after and not config.exit_zero else 0
+        if options["fix_only"] or paths == ("-",):
+            return 0
+        from asynclint.check import shown
+
+        findings = [f for f in outcome.findings if shown(f, config)]
+        texts = outcome.after
+        project = replace(
+            project,
+            files=[replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files],
+        )
+    _print(findings, project, config, options)
     worst = max((LEVELS.index(f.level) for f in findings), default=-1)
     failed = worst >= LEVELS.index(config.fail_on)
     return 1 if failed and not config.exit_zero else 0
 
 
-def _fix(
-    fixable: list[Any], findings: list[Any], project: Any, paths: tuple[str, ...]
-) -> list[Any]:
-    from asynclint.fix import apply
+def _fix(kept: list[Any], project: Any, config: Config, options: dict[str, Any]) -> Any:
+    """Apply the fixes that are wanted: to the files, or to what is shown as a difference."""
+    from asynclint import check, fix
 
-    if paths == ("-",):
-        raise click.UsageError("`--fix` writes files, and stdin is none")
-    left, problems = apply(fixable, project)
+    def wanted(finding: Any, one: Any) -> bool:
+        return (options["unsafe_fixes"] or one.safety.value == "safe") and fixable(
+            config, finding.rule, groups
+        )
+
+    groups = check.groups(config)
+    outcome = fix.run(
+        project, kept, lambda p: check.check(p, config).kept, wanted, check.yields(config)
+    )
+    stdin = len(project.files) > 0 and any(f.reported for f in project.files) and options["stdin"]
+    problems = list(outcome.problems)
+    if options["diff"]:
+        for line in fix.diff(outcome):
+            click.echo(line, nl=False)
+    elif stdin:
+        reported = next(f for f in project.files if f.reported)
+        click.echo(outcome.after.get(reported.name, reported.text), nl=False)
+    else:
+        problems += fix.write(project, outcome)
     for problem in problems:
         click.echo(f"asynclint: warning: {problem}", err=True)
-    return [f for f in findings if f not in fixable or f in left]
+    count = len(outcome.applied)
+    what = f"{count} fix{'es' if count != 1 else ''} in {len(outcome.after)} file{'s' if len(outcome.after) != 1 else ''}"
+    if options["show_fixes"]:
+        for finding, one in outcome.applied:
+            click.echo(f"{finding.path}:{finding.span.line}: {finding.rule}: {one.title}", err=True)
+    if not options["quiet"] and (count or options["diff"]):
+        click.echo(f"{'Would apply' if options['diff'] else 'Applied'} {what}", err=True)
+    return outcome
 
 
 def _decoded(data: bytes) -> str:

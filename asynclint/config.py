@@ -329,6 +329,13 @@ def _matches(path: str, glob: str, root: Path) -> bool:
     return any(fnmatch.fnmatch(c, p) for c in candidates for p in patterns)
 
 
+def fixable(config: Config, rule: str, groups: Mapping[str, str]) -> bool:
+    """Whether fixes of a rule may be applied. The more exact selector wins; `unfixable` wins a draw."""
+    group = groups.get(rule, rule)
+    chosen = _strength(config.fixable, rule, group)
+    return bool(chosen) and _strength(config.unfixable, rule, group) < chosen
+
+
 def named(config: Config, rule: str) -> bool:
     """Whether the rule is named itself, so that its notes are shown."""
     return rule in (config.select or ()) or rule in config.extend_select

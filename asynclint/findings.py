@@ -60,6 +60,10 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
+class Refused(Exception):
+    """Raised by a fixer: the reason why there is no fix, as the finding shows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One defect at one place."""

@@ -1,91 +1,344 @@
-"""Applies the fixes that findings carry: text edits against the text that was checked."""
+"""Applies the fixes that findings carry: in rounds, in memory, each round proved by a new check; then writes the files."""
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
+import stat
 import tempfile
 import tokenize
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asynclint.findings import Edit, Finding, Safety
+from asynclint.findings import Edit, Finding, Fix, Safety
 from asynclint.project import Project
 
+ROUNDS = 10
+"""Fixes that touch each other wait for the next round; what is left after these is left."""
 
-def apply(findings: Sequence[Finding], project: Project) -> tuple[list[Finding], list[str]]:
-    """Write the safe fixes; the findings that are left, and why any fix was not written.
+Key = tuple[str, str, str, str]
+"""A finding without its line numbers: path, rule, message, the source line itself."""
 
-    A fix is written whole or not at all. Of fixes that touch each other the first is written.
-    A file is written only while it still has the text that was checked, and only if the result compiles where the
-    text did before.
+Chosen = tuple[Finding, Fix]
+
+Check = Callable[[Project], Sequence[Finding]]
+"""The findings of a project, with their fixes."""
+
+Wanted = Callable[[Finding, Fix], bool]
+"""Whether a fix is to be applied: its safety, and what the configuration says of its rule."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What fixing would change, or has changed."""
+
+    before: dict[str, str]
+    """Text of the files that change, by name."""
+    after: dict[str, str]
+    applied: list[Chosen] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Why a fix was not applied, a sentence each."""
+    findings: Sequence[Finding] = ()
+    """What the last check of the fixed text says."""
+
+
+def run(
+    project: Project, findings: Sequence[Finding], check: Check, wanted: Wanted, yields: Yields
+) -> Outcome:
+    """Apply all fixes that are wanted, in memory, until there are none left; the project's files stay as they are.
+
+    A fix is applied whole or not at all. Of fixes that touch each other the first is applied, the others wait for the next
+    round. A fix after which a file would not compile, its finding would still be there or a new one would be, is refused.
     """
-    texts = {f.name: f for f in project.files if f.text is not None and f.reported}
-    chosen: dict[str, list[Edit]] = defaultdict(list)
-    fixed: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        for fix in finding.fixes:
-            paths = {e.path for e in fix.edits}
-            if fix.safety is not Safety.SAFE or len(paths) != 1 or not paths <= texts.keys():
-                continue
-            path = paths.pop()
-            if not any(_touch(a, b) for a in fix.edits for b in chosen[path]):
-                chosen[path] += fix.edits
-                fixed[path].append(finding)
+    outcome = Outcome({}, {}, findings=findings)
+    refused: set[tuple[Key, str]] = set()
+    blocked = _Blocked(project)
+    current = project
+    for _ in range(ROUNDS):
+        while True:
+            texts = {f.name: f.text for f in current.files if f.text is not None}
+            chosen = _choose(outcome.findings, texts, wanted, refused, blocked)
+            if not chosen:
                 break
-    done: list[Finding] = []
-    problems: list[str] = []
-    for path, edits in sorted(chosen.items()):
-        if not edits:
-            continue
-        file = texts[path]
-        why = _write(file.path, file.text or "", edits)
-        if why is None:
-            done += fixed[path]
-        else:
-            problems.append(f"{path}: not fixed: {why}")
-    return [f for f in findings if f not in done], problems
+            new, bad = _apply(chosen, texts)
+            fixed = _with_texts(current, new)
+            said = () if bad else check(fixed)
+            why = "the result would not compile"
+            if not bad:
+                bad = _regressions(outcome.findings, said, chosen, texts, new, yields)
+                why = "the finding would still be there, or another one would"
+            if not bad:
+                outcome.applied += chosen
+                outcome.findings = said
+                for name, text in new.items():
+                    outcome.before.setdefault(name, texts[name])
+                    outcome.after[name] = text
+                current = fixed
+                break
+            for finding, fix in bad:
+                refused.add((_key(finding, texts), fix.title))
+                outcome.problems.append(
+                    f"{finding.path}:{finding.span.line}: not fixed ({finding.rule}): {why}"
+                )
+        if not chosen:
+            break
+    outcome.problems += blocked.problems
+    changed = {n for n, text in outcome.after.items() if text != outcome.before[n]}
+    outcome.after = {n: outcome.after[n] for n in sorted(changed)}
+    return outcome
 
 
-def _touch(one: Edit, other: Edit) -> bool:
-    return one.start <= other.end and other.start <= one.end
+Yields = Mapping[str, frozenset[str]]
+"""Rule → the rules that say the same defect better: a fix may leave its milder finding."""
 
 
-def _write(path: Path, text: str, edits: list[Edit]) -> str | None:
-    """Why a file was not written; None when it was."""
-    new = text
-    for edit in sorted(edits, key=lambda e: e.start, reverse=True):
-        new = new[: edit.start] + edit.text + new[edit.end :]
-    if _compiles(text) and not _compiles(new):
-        return "the result would not compile"
-    try:
-        data = path.read_bytes()
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        if encoding == "utf-8-sig" and text.startswith("\ufeff"):
-            encoding = "utf-8"
-        if data.decode(encoding) != text:
-            return "the file has changed since it was read"
-        mode = path.stat().st_mode
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".asynclint-")
+class _Blocked:
+    """Files that cannot be written: each is named once."""
+
+    def __init__(self, project: Project) -> None:
+        self.files = {f.name: f for f in project.files}
+        self.problems: list[str] = []
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, name: str) -> bool:
+        if name not in self._known:
+            why = self._why(name)
+            if why is not None:
+                self.problems.append(f"{name}: not fixed: {why}")
+            self._known[name] = why is not None
+        return self._known[name]
+
+    def _why(self, name: str) -> str | None:
+        file = self.files.get(name)
+        if file is None or file.text is None:
+            return "it is not a file of the project"
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(new.encode(encoding))
-            os.chmod(name, mode & 0o7777)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except (OSError, SyntaxError, UnicodeError) as error:
-        return str(error)
-    return None
+            if not file.path.exists():
+                return None  # Text without a file: stdin, or an example on a page.
+            if not stat.S_IMODE(file.path.stat().st_mode) & 0o222:
+                return "it is read-only"
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+        return None
 
 
-def _compiles(text: str) -> bool:
-    from asynclint.facts.extract import parse
+def _choose(
+    findings: Sequence[Finding],
+    texts: Mapping[str, str],
+    wanted: Wanted,
+    refused: set[tuple[Key, str]],
+    blocked: _Blocked,
+) -> list[Chosen]:
+    """The fixes of one round: in the order of the findings, none touching another one's edits."""
+    taken: dict[str, set[Edit]] = defaultdict(set)
+    chosen: list[Chosen] = []
+    for finding in findings:
+        key = _key(finding, texts)
+        for fix in finding.fixes:
+            if not fix.edits or not wanted(finding, fix) or (key, fix.title) in refused:
+                continue
+            if any(edit.path in blocked for edit in fix.edits):
+                continue
+            if all(
+                edit in taken[edit.path] or not _hit(edit, taken[edit.path]) for edit in fix.edits
+            ):
+                for edit in fix.edits:
+                    taken[edit.path].add(edit)
+                chosen.append((finding, fix))
+            break
+    return chosen
+
+
+def _hit(edit: Edit, others: Iterable[Edit]) -> bool:
+    return any(edit.start <= other.end and other.start <= edit.end for other in others)
+
+
+def _apply(chosen: list[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, str], list[Chosen]]:
+    """The new texts, and the fixes after which a file does not compile that did before."""
+    edits: dict[str, set[Edit]] = defaultdict(set)
+    for _, fix in chosen:
+        for edit in fix.edits:
+            edits[edit.path].add(edit)
+    new = {path: edited(texts[path], some) for path, some in sorted(edits.items())}
+    broken = {p for p, text in new.items() if compiles(texts[p]) and not compiles(text)}
+    return new, [c for c in chosen if broken & {e.path for e in c[1].edits}]
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """A text with edits made that do not overlap."""
+    for edit in sorted(edits, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def compiles(text: str) -> bool:
+    """Whether the running Python compiles a module's text."""
+    import warnings
 
     try:
-        parse(text)
-    except (SyntaxError, RecursionError, MemoryError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "<fixed>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def _with_texts(project: Project, texts: Mapping[str, str]) -> Project:
+    files = [replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files]
+    return replace(project, files=files)
+
+
+def _key(finding: Finding, texts: Mapping[str, str]) -> Key:
+    text = texts.get(finding.path, "")
+    lines = text.splitlines()
+    line = lines[finding.span.line - 1].strip() if finding.span.line <= len(lines) else ""
+    return (finding.path, finding.rule, finding.message, line)
+
+
+def _regressions(
+    before: Sequence[Finding],
+    after: Sequence[Finding],
+    chosen: list[Chosen],
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    yields: Yields,
+) -> list[Chosen]:
+    """The fixes whose finding is still there, and those beside which a new one is."""
+    new = {**old, **new}
+    was = Counter(_shape(f) for f in before)
+    now = Counter(_shape(f) for f in after)
+    fixed = Counter(_shape(f) for f, _ in chosen)
+    bad: list[Chosen] = []
+    for one in chosen:
+        shape = _shape(one[0])
+        if now[shape] > was[shape] - fixed[shape]:
+            same = [f for f in after if _shape(f) == shape]
+            if any(_near(one, f, old, new) for f in same) or len(same) >= was[shape]:
+                bad.append(one)
+    if bad:
+        return bad
+    for finding in after:
+        if finding.level == "note" or now[_shape(finding)] <= was[_shape(finding)]:
+            continue
+        beside = [one for one in chosen if any(e.path == finding.path for e in one[1].edits)]
+        if any(one[0].rule in yields.get(finding.rule, ()) for one in beside):
+            continue
+        near = [one for one in beside if _near(one, finding, old, new)]
+        bad += [one for one in near or beside or chosen if one not in bad]
+    return bad
+
+
+def _shape(finding: Finding) -> tuple[str, str, str]:
+    return (finding.path, finding.rule, finding.message)
+
+
+def _near(one: Chosen, finding: Finding, old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """Whether a finding of the new text stands among the lines that a fix has changed."""
+    path = finding.path
+    matcher = difflib.SequenceMatcher(
+        None, old[path].splitlines(), new[path].splitlines(), autojunk=False
+    )
+    lines = {old[path].count("\n", 0, e.start) for e in one[1].edits if e.path == path}
+    for tag, start, end, first, last in matcher.get_opcodes():
+        if tag == "equal" or not first <= finding.span.line - 1 <= last:
+            continue
+        if any(start - 1 <= line <= end for line in lines):
+            return True
+    return False
+
+
+# -- showing and writing ----------------------------------------------------------------------------
+
+
+def diff(outcome: Outcome) -> Iterator[str]:
+    """What would change, as `diff -u` says it, line by line with line ends."""
+    for name, text in outcome.after.items():
+        for line in difflib.unified_diff(
+            outcome.before[name].splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            name,
+            name,
+        ):
+            yield line if line.endswith(("\n", "\r")) else f"{line}\n\\ No newline at end of file\n"
+
+
+def write(project: Project, outcome: Outcome) -> list[str]:
+    """Write the changed files; why any was not written, a line each.
+
+    Files that one fix changes together are written together or not at all. Each keeps its mode, encoding, byte order mark and
+    line ends, and is written only while it still has the text that was checked.
+    """
+    files = {f.name: f for f in project.files}
+    ready: dict[str, tuple[Path, str]] = {}
+    problems: list[str] = []
+    failed: set[str] = set()
+    for name, text in outcome.after.items():
+        try:
+            ready[name] = _prepare(files[name].path, outcome.before[name], text)
+        except (OSError, SyntaxError, UnicodeError, _Changed) as error:
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            problems.append(f"{name}: not fixed: {why}")
+            failed.add(name)
+    growing = bool(failed)
+    while growing:
+        growing = False
+        for _, fix in outcome.applied:
+            paths = {e.path for e in fix.edits}
+            if paths & failed and not paths <= failed:
+                failed |= paths
+                growing = True
+    for name, (path, temporary) in ready.items():
+        if name in failed:
+            os.unlink(temporary)
+            if not any(p.startswith(f"{name}:") for p in problems):
+                problems.append(
+                    f"{name}: not fixed: a file that would change with it cannot be written"
+                )
+            continue
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            problems.append(f"{name}: not fixed: {(error.strerror or str(error)).lower()}")
+            failed.add(name)
+    outcome.after = {n: t for n, t in outcome.after.items() if n not in failed}
+    outcome.applied = [c for c in outcome.applied if not failed & {e.path for e in c[1].edits}]
+    return problems
+
+
+class _Changed(Exception):
+    """The file is not what was checked."""
+
+
+def _prepare(path: Path, before: str, after: str) -> tuple[Path, str]:
+    """The file to replace, and the name of the finished one beside it."""
+    path = Path(os.path.realpath(path))
+    data = path.read_bytes()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    if encoding == "utf-8-sig" and before.startswith("\ufeff"):
+        encoding = "utf-8"
+    if data.decode(encoding) != before:
+        raise _Changed("the file has changed since it was read")
+    encoded = after.encode(encoding)
+    mode = path.stat().st_mode
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".asynclint-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(encoded)
+        os.chmod(name, mode & 0o7777)
+    except BaseException:
+        os.unlink(name)
+        raise
+    return path, name
+
+
+def allowed(safe_only: bool) -> Wanted:
+    """Fixes of every rule, safe ones or all."""
+
+    def wanted(finding: Finding, fix: Fix) -> bool:
+        return fix.safety is Safety.SAFE or not safe_only
+
+    return wanted

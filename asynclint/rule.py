@@ -21,6 +21,7 @@ The engine parses only the functions about which some fact speaks and walks each
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
@@ -29,6 +30,7 @@ from asynclint.findings import Finding, Fix, Level, Link, Span
 
 if TYPE_CHECKING:
     from asynclint.facts.view import CallFacts, FunctionFacts, Slice
+    from asynclint.fixes.place import Place
     from asynclint.knowledge.model import BlockKind
 
 
@@ -45,6 +47,8 @@ class Rule(cst.CSTVisitor):
     """The release that brought it."""
     yields_to: ClassVar[tuple[str, ...]] = ()
     """Rules whose finding at the same place says the same defect better."""
+    repairs: ClassVar[bool] = False
+    """Whether the rule has a `repair`."""
     everything: ClassVar[bool] = False
     """True asks the engine to parse and walk whole modules for this rule, not only slices with facts."""
 
@@ -95,6 +99,13 @@ class Rule(cst.CSTVisitor):
                 refusal=refusal,
             )
         )
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """The fixes of a finding of this rule, the best first; asked only where `repairs` is true.
+
+        Raises `Refused` with the reason where there is none that is right.
+        """
+        raise NotImplementedError
 
 
 class BlockingRule(Rule):

@@ -9,7 +9,8 @@ A pack tests itself with::
 A fenced ``python`` block is an example. A line naming a file before it (`` `store.py`: ``) joins it to the named
 blocks before it under the same heading: together they are one project, which the last of them completes.
 A heading, an unnamed block or a ``toml`` block starts a new one. A ``toml`` block holds the configuration of the
-project that follows; a ``diff`` block shows what fixing changes.
+project that follows; a ``diff`` block shows what the rule's fixes, safe and unsafe, change in the project before it. An
+example that a fix changes must have one; `pytest --update-pages` writes them.
 
 Comments in an example say what is expected of their line, and every line without one must be silent:
 
@@ -28,6 +29,7 @@ Comments in an example say what is expected of their line, and every line withou
 from __future__ import annotations
 
 import ast
+import difflib
 import io
 import re
 import sys
@@ -120,6 +122,8 @@ class Example:
     """Content of `[tool.asynclint]`."""
     diff: str | None = None
     """What fixing changes, as shown on the page."""
+    diff_line: int = 0
+    """1-based line on which the diff begins, the one after the fence."""
 
     @property
     def rule(self) -> str:
@@ -219,7 +223,7 @@ class _Reader:
         self.complete()
         if not self.examples or self.examples[-1].diff is not None:
             raise self.error(line, "the diff block follows no example")
-        self.examples[-1] = replace(self.examples[-1], diff=text)
+        self.examples[-1] = replace(self.examples[-1], diff=text, diff_line=line)
 
 
 def read_page(path: str | Path) -> Page:
@@ -327,11 +331,108 @@ def problems(example: Example, findings: Iterable[Finding]) -> list[str]:
             report.append(f"repaired at {where}: change # missed to # flagged")
         else:
             report.append(f"false alarm at {where}: {finding.message}")
-    if example.diff is not None:
-        report.append(
-            f"{example.page.name}:{example.line}: a diff block, but no fix is applied to pages yet"
-        )
     return report
+
+
+def fixed(example: Example) -> dict[str, str]:
+    """Path → text of the files that the fixes of the page's rule change, as they are then.
+
+    Raises AssertionError where fixing what is fixed would change it again, and where a fix was refused by the engine.
+    """
+    from asynclint import check, fix
+    from asynclint import config as settings
+
+    project = in_memory(example.files)
+    config = settings.from_table(_configuration(example), project.root)
+
+    def once(files: Mapping[str, str]) -> fix.Outcome:
+        def checked(project: Project) -> Sequence[Finding]:
+            return check.check(project, config).kept
+
+        start = in_memory(files)
+        return fix.run(
+            start,
+            checked(start),
+            checked,
+            lambda finding, _: finding.rule == example.rule,
+            check.yields(config),
+        )
+
+    outcome = once(example.files)
+    if outcome.problems:
+        raise AssertionError("\n".join([f"fixing {example}:", *outcome.problems]))
+    again = once({**example.files, **outcome.after})
+    if again.after:
+        raise AssertionError(f"fixing {example} twice changes {sorted(again.after)} again")
+    return outcome.after
+
+
+def shown_diff(example: Example, after: Mapping[str, str]) -> str | None:
+    """What fixing changes, as a page shows it: without the comments that mark lines; None where nothing changes."""
+    parts: list[str] = []
+    for path, text in after.items():
+        before = _unmarked(example.files[path])
+        lines = list(difflib.unified_diff(before, _unmarked(text), lineterm="", n=2))[2:]
+        if not lines:
+            continue
+        name = [f"--- {path}"] if len(example.files) > 1 else []
+        hunks = ["@@" if line.startswith("@@") else line for line in lines]
+        parts += [*name, *(hunks if hunks.count("@@") > 1 else hunks[1:])]
+    return "\n".join(line.rstrip() for line in parts) + "\n" if parts else None
+
+
+def _unmarked(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        before, mark, after = line.partition("# ")
+        while mark:
+            if _MARK.match(after.strip()) and before[-1:] in ("", " "):
+                line = before.rstrip()
+                break
+            head, mark, after = after.partition("# ")
+            before = f"{before}# {head}"
+        lines.append(line)
+    return lines
+
+
+def fix_problems(example: Example) -> list[str]:
+    """How what fixing changes differs from the diff on the page, a sentence each."""
+    try:
+        shown = shown_diff(example, fixed(example))
+    except AssertionError as error:
+        return [str(error)]
+    if shown == example.diff:
+        return []
+    where = f"{example.page}:{example.line}"
+    if example.diff is None:
+        return [f"unmentioned fix at {where}: a diff block is missing\n{shown}"]
+    if shown is None:
+        return [f"{where}: a diff block, but fixing changes nothing"]
+    return [f"the fix at {where} is\n{shown}"]
+
+
+def update_diffs(path: str | Path) -> bool:
+    """Rewrite the diff blocks of a page from what fixing changes; whether the page changed."""
+    page = read_page(path)
+    lines = page.text.splitlines(keepends=True)
+    for example in reversed(page.examples):
+        last = example.blocks[-1]
+        end = last.line - 1 + last.text.count("\n") + 1
+        shown = shown_diff(example, fixed(example))
+        if example.diff is not None:
+            start, stop = (
+                example.diff_line - 2,
+                example.diff_line - 1 + example.diff.count("\n") + 1,
+            )
+            while start > end and not lines[start - 1].strip():
+                start -= 1
+            lines[start:stop] = []
+        if shown is not None:
+            lines[end:end] = ["\n", "```diff\n", shown, "```\n"]
+    text = "".join(lines)
+    if text != page.text:
+        page.path.write_text(text, encoding="utf-8")
+    return text != page.text
 
 
 def _at(finding: Finding, mark: Mark) -> bool:
@@ -383,6 +484,8 @@ def verify(
 ) -> None:
     """Raise AssertionError, one sentence a line, unless the example behaves as its comments say."""
     report = problems(example, run(example, checker)) + fact_problems(example, facts_of)
+    if checker is None:
+        report += fix_problems(example)
     if report:
         raise AssertionError("\n".join(report))
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from asynclint.findings import Fix, Refused
 from asynclint.rule import BlockingRule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
 
 
 class BlockingSleep(BlockingRule):
@@ -15,3 +23,25 @@ class BlockingSleep(BlockingRule):
 
     yields_to = ("nested-event-loop",)
     kinds = ("sleep",)
+    repairs = True
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """`time.sleep(x)` → `await asyncio.sleep(x)`, or the sleep of the library that the module uses."""
+        blocking = place.facts.blocks_as("sleep")
+        if blocking is None or blocking.through is not None or blocking.name != "time.sleep":
+            raise Refused("the sleep is not called here")
+        call = place.call
+        if not place.in_coroutine:
+            raise Refused("the enclosing function is not `async def`")
+        if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
+            raise Refused("the arguments are not those of `time.sleep`")
+        library = "asyncio"
+        if not place.uses("asyncio"):
+            library = next((name for name in ("trio", "anyio") if place.uses(name)), library)
+        name, edits = place.imported(library)
+        arguments = place.source.text[place.source.end(call.func) : place.source.end(call)]
+        sleep = place.source.replace(call, place.awaited(call, f"{name}.sleep{arguments}"))
+        title = f"await `{library}.sleep` instead"
+        # What an object holds may be another sleep in a subclass or a test.
+        named = not isinstance(call.func, ast.Attribute) or place.is_module(call.func.value)
+        yield place.fix(title, sleep, *edits, safe=named)

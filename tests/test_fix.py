@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from asynclint.cli import run
 from asynclint.findings import Edit, Finding, Fix, Safety, Span
-from asynclint.fix import apply
+from asynclint.fix import Outcome, allowed, write
+from asynclint.fix import run as fix
 from asynclint.project import Project, SourceFile
 
 UNUSED = "x = 1  # asynclint: ignore[blocking-sleep] a reason\ny = 2\n"
@@ -55,25 +57,158 @@ def _project(folder: Path, text: str) -> Project:
     return Project(folder, [file])
 
 
+def _apply(findings: list[Finding], project: Project, safe_only: bool = True) -> Outcome:
+    """Fix and write; whatever was fixed is gone from the next check."""
+    left = list(findings)
+
+    def check(_: Project) -> list[Finding]:
+        return []
+
+    outcome = fix(project, left, check, allowed(safe_only), {})
+    outcome.problems += write(project, outcome)
+    return outcome
+
+
 def test_what_would_not_compile_is_not_written(folder: Path) -> None:
     (folder / "app.py").write_text("x = 1\n")
-    left, problems = apply([_finding("x = (")], _project(folder, "x = 1\n"))
+    outcome = _apply([_finding("x = (")], _project(folder, "x = 1\n"))
     assert (folder / "app.py").read_text() == "x = 1\n"
-    assert len(left) == 1
-    assert "would not compile" in problems[0]
+    assert outcome.applied == []
+    assert "would not compile" in outcome.problems[0]
 
 
 def test_changed_file_is_left_alone(folder: Path) -> None:
     (folder / "app.py").write_text("z = 3\n")
-    left, problems = apply([_finding("x = 2")], _project(folder, "x = 1\n"))
+    outcome = _apply([_finding("x = 2")], _project(folder, "x = 1\n"))
     assert (folder / "app.py").read_text() == "z = 3\n"
-    assert len(left) == 1
-    assert "has changed" in problems[0]
+    assert outcome.applied == []
+    assert "has changed" in outcome.problems[0]
 
 
-def test_unsafe_fixes_are_not_written(folder: Path) -> None:
+def test_unsafe_fixes_are_written_only_on_demand(folder: Path) -> None:
     (folder / "app.py").write_text("x = 1\n")
-    left, problems = apply([_finding("x = 2", Safety.UNSAFE)], _project(folder, "x = 1\n"))
+    finding = _finding("x = 2", Safety.UNSAFE)
+    outcome = _apply([finding], _project(folder, "x = 1\n"))
     assert (folder / "app.py").read_text() == "x = 1\n"
-    assert len(left) == 1
-    assert problems == []
+    assert outcome.applied == []
+    assert outcome.problems == []
+    outcome = _apply([finding], _project(folder, "x = 1\n"), safe_only=False)
+    assert (folder / "app.py").read_text() == "x = 2\n"
+
+
+def test_read_only_file_is_named_and_left(folder: Path) -> None:
+    (folder / "app.py").write_text("x = 1\n")
+    (folder / "app.py").chmod(0o444)
+    outcome = _apply([_finding("x = 2")], _project(folder, "x = 1\n"))
+    assert (folder / "app.py").read_text() == "x = 1\n"
+    assert outcome.problems == ["app.py: not fixed: it is read-only"]
+
+
+def test_fix_whose_finding_stays_is_refused(folder: Path) -> None:
+    (folder / "app.py").write_text("x = 1\n")
+    finding = _finding("x = 2")
+    outcome = fix(_project(folder, "x = 1\n"), [finding], lambda _: [finding], allowed(True), {})
+    assert outcome.after == {}
+    assert "the finding would still be there" in outcome.problems[0]
+
+
+def test_fix_that_brings_a_new_finding_is_refused(folder: Path) -> None:
+    (folder / "app.py").write_text("x = 1\n")
+    other = Finding("other-rule", "error", "app.py", Span(1, 1, 1, 6), "`x` is worse")
+    project = _project(folder, "x = 1\n")
+    outcome = fix(project, [_finding("x = 2")], lambda _: [other], allowed(True), {})
+    assert outcome.after == {}
+    # A rule that says the same defect less well may be left.
+    yields = {"other-rule": frozenset({"some-rule"})}
+    outcome = fix(project, [_finding("x = 2")], lambda _: [other], allowed(True), yields)
+    assert outcome.after == {"app.py": "x = 2\n"}
+
+
+def test_files_of_one_fix_are_written_together_or_not_at_all(folder: Path) -> None:
+    (folder / "app.py").write_text("x = 1\n")
+    (folder / "lib.py").write_text("changed meanwhile\n")
+    edits = (Edit("app.py", 0, 5, "x = 2"), Edit("lib.py", 0, 5, "y = 2"))
+    finding = Finding(
+        "some-rule",
+        "error",
+        "app.py",
+        Span(1, 1, 1, 6),
+        "`x`",
+        (),
+        (Fix("do it", Safety.SAFE, edits),),
+    )
+    files = [
+        SourceFile(folder / "app.py", "app.py", "app", False, "x = 1\n"),
+        SourceFile(folder / "lib.py", "lib.py", "lib", False, "y = 1\n"),
+    ]
+    outcome = _apply([finding], Project(folder, files))
+    assert (folder / "app.py").read_text() == "x = 1\n"
+    assert (folder / "lib.py").read_text() == "changed meanwhile\n"
+    assert outcome.applied == []
+    assert sorted(p.partition(":")[0] for p in outcome.problems) == ["app.py", "lib.py"]
+    assert sorted(p.name for p in folder.iterdir()) == ["app.py", "lib.py", "pyproject.toml"]
+
+
+def test_the_same_edit_in_two_fixes_counts_once(folder: Path) -> None:
+    text = "import time\n\n\nasync def f():\n    time.sleep(1)\n    time.sleep(2)\n"
+    (folder / "app.py").write_text(text)
+    assert run(["check", "--fix", "."]) == 0
+    assert (folder / "app.py").read_text() == (
+        "import asyncio\nimport time\n\n\nasync def f():\n    await asyncio.sleep(1)\n    await asyncio.sleep(2)\n"
+    )
+
+
+SLEEPS = "import time\n\n\nasync def f():\n    time.sleep(1)\n"
+AWAITS = "import asyncio\nimport time\n\n\nasync def f():\n    await asyncio.sleep(1)\n"
+
+
+def test_diff_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "app.py").write_text(SLEEPS)
+    assert run(["check", "--diff", "."]) == 1
+    assert (folder / "app.py").read_text() == SLEEPS
+    out = capsys.readouterr().out
+    assert "+    await asyncio.sleep(1)\n" in out
+    (folder / "app.py").write_text(AWAITS)
+    assert run(["check", "--diff", "."]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_fix_only_reports_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "app.py").write_text(SLEEPS + "\n\nasync def g():\n    input()\n")
+    assert run(["check", "--fix-only", "--ignore", "unused-ignore", "."]) == 0
+    assert capsys.readouterr().out == ""
+    assert "await asyncio.sleep(1)" in (folder / "app.py").read_text()
+
+
+def test_show_fixes_lists_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "app.py").write_text(SLEEPS)
+    assert run(["check", "--fix", "--show-fixes", "."]) == 0
+    err = capsys.readouterr().err
+    assert "app.py:5: blocking-sleep: await `asyncio.sleep` instead\n" in err
+    assert "Applied 1 fix in 1 file\n" in err
+
+
+def test_unfixable_rules_are_not_fixed(folder: Path) -> None:
+    (folder / "app.py").write_text(SLEEPS)
+    (folder / "pyproject.toml").write_text('[tool.asynclint]\nunfixable = ["blocking-sleep"]\n')
+    assert run(["check", "--fix", "."]) == 1
+    assert (folder / "app.py").read_text() == SLEEPS
+    (folder / "pyproject.toml").write_text('[tool.asynclint]\nfixable = ["coroutines"]\n')
+    assert run(["check", "--fix", "."]) == 1
+    (folder / "pyproject.toml").write_text('[tool.asynclint]\nfixable = ["blocking"]\n')
+    assert run(["check", "--fix", "."]) == 0
+    assert (folder / "app.py").read_text() == AWAITS
+
+
+def test_stdin_is_fixed_to_stdout(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SLEEPS.encode())))
+    assert run(["check", "--fix", "-"]) == 0
+    assert capsys.readouterr().out == AWAITS
+
+
+def test_generated_files_are_reported_and_not_fixed(folder: Path) -> None:
+    (folder / "app.py").write_text(f"# Code generated by a tool. DO NOT EDIT.\n{SLEEPS}")
+    assert run(["check", "--fix", "."]) == 1
+    assert SLEEPS in (folder / "app.py").read_text()

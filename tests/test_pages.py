@@ -22,5 +22,6 @@ def test_example(
 ) -> None:
     report = testing.problems(example, findings_of(example))
     report += testing.fact_problems(example, FACTS_OF)
+    report += testing.fix_problems(example)
     if report:
         pytest.fail("\n".join(report), pytrace=False)

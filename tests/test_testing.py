@@ -248,12 +248,50 @@ def test_facts_are_asked_of_the_hook(tmp_path: Path) -> None:
         testing.verify(example, checker=shouts)
 
 
+TOP = "# blocking-sleep\n\nS.\n\n## Flagged\n\n"
+SLEEP = "~python\nimport time\n\n\nasync def f():\n    time.sleep(1)  # flagged\n~\n"
+DIFF = """+import asyncio
+ import time
+
+
+ async def f():
+-    time.sleep(1)
++    await asyncio.sleep(1)
+"""
+
+
+def _sleeps(folder: Path, text: str) -> Path:
+    """A page of a rule that has a fix."""
+    page = folder / "blocking_sleep.md"
+    page.write_text((TOP + text).replace("~", "```"), encoding="utf-8")
+    return page
+
+
 def test_diff_belongs_to_the_example_above(tmp_path: Path) -> None:
-    text = "# no-shouting\n\nS.\n\n## Flagged\n\n~python\nshout()  # flagged\n~\n\n~diff\n-shout()\n~\n"
-    [example] = testing.examples(write(tmp_path, text))
-    assert example.diff == "-shout()\n"
-    [sentence] = testing.problems(example, [finding(1)])
-    assert "no fix is applied to pages yet" in sentence
+    [example] = testing.examples(_sleeps(tmp_path, f"{SLEEP}\n~diff\n-x\n~\n"))
+    assert example.diff == "-x\n"
+    [sentence] = testing.fix_problems(example)
+    assert "the fix at" in sentence and DIFF in sentence
+
+
+def test_diff_is_wanted_where_a_fix_changes_something(tmp_path: Path) -> None:
+    [example] = testing.examples(_sleeps(tmp_path, SLEEP))
+    [sentence] = testing.fix_problems(example)
+    assert "unmentioned fix" in sentence and DIFF in sentence
+    [example] = testing.examples(_sleeps(tmp_path, "~python\nx = 1\n~\n\n~diff\n-x\n~\n"))
+    [sentence] = testing.fix_problems(example)
+    assert "fixing changes nothing" in sentence
+
+
+def test_diffs_are_written_by_update(tmp_path: Path) -> None:
+    page = _sleeps(tmp_path, f"{SLEEP}\nProse.\n\n~python\nx = 1\n~\n\n~diff\n-x\n~\n\nMore.\n")
+    assert testing.update_diffs(page)
+    after = (TOP + f"{SLEEP}\n~diff\n{DIFF}~\n\nProse.\n\n~python\nx = 1\n~\n\nMore.\n").replace(
+        "~", "```"
+    )
+    assert page.read_text(encoding="utf-8") == after
+    assert not testing.update_diffs(page)
+    assert [testing.fix_problems(e) for e in testing.examples(page)] == [[], []]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.runs import Runs
 from asynclint.facts.view import CallFacts, Position
-from asynclint.findings import Finding
+from asynclint.findings import Finding, Span
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project, SourceFile
 
@@ -33,9 +33,10 @@ class FileFacts:
 
     module: Module
     calls: dict[str, dict[Position, CallFacts]] = field(default_factory=lambda: defaultdict(dict))
-    lines: dict[Position, CallSite] = field(default_factory=dict)
+    lines: dict[tuple[str, Position], tuple[Function, CallSite]] = field(default_factory=dict)
+    """The sites, by kind and position, with the functions that execute them."""
 
-    def at(self, site: CallSite) -> CallFacts:
+    def at(self, function: Function, site: CallSite) -> CallFacts:
         """The facts of a site, new ones where there are none yet."""
         module = self.module
         position = (
@@ -47,8 +48,17 @@ class FileFacts:
         table = self.calls[site.kind]
         if position not in table:
             table[position] = CallFacts(position)
-            self.lines[position] = site
+            self.lines[site.kind, position] = (function, site)
         return table[position]
+
+    def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
+        """The facts of the place that a finding marks, its site, and the function that executes it."""
+        position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
+        for kind in ("call", "with", "awith", "for", "afor", "attr"):
+            if position in self.calls.get(kind, ()):
+                function, site = self.lines[kind, position]
+                return self.calls[kind][position], site, function
+        return None
 
 
 @dataclass(slots=True)
@@ -59,6 +69,9 @@ class ProjectFacts:
     files: dict[str, FileFacts]
     problems: list[Finding]
     seconds: dict[str, float]
+    graph: Graph
+    runs: Runs
+    clients: ClientFacts
 
 
 def infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
@@ -135,7 +148,7 @@ def _infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
         module = function.module
         if module.file.name not in files:
             files[module.file.name] = FileFacts(module)
-        return files[module.file.name].at(site)
+        return files[module.file.name].at(function, site)
 
     for function in blocking.roots():
         if not function.module.file.reported:
@@ -163,4 +176,4 @@ def _infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
         for site, fan in fanout.at(function):
             facts_of(function, site).fan_out = fan
     seconds["infer"] = time.perf_counter() - start
-    return ProjectFacts(program, files, program.problems, seconds)
+    return ProjectFacts(program, files, program.problems, seconds, graph, runs, clients)

@@ -1,0 +1,1 @@
+"""What fixers build their edits with: the source of a module, its imports, and plans that span files."""

@@ -1,0 +1,278 @@
+"""Imports that a fix needs, and those that it leaves without use."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+from asynclint.facts.model import Binding
+from asynclint.facts.program import Function
+from asynclint.findings import Edit, Refused
+from asynclint.fixes.source import Source
+
+
+def is_bound(source: Source, name: str, function: Function | None = None) -> bool:
+    """Whether a name means something in a module, or in a function of it and the functions around that."""
+    current = function
+    while current is not None:
+        if name in current.facts.bindings or name in current.parameters:
+            return True
+        current = current.parent
+    return name in source.module.body.facts.bindings
+
+
+def _imported(source: Source, module: str, name: str | None) -> str | None:
+    """The name under which a module, or a name of it, is imported at the top of another one."""
+    facts = source.module.body.facts
+    for local, bindings in facts.bindings.items():
+        if len(bindings) != 1:
+            continue
+        if _means(source, bindings[0], local, module, name):
+            return local
+    return None
+
+
+def _means(source: Source, binding: Binding, local: str, module: str, name: str | None) -> bool:
+    recipe = binding.recipe
+    if (
+        binding.kind != "import"
+        or not recipe
+        or binding.block != source.module.body.facts.root_block
+    ):
+        return False
+    if recipe[0] == "import":
+        return bool(name is None and recipe[1] == module)
+    if recipe[0] == "from":
+        if not _keeps(source, binding.line):
+            return False
+        _, level, base, item = recipe
+        full = _absolute(source, level, base or "")
+        if name is None:
+            return f"{full}.{item}" == module
+        return bool(full == module and item == name)
+    return False
+
+
+def _keeps(source: Source, line: int) -> bool:
+    """Whether an import stands in the module's own body and not under a condition."""
+    return source.line(line)[:1] not in (" ", "\t")
+
+
+def _absolute(source: Source, level: int, base: str) -> str:
+    if not level:
+        return base
+    parts = source.module.name.split(".")
+    if not source.module.file.is_package:
+        parts = parts[:-1]
+    parts = parts[: len(parts) - level + 1]
+    return ".".join([*parts, base] if base else parts)
+
+
+def bring(
+    source: Source,
+    module: str,
+    name: str | None = None,
+    function: Function | None = None,
+    alias: str | None = None,
+) -> tuple[str, tuple[Edit, ...]]:
+    """How to write `module`, or `name` of it, in a function of a module, with the edits that import it.
+
+    Raises Refused where the name means something else there.
+    """
+    local = _imported(source, module, name)
+    if local is not None and not _hidden(local, function):
+        return local, ()
+    if name is not None:
+        # `fastapi.Request` where `import fastapi` is there.
+        through = _imported(source, module, None)
+        if through is not None and not _hidden(through, function):
+            return f"{through}.{name}", ()
+    wanted = alias or name or module.partition(".")[0]
+    if local is None and name is None and "." in module and alias is None:
+        package, _, last = module.rpartition(".")
+        return bring(source, package, last, function)
+    if is_bound(source, wanted, function):
+        raise Refused(f"`{wanted}` means something else in `{source.module.name}`")
+    return wanted, (_insertion(source, module, name, alias),)
+
+
+def _hidden(name: str, function: Function | None) -> bool:
+    current = function
+    while current is not None and current.facts.kind != "module":
+        if name in current.facts.bindings or name in current.parameters:
+            return True
+        current = current.parent
+    return False
+
+
+def _insertion(source: Source, module: str, name: str | None, alias: str | None) -> Edit:
+    imports = [
+        node for node in source.whole.root.body if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    bound = f"{name} as {alias}" if alias and name else name
+    if name is not None:
+        for node in imports:
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module == module:
+                edit = _extended(source, node, bound or name)
+                if edit is not None:
+                    return edit
+    if name is not None:
+        text = f"from {module} import {bound}\n"
+    elif alias:
+        text = f"import {module} as {alias}\n"
+    else:
+        text = f"import {module}\n"
+    return source.insert(*_place(source, imports, module, name is not None, text))
+
+
+def _extended(source: Source, node: ast.ImportFrom, text: str) -> Edit | None:
+    """`from x import a, c` with one more name, in order."""
+    if node.names[0].name == "*":
+        return None
+    after = next((a for a in node.names if _order(a.name) > _order(text)), None)
+    one_line = node.lineno == node.end_lineno
+    if after is not None:
+        start = source.offset(after.lineno, after.col_offset)
+        line = source.line(after.lineno)
+        own_line = not line[: len(line) - len(line.lstrip())].strip() and line.lstrip().startswith(
+            source.segment(after)
+        )
+        separator = f",\n{source.indent(after)}" if own_line and not one_line else ", "
+        return source.insert(start, text + separator)
+    last = node.names[-1]
+    end = source.end(last)
+    if one_line or source.line(last.lineno).lstrip() != source.line(node.lineno).lstrip():
+        own_line = not one_line and source.line(last.lineno).lstrip().startswith(
+            source.segment(last)
+        )
+        separator = f",\n{source.indent(last)}" if own_line else ", "
+        return source.insert(end, separator + text)
+    return source.insert(end, ", " + text)
+
+
+def _order(name: str) -> tuple[int, str]:
+    """As isort orders members: constants, classes, functions."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    return (kind, name)
+
+
+def _section(module: str) -> int:
+    top = module.partition(".")[0]
+    if top == "__future__":
+        return 0
+    return 1 if top in sys.stdlib_module_names else 2
+
+
+def _place(
+    source: Source,
+    imports: list[ast.Import | ast.ImportFrom],
+    module: str,
+    is_from: bool,
+    text: str,
+) -> tuple[int, str]:
+    """Where an import goes, and its text with the blank lines that part it from other sections."""
+    section = _section(module)
+    key = (is_from, module)
+    if section == 2:
+        top = module.partition(".")[0]
+        own = source.module.name.partition(".")[0]
+        if top == own:
+            section = 3
+    same: ast.stmt | None = None
+    before: ast.stmt | None = None
+    leading = _leading(source, imports)
+    for node in leading:
+        if isinstance(node, ast.Import):
+            name, node_from = node.names[0].name, False
+        else:
+            name, node_from = node.module or "", True
+        level = 4 if isinstance(node, ast.ImportFrom) and node.level else _section(name)
+        if level == 2 and name.partition(".")[0] == source.module.name.partition(".")[0]:
+            level = 3
+        if level == section:
+            if (node_from, name) < key:
+                same = node
+            elif same is None:
+                return source.line_start(node.lineno), text
+        elif level < section:
+            before = node
+    if same is not None:
+        return source.line_start((same.end_lineno or same.lineno) + 1), text
+    if before is not None:
+        return source.line_start((before.end_lineno or before.lineno) + 1), "\n" + text
+    if leading:
+        return source.line_start(leading[0].lineno), text + "\n"
+    body = source.whole.root.body
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        return source.line_start((body[0].end_lineno or 1) + 1), "\n" + text
+    first = _first_code(source)
+    return source.line_start(first), text + ("\n\n" if body else "")
+
+
+def _leading(
+    source: Source, imports: list[ast.Import | ast.ImportFrom]
+) -> list[ast.Import | ast.ImportFrom]:
+    """The imports at the top: those before any other code but a docstring, else the first run of them."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    for node in source.whole.root.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if not source.alone(node) and ";" in source.line(node.lineno):
+                raise Refused("imports stand several on a line")
+            found.append(node)
+        elif found:
+            break
+    return found
+
+
+def _first_code(source: Source) -> int:
+    """The line of the first statement or its comment, after a `#!` line and an encoding declaration."""
+    number = 1
+    for text in source.module.lines[:2]:
+        if text.startswith("#!") or (text.startswith("#") and "coding" in text):
+            number += 1
+    return number
+
+
+def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple[Edit, ...]:
+    """The edits that remove a top-level import which has no use but in nodes that go; none where that is not sure.
+
+    `users` says that another module imports the name from this one.
+    """
+    if users or source.module.file.is_package or name in (source.module.facts.exports or ()):
+        return ()
+    inside = {id(n) for node in gone for n in ast.walk(node)}
+    where = {
+        (n.lineno, n.col_offset) for node in gone for n in ast.walk(node) if isinstance(n, ast.Name)
+    }
+    statement: ast.Import | ast.ImportFrom | None = None
+    chosen: ast.alias | None = None
+    for node in ast.walk(source.whole.root):
+        if isinstance(node, ast.Name) and node.id == name:
+            if id(node) not in inside and (node.lineno, node.col_offset) not in where:
+                return ()
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if name in node.value and len(node.value) < 200 and node.value.isprintable():
+                return ()
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                if (alias.asname or alias.name.partition(".")[0]) == name:
+                    if statement is not None or node not in source.whole.root.body:
+                        return ()
+                    statement, chosen = node, alias
+    if statement is None or chosen is None:
+        return ()
+    if len(statement.names) == 1:
+        if not source.alone(statement):
+            return ()
+        return (source.remove(statement),)
+    index = statement.names.index(chosen)
+    if index + 1 < len(statement.names):
+        following = statement.names[index + 1]
+        start = source.offset(chosen.lineno, chosen.col_offset)
+        end = source.offset(following.lineno, following.col_offset)
+    else:
+        start = source.end(statement.names[index - 1])
+        end = source.end(chosen)
+    if "#" in source.text[start:end]:
+        return ()
+    return (source.edit(start, end, ""),)

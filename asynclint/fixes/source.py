@@ -1,0 +1,245 @@
+"""One module's text as a fixer edits it: syntax nodes by position, and edits that keep the file's own layout."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeVar
+
+from asynclint.facts.program import Function, Module
+from asynclint.findings import Edit, Refused, Span
+
+Node = TypeVar("Node", bound=ast.AST)
+
+Statements = (ast.stmt, ast.ExceptHandler, ast.match_case)
+
+
+class Tree:
+    """A parsed piece of a module, a whole top-level statement at least, with positions as in the file."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            self.root = root = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise Refused("the code around it cannot be parsed for a rewrite") from None
+        self._at: dict[tuple[int, int, int, int], list[ast.AST]] = {}
+        self._parents: dict[ast.AST, ast.AST] = {}
+        for node in ast.walk(root):
+            for child in ast.iter_child_nodes(node):
+                self._parents[child] = node
+            if hasattr(node, "end_col_offset"):
+                where = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+                self._at.setdefault(where, []).append(node)
+
+    def at(self, where: tuple[int, int, int, int], kind: type[Node]) -> Node | None:
+        """The node of a kind with exactly this extent."""
+        for node in self._at.get(where, ()):
+            if isinstance(node, kind):
+                return node
+        return None
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """The node around another one."""
+        return self._parents.get(node)
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around another one, innermost first."""
+        current = self._parents.get(node)
+        while current is not None:
+            yield current
+            current = self._parents.get(current)
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """The statement that holds a node, or the node when it is one."""
+        for one in (node, *self.above(node)):
+            if isinstance(one, ast.stmt):
+                return one
+        raise Refused("the code around it is not a statement")
+
+    def function(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+        """The function whose body executes a node."""
+        below = node
+        for one in self.above(node):
+            if isinstance(one, ast.Lambda) and below is one.body:
+                return one
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)) and below in one.body:
+                return one
+            below = one
+        return None
+
+
+class Source:
+    """The text of one module with the nodes and offsets in it."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.path = module.file.name
+        self.text = module.file.text or ""
+        self._trees: dict[int, Tree] = {}
+
+    # -- places ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Offset of each line's first character."""
+        starts = [0]
+        text = self.text
+        for index, character in enumerate(text):
+            if character == "\n" or (character == "\r" and text[index + 1 : index + 2] != "\n"):
+                starts.append(index + 1)
+        starts.append(len(text))
+        return starts
+
+    def line(self, number: int) -> str:
+        """A line's text without its end; lines count from 1."""
+        return self.module.lines[number - 1]
+
+    def offset(self, line: int, column: int) -> int:
+        """Offset in characters of a place that `ast` gives: line from 1, column from 0 in UTF-8 bytes."""
+        if line > len(self.module.lines):
+            return len(self.text)
+        text = self.line(line)
+        if not text.isascii():
+            column = len(text.encode()[:column].decode(errors="ignore"))
+        return self._starts[line - 1] + column
+
+    def start(self, node: ast.AST) -> int:
+        """Offset of a node's first character; of a decorated function that of its first decorator's `@`."""
+        decorators = getattr(node, "decorator_list", None)
+        if decorators:
+            first = self.offset(decorators[0].lineno, decorators[0].col_offset)
+            return self.text.rindex("@", 0, first)
+        return self.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+
+    def end(self, node: ast.AST) -> int:
+        """Offset after a node's last character."""
+        return self.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
+    def segment(self, node: ast.AST) -> str:
+        """A node's own text."""
+        return self.text[self.offset(node.lineno, node.col_offset) : self.end(node)]  # type: ignore[attr-defined]
+
+    def indent(self, node: ast.AST) -> str:
+        """The white space before the line on which a node starts."""
+        text = self.line(node.lineno)  # type: ignore[attr-defined]
+        return text[: len(text) - len(text.lstrip())]
+
+    def line_start(self, number: int) -> int:
+        """Offset of a line's first character; the end of the text for the line after the last."""
+        return self._starts[min(number - 1, len(self._starts) - 1)]
+
+    # -- nodes ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def whole(self) -> Tree:
+        """The whole module, parsed."""
+        return Tree(self.text)
+
+    def tree(self, line: int) -> Tree:
+        """The piece of the module that holds a line: one top-level function or class, else the whole module."""
+        if "whole" in self.__dict__:
+            return self.whole
+        for function in self.module.functions:
+            facts = function.facts
+            if (
+                facts.parent == 0
+                and facts.col == 0
+                and facts.kind in ("def", "async", "class")
+                and facts.first_line <= line <= facts.end_line
+            ):
+                if facts.first_line not in self._trees:
+                    lines = self.module.lines[facts.first_line - 1 : facts.end_line]
+                    text = "\n" * (facts.first_line - 1) + "\n".join(lines) + "\n"
+                    self._trees[facts.first_line] = Tree(text)
+                return self._trees[facts.first_line]
+        return self.whole
+
+    def where(self, span: Span) -> tuple[int, int, int, int]:
+        """A finding's span as `ast` gives extents."""
+        return (
+            span.line,
+            len(self.line(span.line)[: span.column - 1].encode()),
+            span.end_line,
+            len(self.line(span.end_line)[: span.end_column - 1].encode()),
+        )
+
+    def definition(
+        self, function: Function
+    ) -> tuple[Tree, ast.FunctionDef | ast.AsyncFunctionDef] | None:
+        """The `def` of a function of this module, and the piece that holds it."""
+        tree = self.tree(function.facts.line)
+        for node in ast.walk(tree.root):
+            if (
+                isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and node.lineno == function.facts.line
+                and node.name == function.facts.name
+            ):
+                return tree, node
+        return None
+
+    # -- edits ----------------------------------------------------------------------------------------
+
+    def edit(self, start: int, end: int, text: str) -> Edit:
+        """Replace the characters between two offsets; line ends become the file's own."""
+        line_end = self.module.file.line_end
+        if line_end != "\n":
+            text = text.replace("\n", line_end)
+        return Edit(self.path, start, end, text)
+
+    def replace(self, node: ast.AST, text: str) -> Edit:
+        """Put text in a node's place."""
+        return self.edit(self.offset(node.lineno, node.col_offset), self.end(node), text)  # type: ignore[attr-defined]
+
+    def insert(self, offset: int, text: str) -> Edit:
+        """Put text between two characters."""
+        return self.edit(offset, offset, text)
+
+    def alone(self, statement: ast.stmt) -> bool:
+        """Whether a statement has its lines for itself: no `;`, no header before it, no comment behind it."""
+        first = self.line_start(statement.lineno)
+        last = self.line_start(statement.end_lineno + 1)  # type: ignore[operator]
+        before = self.text[first : self.start(statement)]
+        after = self.text[self.end(statement) : last]
+        return not before.strip() and not after.strip()
+
+    def remove(self, statement: ast.stmt) -> Edit:
+        """Take a statement's lines out. Raises Refused where something else stands on them."""
+        if not self.alone(statement):
+            raise Refused("something else stands on the line of a statement that would go")
+        first = self.line_start(statement.lineno)
+        return self.edit(first, self.line_start(statement.end_lineno + 1), "")  # type: ignore[operator]
+
+    def dedent(self, body: list[ast.stmt], prefix: str) -> list[Edit]:
+        """Take `prefix`'s last part off the lines of a suite, so that its statements start behind `prefix`.
+
+        Lines inside strings keep their white space.
+        """
+        first, last = body[0], body[-1]
+        own = self.indent(first)
+        if not own.startswith(prefix) or own == prefix:
+            raise Refused("the indentation is mixed")
+        inner: set[int] = set()
+        for statement in body:
+            for node in ast.walk(statement):
+                if (
+                    isinstance(node, (ast.Constant, ast.JoinedStr))
+                    or type(node).__name__ == "TemplateStr"
+                ):
+                    inner.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
+        edits = []
+        for number in range(self._first_line(body), (last.end_lineno or last.lineno) + 1):
+            text = self.line(number)
+            if number not in inner and text.startswith(own):
+                start = self.line_start(number) + len(prefix)
+                edits.append(self.edit(start, start + len(own) - len(prefix), ""))
+        return edits
+
+    def _first_line(self, body: list[ast.stmt]) -> int:
+        """The first line of a suite with the comments above it."""
+        statement = body[0]
+        decorators = getattr(statement, "decorator_list", None)
+        number = decorators[0].lineno if decorators else statement.lineno
+        while number > 1 and self.line(number - 1).lstrip().startswith("#"):
+            number -= 1
+        return int(number)
