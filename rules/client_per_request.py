@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
+from asynclint.findings import Fix
+from asynclint.fixes import shared_client
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
 
 
 class ClientPerRequest(Rule):
@@ -15,6 +23,7 @@ class ClientPerRequest(Rule):
     level = "error"
     since = "0.1"
     yields_to = ("client-per-item",)
+    repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
@@ -33,3 +42,7 @@ class ClientPerRequest(Rule):
             refusal=f"the arguments depend on {building.depends}",
             level="note",
         )
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """Build the client once in the application's lifespan, and share it."""
+        yield shared_client.share(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterable, Mapping
 
 from asynclint.facts.model import Binding
 from asynclint.facts.program import Function
@@ -68,6 +69,10 @@ def _absolute(source: Source, level: int, base: str) -> str:
     return ".".join([*parts, base] if base else parts)
 
 
+UNPLACED = -1
+"""The offset of an import whose place is chosen when all imports of a fix are known."""
+
+
 def bring(
     source: Source,
     module: str,
@@ -122,7 +127,7 @@ def _insertion(source: Source, module: str, name: str | None, alias: str | None)
         text = f"import {module} as {alias}\n"
     else:
         text = f"import {module}\n"
-    return source.insert(*_place(source, imports, module, name is not None, text))
+    return Edit(source.path, UNPLACED, UNPLACED, text)
 
 
 def _extended(source: Source, node: ast.ImportFrom, text: str) -> Edit | None:
@@ -156,57 +161,97 @@ def _order(name: str) -> tuple[int, str]:
     return (kind, name)
 
 
-def _section(module: str) -> int:
+def _section(source: Source, module: str) -> int:
+    """As isort parts them: future, standard library, third party, first party, relative."""
+    if module.startswith("."):
+        return 4
     top = module.partition(".")[0]
     if top == "__future__":
         return 0
-    return 1 if top in sys.stdlib_module_names else 2
+    if top in sys.stdlib_module_names:
+        return 1
+    return 3 if source.is_ours(module) else 2
 
 
-def _place(
-    source: Source,
-    imports: list[ast.Import | ast.ImportFrom],
-    module: str,
-    is_from: bool,
-    text: str,
-) -> tuple[int, str]:
-    """Where an import goes, and its text with the blank lines that part it from other sections."""
-    section = _section(module)
-    key = (is_from, module)
-    if section == 2:
-        top = module.partition(".")[0]
-        own = source.module.name.partition(".")[0]
-        if top == own:
-            section = 3
-    same: ast.stmt | None = None
-    before: ast.stmt | None = None
+def _named(node: ast.Import | ast.ImportFrom) -> tuple[str, bool]:
+    if isinstance(node, ast.Import):
+        return node.names[0].name, False
+    return "." * node.level + (node.module or ""), True
+
+
+def placed(sources: Mapping[str, Source], edits: Iterable[Edit]) -> list[Edit]:
+    """The edits with a place for each new import, in order and parted by sections."""
+    found = [e for e in edits if e.start != UNPLACED]
+    for path in sorted({e.path for e in edits if e.start == UNPLACED}):
+        texts = {e.text for e in edits if e.start == UNPLACED and e.path == path}
+        found += _placed(sources[path], texts)
+    return found
+
+
+def _placed(source: Source, texts: set[str]) -> list[Edit]:
+    wanted = sorted(
+        ((_section(source, (words := text.split())[1]), words[0] == "from", words[1]), text)
+        for text in texts
+    )
+    imports = [
+        node for node in source.whole.root.body if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     leading = _leading(source, imports)
-    for node in leading:
-        if isinstance(node, ast.Import):
-            name, node_from = node.names[0].name, False
+    if not leading:
+        return [_first_imports(source, [(key[0], text) for key, text in wanted])]
+    slots: dict[int, list[tuple[int, str]]] = {}
+    ordered = [((_section(source, name := _named(n)[0]), _named(n)[1], name), n) for n in leading]
+    for key, text in wanted:
+        same = [n for other, n in ordered if other[0] == key[0]]
+        after = [n for other, n in ordered if other[0] == key[0] and other < key]
+        earlier = [n for other, n in ordered if other[0] < key[0]]
+        if after:
+            offset = source.line_start((after[-1].end_lineno or after[-1].lineno) + 1)
+        elif same:
+            offset = source.line_start(same[0].lineno)
+        elif earlier:
+            offset = source.line_start((earlier[-1].end_lineno or earlier[-1].lineno) + 1)
         else:
-            name, node_from = node.module or "", True
-        level = 4 if isinstance(node, ast.ImportFrom) and node.level else _section(name)
-        if level == 2 and name.partition(".")[0] == source.module.name.partition(".")[0]:
-            level = 3
-        if level == section:
-            if (node_from, name) < key:
-                same = node
-            elif same is None:
-                return source.line_start(node.lineno), text
-        elif level < section:
-            before = node
-    if same is not None:
-        return source.line_start((same.end_lineno or same.lineno) + 1), text
-    if before is not None:
-        return source.line_start((before.end_lineno or before.lineno) + 1), "\n" + text
-    if leading:
-        return source.line_start(leading[0].lineno), text + "\n"
+            offset = source.line_start(leading[0].lineno)
+        slots.setdefault(offset, []).append((key[0], text))
+    edits = []
+    for offset, chosen in slots.items():
+        before = next((k[0] for k, n in reversed(ordered) if source.start(n) < offset), None)
+        following = next((k[0] for k, n in ordered if source.start(n) >= offset), None)
+        if before is not None and before != chosen[0][0]:
+            # Right behind another section, whose blank line comes after what is put in.
+            blank = source.text[:offset].endswith(("\n\n", "\n\r\n"))
+            text = ("" if blank else "\n") + _sections(chosen)
+            following = None
+        else:
+            text = _sections(chosen)
+        if (
+            following is not None
+            and following != chosen[-1][0]
+            and source.text[offset:].lstrip(" \t")[:1] not in "\r\n"
+        ):
+            text += "\n"
+        edits.append(source.insert(offset, text))
+    return edits
+
+
+def _sections(chosen: list[tuple[int, str]]) -> str:
+    """Import lines with a blank line between sections."""
+    text = ""
+    for index, (section, line) in enumerate(chosen):
+        if index and chosen[index - 1][0] != section:
+            text += "\n"
+        text += line
+    return text
+
+
+def _first_imports(source: Source, chosen: list[tuple[int, str]]) -> Edit:
+    """The first imports of a module: after its docstring, else before its code."""
     body = source.whole.root.body
+    text = _sections(chosen)
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        return source.line_start((body[0].end_lineno or 1) + 1), "\n" + text
-    first = _first_code(source)
-    return source.line_start(first), text + ("\n\n" if body else "")
+        return source.insert(source.line_start((body[0].end_lineno or 1) + 1), "\n" + text)
+    return source.insert(source.line_start(_first_code(source)), text + ("\n\n" if body else ""))
 
 
 def _leading(

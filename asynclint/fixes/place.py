@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asynclint.config import Config
 from asynclint.facts.model import CallSite
@@ -18,6 +19,8 @@ from asynclint.fixes.source import Source, Tree
 if TYPE_CHECKING:
     from asynclint.facts.infer import ProjectFacts
 
+Made = TypeVar("Made")
+
 DEEPER = (ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp, ast.Await, ast.Compare)
 
 
@@ -28,12 +31,20 @@ class Workshop:
     facts: ProjectFacts
     config: Config
     sources: dict[str, Source] = field(default_factory=dict)
+    _made: dict[object, Any] = field(default_factory=dict)
+
+    def once(self, kind: Callable[[Workshop], Made]) -> Made:
+        """What `kind(workshop)` gives, made at the first call."""
+        if kind not in self._made:
+            self._made[kind] = kind(self)
+        made: Made = self._made[kind]
+        return made
 
     def source(self, module: Module) -> Source:
         """The text of a module. Raises Refused for one that says it is generated."""
         name = module.file.name
         if name not in self.sources:
-            self.sources[name] = Source(module)
+            self.sources[name] = Source(module, self.facts.program)
         if _generated(module):
             raise Refused(f"`{name}` says that it is generated")
         return self.sources[name]
@@ -143,4 +154,5 @@ class Place:
 
     def fix(self, title: str, *edits: Edit, safe: bool = False) -> Fix:
         """A fix of these edits, which are made all together or not at all."""
-        return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(dict.fromkeys(edits)))
+        made = imports.placed(self.workshop.sources, dict.fromkeys(edits))
+        return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(made))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TypeVar
 
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Module, Program
 from asynclint.findings import Edit, Refused, Span
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -72,8 +72,9 @@ class Tree:
 class Source:
     """The text of one module with the nodes and offsets in it."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, program: Program) -> None:
         self.module = module
+        self._program = program
         self.path = module.file.name
         self.text = module.file.text or ""
         self._trees: dict[int, Tree] = {}
@@ -81,7 +82,7 @@ class Source:
     # -- places ---------------------------------------------------------------------------------------
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def starts(self) -> list[int]:
         """Offset of each line's first character."""
         starts = [0]
         text = self.text
@@ -102,7 +103,7 @@ class Source:
         text = self.line(line)
         if not text.isascii():
             column = len(text.encode()[:column].decode(errors="ignore"))
-        return self._starts[line - 1] + column
+        return self.starts[line - 1] + column
 
     def start(self, node: ast.AST) -> int:
         """Offset of a node's first character; of a decorated function that of its first decorator's `@`."""
@@ -127,7 +128,11 @@ class Source:
 
     def line_start(self, number: int) -> int:
         """Offset of a line's first character; the end of the text for the line after the last."""
-        return self._starts[min(number - 1, len(self._starts) - 1)]
+        return self.starts[min(number - 1, len(self.starts) - 1)]
+
+    def is_ours(self, name: str) -> bool:
+        """Whether a dotted module name belongs to the project."""
+        return self._program.is_ours(name, self.module.file)
 
     # -- nodes ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,529 @@
+"""The application object that serves an entry point, and its lifespan, into which shared objects are put."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import Cls, Func, Lib
+from asynclint.findings import Edit, Refused
+from asynclint.fixes import imports
+from asynclint.fixes.place import Workshop
+from asynclint.fixes.source import Tree
+
+APPLICATIONS = frozenset(
+    {"fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette"}
+)
+
+FRAMEWORKS = ("fastapi", "starlette")
+
+ROLES = frozenset(
+    {"route", "dependency", "middleware", "websocket", "background task", "exception handler"}
+)
+"""What these frameworks call while they serve."""
+
+Global = tuple[Module, str]
+"""A name in a module's scope."""
+
+
+@dataclass(frozen=True, eq=False)
+class Application:
+    """A place that builds the application."""
+
+    function: Function
+    """The function whose body builds it: the module's, or a factory."""
+    site: CallSite
+    name: str | None
+    """The variable that holds it."""
+
+    @property
+    def module(self) -> Module:
+        return self.function.module
+
+    def __str__(self) -> str:
+        return f"{self.module.name}.{self.name or self.function.name}"
+
+
+def _site_callee(site: CallSite) -> str:
+    return str(site.callee[-1]) if site.callee and isinstance(site.callee[-1], str) else ""
+
+
+def applications(workshop: Workshop) -> list[Application]:
+    """All places of the project that build a FastAPI or Starlette application, tests left out."""
+    evaluator = workshop.facts.graph.evaluator
+    found = []
+    for module in workshop.facts.program.loaded():
+        text = module.file.text or ""
+        if module.file.is_test or not any(name in text for name in FRAMEWORKS):
+            if module.file.is_test or "(" not in text or "App" not in text:
+                continue
+        for function in module.functions:
+            for site in function.sites:
+                if site.kind == "call" and _builds_application(evaluator, module, site):
+                    name = str(site.role[1]) if site.role[0] == "assign" else None
+                    found.append(Application(function, site, name))
+    return found
+
+
+def _builds_application(evaluator: Evaluator, module: Module, site: CallSite) -> bool:
+    if not _site_callee(site)[:1].isupper():
+        return False
+    callee = evaluator.callee(module, site)
+    if isinstance(callee, Lib):
+        return callee.path in APPLICATIONS
+    if isinstance(callee, Cls):
+        return any(isinstance(k, str) and k in APPLICATIONS for k in evaluator.mro(callee.klass))
+    return False
+
+
+def meant(workshop: Workshop, function: Function, recipe: Recipe) -> tuple[Function, str] | None:
+    """The scope and the name of the variable that a recipe reads, followed through imports."""
+    program = workshop.facts.program
+    for _ in range(10):
+        if not recipe:
+            return None
+        if recipe[0] == "attr" and recipe[1] and recipe[1][0] == "name":
+            outer = meant_module(workshop, function, recipe[1][1])
+            if outer is None:
+                return None
+            function, recipe = outer.body, ("name", recipe[2])
+            continue
+        if recipe[0] != "name":
+            return None
+        scope: Function | None = function
+        while scope is not None and recipe[1] not in scope.facts.bindings:
+            if recipe[1] in scope.parameters:
+                return None
+            scope = scope.parent
+        if scope is None:
+            return None
+        binding = scope.facts.bindings[recipe[1]][0]
+        if binding.kind != "import" or not binding.recipe or binding.recipe[0] != "from":
+            return (scope, recipe[1])
+        _, level, base, name = binding.recipe
+        path = program.absolute(scope.module, level, base or "")
+        module = program.find(path, scope.module.file) if path else None
+        if module is None:
+            return (scope, recipe[1])
+        function, recipe = module.body, ("name", name)
+    return None
+
+
+def meant_module(workshop: Workshop, function: Function, name: str) -> Module | None:
+    """The project's module that a name stands for in a function."""
+    program = workshop.facts.program
+    scope: Function | None = function
+    while scope is not None and name not in scope.facts.bindings:
+        scope = scope.parent
+    if scope is None:
+        return None
+    recipe = scope.facts.bindings[name][0].recipe
+    if not recipe:
+        return None
+    if recipe[0] == "import":
+        return program.find(recipe[1], scope.module.file)
+    if recipe[0] == "from":
+        path = program.absolute(scope.module, recipe[1], recipe[2] or "")
+        return program.find(f"{path}.{recipe[3]}", scope.module.file) if path else None
+    return None
+
+
+class Serving:
+    """Which application serves which entry point."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+        self.all = applications(workshop)
+        self.parents: dict[tuple[Function, str], set[tuple[Function, str]]] = defaultdict(set)
+        self.mounted: set[tuple[Function, str]] = set()
+        program = workshop.facts.program
+        for module in program.loaded():
+            text = module.file.text or ""
+            if module.file.is_test or ("include_router" not in text and "mount" not in text):
+                continue
+            for function in module.functions:
+                for site in function.sites:
+                    self._link(function, site)
+
+    def _link(self, function: Function, site: CallSite) -> None:
+        name = _site_callee(site)
+        if (
+            site.kind != "call"
+            or name not in ("include_router", "mount")
+            or site.callee[0] != "attr"
+        ):
+            return
+        keyword, index = ("router", 0) if name == "include_router" else ("app", 1)
+        positional = [r for r, k in site.args if k is None]
+        named = [r for r, k in site.args if k == keyword]
+        child = named[0] if named else positional[index] if len(positional) > index else None
+        below = meant(self.workshop, function, child)
+        above = meant(self.workshop, function, site.callee[1])
+        if below is None or above is None:
+            return
+        if name == "mount":
+            self.mounted.add(below)
+        else:
+            self.parents[below].add(above)
+
+    def roots(self) -> list[Application]:
+        """The applications that a server runs: those not mounted in another one."""
+        return [a for a in self.all if not (a.name and (a.function, a.name) in self.mounted)]
+
+    def of(self, function: Function) -> Application:
+        """The application that serves an entry point. Raises Refused where that is not certain."""
+        if not self.all:
+            raise Refused("no FastAPI or Starlette application of this project serves it")
+        for point in self.workshop.facts.graph.entries.get(function, ()):
+            if point.entry.role not in ROLES or point.entry.often == "once":
+                raise Refused(
+                    f"`{function.name}` is called by something else than the application's server"
+                )
+            head = point.where.file.text or ""
+            if not any(name in head for name in FRAMEWORKS) and not any(
+                name in (function.module.file.text or "") for name in FRAMEWORKS
+            ):
+                raise Refused("no FastAPI or Starlette application of this project serves it")
+        owners = set(self._owners(function))
+        served = {a for a in self.all if a.name and (a.function, a.name) in self._above(owners)}
+        if len(served) == 1:
+            [one] = served
+        elif not served and len(self.all) == 1:
+            [one] = self.all
+        else:
+            names = " and ".join(f"`{a}`" for a in sorted(served or self.all, key=str)[:3])
+            raise Refused(f"which application serves it is not certain: {names}")
+        if one.name and (one.function, one.name) in self.mounted:
+            raise Refused(f"`{one}` is mounted in another application, which alone has a lifespan")
+        return one
+
+    def _owners(self, function: Function) -> Iterator[tuple[Function, str]]:
+        """The routers and applications with which a function, or a user of the dependency, is registered."""
+        outer = function.parent or function.module.body
+        for recipe in function.facts.decorators:
+            inner = recipe
+            if inner and inner[0] == "call":
+                inner = function.module.site(inner[1]).callee
+            if inner and inner[0] == "attr":
+                owner = meant(self.workshop, outer, inner[1])
+                if owner is not None:
+                    yield owner
+        for point in self.workshop.facts.graph.entries.get(function, ()):
+            if point.user is not None and point.user is not function:
+                yield from self._owners(point.user)
+
+    def _above(self, owners: set[tuple[Function, str]]) -> set[tuple[Function, str]]:
+        found = set(owners)
+        queue = list(owners)
+        while queue:
+            for parent in self.parents.get(queue.pop(), ()):
+                if parent not in found:
+                    found.add(parent)
+                    queue.append(parent)
+        return found
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How an object is built at startup and closed at shutdown."""
+
+    constructor: str
+    """As written in the lifespan's module; with `await` where it has to be awaited."""
+    enter: str | None
+    """"async with" or "with" where it is a context manager that closes itself."""
+    close: str | None
+    """Its closing method, where it is none."""
+    close_async: bool = False
+
+
+class Lifespan:
+    """The lifespan of an application: the one that is there, or a new one."""
+
+    def __init__(self, workshop: Workshop, application: Application) -> None:
+        self.workshop = workshop
+        self.application = application
+        self.source = workshop.source(application.module)
+        self.module = application.module
+        """The module that has, or gets, the lifespan function."""
+        found = self.source.tree(application.site.line).at(_extent(application.site), ast.Call)
+        if found is None:
+            raise Refused(f"where `{application}` is built could not be read")
+        self.call = found
+        self.existing: tuple[Function, Tree, ast.AsyncFunctionDef] | None = None
+        keywords = {k.arg: k.value for k in self.call.keywords}
+        if None in keywords:
+            raise Refused(f"`{application}` is built with `**` arguments")
+        if "lifespan" in keywords and not _is_none(keywords["lifespan"]):
+            self.existing = self._read()
+            self.module = self.existing[0].module
+            self.source = workshop.source(self.module)
+        elif "lifespan" in keywords:
+            raise Refused(f"`{application}` is built with `lifespan=None`")
+        elif "on_startup" in keywords or "on_shutdown" in keywords:
+            raise Refused("the application has startup handlers, which a lifespan would switch off")
+
+    def _read(self) -> tuple[Function, Tree, ast.AsyncFunctionDef]:
+        evaluator = self.workshop.facts.graph.evaluator
+        application = self.application
+        recipe = next(r for r, k in application.site.args if k == "lifespan")
+        value = evaluator.at_site(recipe, application.site, application.module)
+        function = _function(value)
+        if function is None or "contextlib.asynccontextmanager" not in evaluator.decorator_paths(
+            function
+        ):
+            raise Refused(
+                "its lifespan is not a function with `@asynccontextmanager` in this project"
+            )
+        found = self.workshop.source(function.module).definition(function)
+        if found is None or not isinstance(found[1], ast.AsyncFunctionDef):
+            raise Refused("its lifespan could not be read")
+        if not found[1].args.args:
+            raise Refused("its lifespan takes no application")
+        return function, found[0], found[1]
+
+    @property
+    def parameter(self) -> str:
+        """What the lifespan calls the application."""
+        return self.existing[2].args.args[0].arg if self.existing else "app"
+
+    # -- what is there ------------------------------------------------------------------------------------
+
+    def handlers(self) -> list[tuple[Function, str]]:
+        """Startup and shutdown handlers registered with `on_event`; raises Refused for other registrations."""
+        found = []
+        name = self.application.name
+        for function in self.application.module.functions:
+            for recipe in function.facts.decorators:
+                if not recipe or recipe[0] != "call":
+                    continue
+                site = self.application.module.site(recipe[1])
+                if _site_callee(site) != "on_event" or not site.args:
+                    continue
+                owner, event = site.callee[1], site.args[0][0]
+                if owner != ("name", name) or len(function.facts.decorators) != 1:
+                    raise Refused("startup handlers are registered in a way that could not be read")
+                if not event or event[0] != "const":
+                    raise Refused("startup handlers are registered in a way that could not be read")
+                found.append((function, str(event[1])))
+        return found
+
+    def shared(self, constructor: str) -> str | None:
+        """The attribute of `app.state` in which the lifespan already keeps an object built in the same way."""
+        if self.existing is None:
+            return None
+        wanted = _normal(constructor)
+        _, _, node = self.existing
+        parameter = self.parameter
+        for one in ast.walk(node):
+            pairs: list[tuple[ast.expr, ast.expr]] = []
+            if isinstance(one, ast.Assign) and len(one.targets) == 1:
+                pairs.append((one.targets[0], one.value))
+            elif isinstance(one, ast.withitem) and one.optional_vars is not None:
+                pairs.append((one.optional_vars, one.context_expr))
+            for target, value in pairs:
+                name = _state_attribute(target, parameter)
+                if name and _normal(ast.unparse(value)) == wanted:
+                    return name
+        return None
+
+    def free(self, name: str) -> str:
+        """A name of `app.state` that nothing in the project uses, like the one wanted."""
+        number = 1
+        while True:
+            candidate = name if number == 1 else f"{name}_{number}"
+            pattern = re.compile(rf"\bstate\.{candidate}\b|[\"']{candidate}[\"']")
+            if not any(
+                "state" in (f.text or "") and pattern.search(f.text or "")
+                for f in self.workshop.facts.program.project.files
+            ):
+                return candidate
+            number += 1
+
+    # -- edits --------------------------------------------------------------------------------------------
+
+    def open(self, target: str, opening: Opening) -> list[Edit]:
+        """The edits after which the lifespan builds an object into `target` and closes it."""
+        if self.existing is not None:
+            return self._extend(target, opening)
+        return self._create(target, opening)
+
+    def _extend(self, target: str, opening: Opening) -> list[Edit]:
+        assert self.existing is not None
+        _, tree, node = self.existing
+        source = self.source
+        yields = [n for n in ast.walk(node) if isinstance(n, (ast.Yield, ast.YieldFrom))]
+        if len(yields) != 1:
+            raise Refused("its lifespan has more than one `yield`")
+        statement = tree.parent(yields[0])
+        if not isinstance(statement, ast.Expr) or not source.alone(statement):
+            raise Refused("the `yield` of its lifespan does not stand on a line of its own")
+        if tree.function(statement) is not node:
+            raise Refused("its lifespan could not be read")
+        indent = source.indent(statement)
+        unit = self._unit(node)
+        head, tail, pushes = _around(target, opening, indent, unit)
+        edits = [source.insert(source.line_start(statement.lineno), head)]
+        if pushes:
+            inner = {
+                number
+                for n in ast.walk(statement)
+                if isinstance(n, (ast.Constant, ast.JoinedStr))
+                for number in range(n.lineno + 1, (n.end_lineno or n.lineno) + 1)
+            }
+            # The first line is pushed in together with what is put before it.
+            edits = [source.insert(source.line_start(statement.lineno), head + unit)]
+            for number in range(
+                statement.lineno + 1, (statement.end_lineno or statement.lineno) + 1
+            ):
+                if number not in inner and source.line(number).strip():
+                    edits.append(source.insert(source.line_start(number), unit))
+        if tail:
+            edits.append(source.insert(source.end(statement), "\n" + tail.rstrip("\n")))
+        return edits
+
+    def _unit(self, node: ast.AsyncFunctionDef) -> str:
+        own, inner = self.source.indent(node), self.source.indent(node.body[-1])
+        return inner[len(own) :] or "    "
+
+    def _create(self, target: str, opening: Opening) -> list[Edit]:
+        application, source = self.application, self.source
+        text = source.text
+        if "lifespan_context" in text or "add_event_handler" in text:
+            raise Refused("the application's lifespan is set in a way that could not be read")
+        handlers = self.handlers()
+        if self._registered_elsewhere():
+            raise Refused("startup handlers are registered in another module")
+        callee = source.segment(self.call.func)
+        if not re.fullmatch(r"[\w.]+", callee):
+            raise Refused(f"where `{application}` is built could not be read")
+        name = next(
+            (
+                n
+                for n in ("lifespan", "app_lifespan", "shared_clients")
+                if not imports.is_bound(source, n, application.function)
+            ),
+            None,
+        )
+        if name is None:
+            raise Refused("`lifespan` means something else there")
+        manager, one = imports.bring(source, "contextlib", "asynccontextmanager")
+        iterator, two = imports.bring(source, "collections.abc", "AsyncIterator")
+        head, tail, pushes = _around(target, opening, "    ", "    ")
+        lines = [f"@{manager}", f"async def {name}(app: {callee}) -> {iterator}[None]:"]
+        for function, event in handlers:
+            if event == "startup":
+                lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
+        body = head.rstrip("\n").split("\n")
+        lines += [*body, f"{'        ' if pushes else '    '}yield"]
+        if tail:
+            lines += tail.rstrip("\n").split("\n")
+        for function, event in handlers:
+            if event == "shutdown":
+                lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
+        edits = [*one, *two, self._argument(name)]
+        edits.append(self._before("\n".join(lines) + "\n"))
+        for function, _ in handlers:
+            edits.append(self._undecorate(function))
+        return edits
+
+    def _registered_elsewhere(self) -> bool:
+        for file in self.workshop.facts.program.project.files:
+            text = file.text or ""
+            if file.is_test or file.name == self.source.path:
+                continue
+            if re.search(r"\.(?:on_event|add_event_handler)\(", text):
+                return True
+        return False
+
+    def _argument(self, name: str) -> Edit:
+        source, call = self.source, self.call
+        arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+        if not arguments:
+            end = source.end(call)
+            inner = source.text[source.end(call.func) : end]
+            if inner.strip("() \t\r\n"):
+                raise Refused("where the application is built could not be read")
+            return source.edit(source.end(call.func), end, f"(lifespan={name})")
+        last = max(arguments, key=lambda a: source.end(a))
+        line = source.line(last.lineno)
+        own_line = line.lstrip().startswith(source.segment(last).split("\n")[0])
+        separator = f",\n{source.indent(last)}" if own_line and last.lineno != call.lineno else ", "
+        return source.insert(source.end(last), f"{separator}lifespan={name}")
+
+    def _before(self, text: str) -> Edit:
+        """Text before the top-level statement that builds the application, parted by two blank lines."""
+        source = self.source
+        line = self.application.site.line
+        statement = next(
+            s for s in source.whole.root.body if _first(s) <= line <= (s.end_lineno or s.lineno)
+        )
+        number = _first(statement)
+        while number > 1 and source.line(number - 1).startswith("#"):
+            number -= 1
+        blank = 0
+        while number - blank > 1 and not source.line(number - blank - 1).strip():
+            blank += 1
+        before = "\n" * (2 - min(blank, 2)) if number - blank > 1 else ""
+        return source.insert(source.line_start(number), f"{before}{text}\n\n")
+
+    def _undecorate(self, function: Function) -> Edit:
+        source = self.source
+        found = source.definition(function)
+        if found is None:
+            raise Refused("a startup handler could not be read")
+        node = found[1]
+        start = source.start(node)
+        end = source.line_start(node.lineno)
+        if source.text[source.end(node.decorator_list[-1]) : end].strip():
+            raise Refused("something else stands on the line of a startup handler's decorator")
+        return source.edit(start, end + len(source.indent(node)), "")
+
+
+def _first(statement: ast.stmt) -> int:
+    decorators = getattr(statement, "decorator_list", None)
+    return int(min([statement.lineno, *(d.lineno for d in decorators or ())]))
+
+
+def _around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, str, bool]:
+    """What stands before the `yield`, what after it, and whether the `yield` goes one level in."""
+    if opening.enter:
+        return f"{indent}{opening.enter} {opening.constructor} as {target}:\n", "", True
+    head = f"{indent}{target} = {opening.constructor}\n"
+    if opening.close is None:
+        return head, "", False
+    wait = "await " if opening.close_async else ""
+    tail = f"{indent}finally:\n{indent}{unit}{wait}{target}.{opening.close}()\n"
+    return f"{head}{indent}try:\n", tail, True
+
+
+def _extent(site: CallSite) -> tuple[int, int, int, int]:
+    return (site.line, site.col, site.end_line, site.end_col)
+
+
+def _function(value: object) -> Function | None:
+    from asynclint.facts.types import Part
+
+    if isinstance(value, Part):
+        value = value.of
+    return value.function if isinstance(value, Func) else None
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _normal(text: str) -> str:
+    return ast.unparse(ast.parse(text.removeprefix("await "), mode="eval"))
+
+
+def _state_attribute(node: ast.expr, parameter: str) -> str | None:
+    match node:
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name), attr="state"), attr=attr):
+            return attr if name == parameter else None
+    return None

@@ -1,0 +1,983 @@
+"""The lifespan plan: a client that is built for every request is built once at startup, handed over, and closed at shutdown."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
+from asynclint.facts.view import Building
+from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import imports
+from asynclint.fixes.application import Application, Lifespan, Opening, Serving, meant
+from asynclint.fixes.place import Place
+from asynclint.fixes.source import Source, Tree
+from asynclint.fixes.usage import Usage, unwrapped
+
+REQUESTS = frozenset(
+    {
+        "fastapi.Request",
+        "starlette.requests.Request",
+        "starlette.requests.HTTPConnection",
+        "fastapi.requests.HTTPConnection",
+        "fastapi.requests.Request",
+    }
+)
+SOCKETS = frozenset(
+    {"fastapi.WebSocket", "starlette.websockets.WebSocket", "fastapi.websockets.WebSocket"}
+)
+
+ONE_USER = frozenset({"connection"})
+"""What serves one task at a time: sharing it between requests would mix their traffic."""
+
+
+@dataclass
+class Plan:
+    """Edits over several files, and what makes them unsafe."""
+
+    edits: list[Edit] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    gone: dict[str, list[ast.AST]] = field(default_factory=dict)
+    """By file: nodes that the edits take away."""
+
+    def add(self, *edits: Edit) -> None:
+        """More edits; the same one twice counts once."""
+        for edit in edits:
+            if edit not in self.edits:
+                self.edits.append(edit)
+
+    def checked(self) -> tuple[Edit, ...]:
+        """All edits. Raises Refused where two of them overlap."""
+        last: Edit | None = None
+        for edit in sorted(e for e in self.edits if e.start >= 0):
+            if last is not None and last.path == edit.path and edit.start < last.end:
+                raise Refused("the rewrite would change the same text twice")
+            last = edit
+        return tuple(self.edits)
+
+
+def share(place: Place) -> Fix:
+    """The fix of one constructor. Raises Refused with the reason where it cannot be shared."""
+    building = place.facts.building
+    assert building is not None
+    return _Sharing(place, building).fix()
+
+
+class _Sharing:
+    def __init__(self, place: Place, building: Building) -> None:
+        self.place = place
+        self.building = building
+        self.workshop = place.workshop
+        self.function = place.function
+        self.module = place.function.module
+        self.source = place.source
+        self.tree = place.tree
+        self.plan = Plan()
+        self.evaluator = self.workshop.facts.graph.evaluator
+        self.graph = self.workshop.facts.graph
+        self.runs = self.workshop.facts.runs
+        self.inlined: list[ast.stmt] = []
+
+    def fix(self) -> Fix:
+        client = self.building.client
+        if self.building.depends is not None:
+            raise Refused(f"the arguments depend on {self.building.depends}")
+        if client.what in ONE_USER:
+            raise Refused("a connection serves one task at a time; what can be shared is a pool")
+        call = self.place.call
+        whole = self._awaited(call)
+        application = self._application()
+        lifespan = Lifespan(self.workshop, application)
+        constructor = self._constructor(call, whole, lifespan)
+        if constructor.startswith("await ") and self._opening("").enter == "async with":
+            # `create_pool(…)` may be awaited or entered; the lifespan enters it.
+            constructor = constructor.removeprefix("await ")
+        opening = self._opening(constructor)
+        shared, how = self._handle(lifespan, application, opening)
+        self._rewrite(call, whole, shared)
+        self._tidy()
+        if client.state is not None:
+            self.plan.doubts.append(f"a shared one keeps {client.state} between requests")
+        title = f"build `{self.building.name}` once in the lifespan and {how}"
+        return self.place.fix(title, *self.plan.checked(), safe=not self.plan.doubts)
+
+    # -- who serves it ----------------------------------------------------------------------------------
+
+    def _entries(self) -> tuple[list[Function], bool]:
+        """The entry points from which the constructor is reached, and whether it stands in one of them itself."""
+        current: Function | None = self.function
+        while current is not None and current.facts.kind != "module":
+            if self._is_entry(current):
+                return [current], True
+            current = current.parent
+        found: list[Function] = []
+        seen = {self.function}
+        queue = deque([self.function])
+        while queue:
+            function = queue.popleft()
+            if self._is_entry(function):
+                found.append(function)
+            edges = [
+                e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
+            ]
+            if not edges and not self.graph.entries.get(function):
+                raise Refused(f"`{function.name}` may also be called outside of requests")
+            for edge in edges:
+                caller = edge.caller
+                if caller.facts.kind in ("module", "class") or caller in self.runs.startup:
+                    raise Refused(f"`{function.name}` is also called outside of requests")
+                if caller not in seen:
+                    seen.add(caller)
+                    queue.append(caller)
+        return found, False
+
+    def _is_entry(self, function: Function) -> bool:
+        return any(p.entry.often == "request" for p in self.graph.entries.get(function, ()))
+
+    def _application(self) -> Application:
+        serving = self.workshop.once(Serving)
+        entries, _ = self._entries()
+        if not entries:
+            raise Refused("the entry point that reaches it could not be found")
+        found: list[Application] = []
+        for entry in entries:
+            one = serving.of(entry)
+            if one not in found:
+                found.append(one)
+        if len(found) > 1:
+            raise Refused("two applications serve it: " + " and ".join(f"`{a}`" for a in found[:2]))
+        return found[0]
+
+    # -- what is built --------------------------------------------------------------------------------------
+
+    def _awaited(self, call: ast.Call) -> ast.expr:
+        parent = self.tree.parent(call)
+        return parent if isinstance(parent, ast.Await) else call
+
+    def _opening(self, constructor: str) -> Opening:
+        client = self.building.client
+        callee = self.evaluator.callee(self.module, self.place.site)
+        path = callee.path if isinstance(callee, Lib) else ""
+        known = self.evaluator.known
+        cls = known.cls(path) if path else None
+        function = known.function(path) if path else None
+        enter = cls.enter if cls is not None else None
+        if cls is None and function is not None:
+            enter = function.enters
+        if isinstance(callee, Cls):
+            enter = None
+            for base in self.evaluator.mro(callee.klass):
+                one = known.cls(base) if isinstance(base, str) else None
+                if one is not None and one.enter:
+                    enter = one.enter
+                    break
+        word = {"async": "async with", "both": "async with", "sync": "with"}.get(enter or "")
+        return Opening(constructor, word, client.close, client.close_async)
+
+    def _constructor(self, call: ast.Call, whole: ast.expr, lifespan: Lifespan) -> str:
+        """The constructor as the lifespan's module writes it."""
+        names: dict[str, str] = {}
+        self._static(call, lifespan.source, names, 0)
+        text = self._text(whole, names)
+        if "\n" in text:
+            text = ast.unparse(ast.parse(text.strip(), mode="eval"))
+        return text
+
+    def _text(self, node: ast.expr, names: dict[str, str]) -> str:
+        """The source of an expression with its names as the other module knows them."""
+        start = self.source.offset(node.lineno, node.col_offset)
+        text = self.source.segment(node)
+        if "#" in text and re.search(r"#.*\n", text):
+            raise Refused("a comment stands between the arguments")
+        changes = []
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and names.get(one.id, one.id) != one.id:
+                first = self.source.offset(one.lineno, one.col_offset) - start
+                changes.append((first, first + len(one.id), names[one.id]))
+        for first, last, new in sorted(changes, reverse=True):
+            text = text[:first] + new + text[last:]
+        return text.replace("\r\n", "\n")
+
+    def _static(self, node: ast.expr, target: Source, names: dict[str, str], depth: int) -> None:
+        """Check that an expression gives the same for every request, and bring its names to the other module."""
+        if depth > 3:
+            raise Refused("its arguments are too far away")
+        for one in ast.walk(node):
+            if isinstance(
+                one,
+                (
+                    ast.Await,
+                    ast.Yield,
+                    ast.YieldFrom,
+                    ast.NamedExpr,
+                    ast.Lambda,
+                    ast.ListComp,
+                    ast.SetComp,
+                    ast.DictComp,
+                    ast.GeneratorExp,
+                ),
+            ):
+                raise Refused(f"its arguments are computed: `{ast.unparse(one)}`")
+            if isinstance(one, ast.Call) and one is not node:
+                self._static_call(one)
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and one.id not in names:
+                names[one.id] = self._bring(one.id, node, target, names, depth)
+
+    def _static_call(self, call: ast.Call) -> None:
+        site = self._site(call)
+        callee = self.evaluator.callee(self.module, site) if site is not None else None
+        if isinstance(callee, (Lib, Cls, LibMethod)):
+            return
+        if isinstance(callee, Func) and callee.bound is None:
+            if self.runs.cached(callee.function):
+                return
+            if not callee.function.is_async and not call.args and not call.keywords:
+                self.plan.doubts.append(
+                    f"`{callee.function.name}` is called once instead of for every request"
+                )
+                return
+        if isinstance(callee, Func) and isinstance(callee.bound, Inst):
+            self.plan.doubts.append(
+                f"`{callee.function.name}` is called once instead of for every request"
+            )
+            return
+        if (
+            site is not None
+            and callee is None
+            and site.callee
+            and site.callee[-1] in ("get", "getenv")
+        ):
+            return
+        raise Refused(f"what `{ast.unparse(call)}` gives is not known")
+
+    def _site(self, call: ast.Call) -> CallSite | None:
+        where = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
+        for site in self.module.facts.calls:
+            if site.kind == "call" and (site.line, site.col, site.end_line, site.end_col) == where:
+                return site
+        return None
+
+    def _bring(
+        self, name: str, node: ast.expr, target: Source, names: dict[str, str], depth: int
+    ) -> str:
+        """A name of the constructor as the lifespan's module writes it."""
+        scope: Function | None = self.function
+        while scope is not None and scope.facts.kind != "module":
+            if name in scope.parameters:
+                raise Refused(f"its arguments depend on the parameter `{name}`")
+            bindings = scope.facts.bindings.get(name)
+            if bindings and scope.facts.kind != "class":
+                if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+                    return self._import(bindings[0].recipe, name, target)
+                return self._inline(name, scope, target, names, depth)
+            scope = scope.parent
+        body = self.module.body.facts
+        bindings = body.bindings.get(name)
+        if not bindings:
+            if (
+                name in __builtins__
+                if isinstance(__builtins__, dict)
+                else hasattr(__builtins__, name)
+            ):
+                return name
+            raise Refused(f"where `{name}` comes from could not be found")
+        if name in self.module.global_bindings:
+            raise Refused(f"`{name}` changes while the program runs")
+        if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+            if target.module is self.module:
+                return name
+            return self._import(bindings[0].recipe, name, target)
+        if target.module is self.module:
+            return name
+        self._acyclic(target.module, self.module)
+        local, edits = imports.bring(target, self.module.name, name)
+        self.plan.add(*edits)
+        return local
+
+    def _import(self, recipe: tuple[object, ...], name: str, target: Source) -> str:
+        if recipe[0] == "import":
+            module = str(recipe[1])
+            alias = name if name != module.partition(".")[0] else None
+            local, edits = imports.bring(target, module, None, None, alias)
+        else:
+            _, level, base, item = recipe
+            path = self.workshop.facts.program.absolute(self.module, level, str(base or ""))  # type: ignore[arg-type]
+            if path is None:
+                raise Refused(f"where `{name}` comes from could not be found")
+            module_there = self.workshop.facts.program.find(path, self.module.file)
+            if module_there is not None and module_there is target.module:
+                return str(item)
+            if module_there is not None:
+                self._acyclic(target.module, module_there)
+            alias = name if name != item else None
+            local, edits = imports.bring(target, path, str(item), None, alias)
+        self.plan.add(*edits)
+        return local
+
+    def _inline(
+        self, name: str, scope: Function, target: Source, names: dict[str, str], depth: int
+    ) -> str:
+        """The value of a local that only the constructor uses, written in its place."""
+        function = self.tree.function(self.place.call)
+        if scope is not self.function or function is None or isinstance(function, ast.Lambda):
+            raise Refused(f"its arguments depend on `{name}`, a local of `{scope.name}`")
+        stores = [
+            n
+            for n in ast.walk(function)
+            if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load)
+        ]
+        statement = self.tree.statement(stores[0]) if len(stores) == 1 else None
+        if not isinstance(statement, ast.Assign) or statement.targets != stores:
+            raise Refused(f"its arguments depend on `{name}`, a local of `{scope.name}`")
+        self._static(statement.value, target, names, depth + 1)
+        call = self.place.call
+        inside = {id(n) for n in ast.walk(call)}
+        uses = [
+            n
+            for n in ast.walk(function)
+            if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+        ]
+        if isinstance(statement.value, ast.Call):
+            # What it says may be tested before the client is built.
+            site = self._site(statement.value)
+            callee = self.evaluator.callee(self.module, site) if site is not None else None
+            if isinstance(callee, Lib) and any(id(u) not in inside for u in uses):
+                raise Refused(f"`{name}` is also looked at before the client is built")
+        if all(id(u) in inside for u in uses) and statement not in self.inlined:
+            self.inlined.append(statement)
+        text = self._text(statement.value, names)
+        simple = isinstance(
+            statement.value, (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Subscript)
+        )
+        return text if simple else f"({text})"
+
+    def _acyclic(self, importer: Module, imported: Module) -> None:
+        """Raise Refused where importing one module from the other would close a circle."""
+        program = self.workshop.facts.program
+        seen = {imported}
+        queue = [imported]
+        while queue:
+            module = queue.pop()
+            if module is importer:
+                raise Refused(
+                    f"`{imported.name}` imports `{importer.name}`, which would have to import it"
+                )
+            for bindings in module.body.facts.bindings.values():
+                for binding in bindings:
+                    recipe = binding.recipe
+                    if binding.kind != "import" or not recipe:
+                        continue
+                    paths = []
+                    if recipe[0] == "import":
+                        paths.append(recipe[1])
+                    elif recipe[0] == "from":
+                        path = program.absolute(module, recipe[1], recipe[2] or "")
+                        if path:
+                            paths += [f"{path}.{recipe[3]}", path]
+                    for path in paths:
+                        if not program.is_ours(path, module.file):
+                            continue
+                        other = program.find(path, module.file)
+                        if other is not None and other not in seen:
+                            seen.add(other)
+                            queue.append(other)
+
+    # -- how it is handed over ---------------------------------------------------------------------------------
+
+    def _handle(
+        self, lifespan: Lifespan, application: Application, opening: Opening
+    ) -> tuple[str, str]:
+        """How the function reads the shared client, and how the title says that."""
+        style = self.workshop.config.client_style
+        wanted = self._attribute()
+        if style != "module":
+            reach = self._reach(application)
+            if reach is not None:
+                name = lifespan.shared(opening.constructor)
+                if name is None:
+                    name = lifespan.free(wanted)
+                    target = f"{lifespan.parameter}.state.{name}"
+                    self.plan.add(*lifespan.open(target, opening))
+                return (
+                    f"{reach}.app.state.{name}" if reach else f"{application.name}.state.{name}",
+                    "share it through `app.state`",
+                )
+        return self._holder(lifespan, opening, wanted), "share it through a module global"
+
+    def _attribute(self) -> str:
+        """What the shared object is called: `openai_client`, `asyncpg_pool`."""
+        callee = self.evaluator.callee(self.module, self.place.site)
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.building.name).lower()
+        if isinstance(callee, Lib):
+            root = callee.path.partition(".")[0]
+        elif isinstance(callee, LibMethod):
+            root = callee.cls.partition(".")[0]
+        else:
+            return name
+        what = self.building.client.what
+        if root not in name.replace("_", "") and "azure" not in name:
+            return f"{root}_{what}"
+        return f"azure_{root}_{what}" if "azure" in name and root != "azure" else f"{root}_{what}"
+
+    def _reach(self, application: Application) -> str | None:
+        """An expression whose `.app` is the application, in the function; "" for the application itself; None without."""
+        current: Function | None = self.function
+        while current is not None and current.facts.kind != "module":
+            if self.graph.entries.get(current) and self._is_entry(current):
+                reach = self._request(current)
+                if reach is not None:
+                    inner: Function | None = self.function
+                    while inner is not None and inner is not current:
+                        if reach in inner.facts.bindings or reach in inner.parameters:
+                            return None
+                        inner = inner.parent
+                    return reach
+            current = current.parent
+        if (
+            application.name
+            and application.function.facts.kind == "module"
+            and application.module is self.module
+            and meant(self.workshop, self.function, ("name", application.name))
+            == (application.function, application.name)
+        ):
+            return ""
+        return None
+
+    def _request(self, entry: Function) -> str | None:
+        """The parameter that holds the request or the websocket; a new one where the framework will fill it."""
+        roles = {p.entry.role for p in self.graph.entries[entry] if p.entry.often == "request"}
+        for parameter in entry.facts.params:
+            type_ = self.evaluator.parameter_type(entry, parameter)
+            if isinstance(type_, Inst) and type_.of in REQUESTS | SOCKETS:
+                return parameter.name
+        if "middleware" in roles or "exception handler" in roles:
+            return self._positional(entry, roles)
+        if self._asgi(entry):
+            return None
+        if roles & {"background task"} or not roles & {"route", "dependency"}:
+            return None
+        return self._added(entry, roles)
+
+    def _asgi(self, entry: Function) -> bool:
+        return [p.name for p in entry.facts.params][-3:] == ["scope", "receive", "send"]
+
+    def _positional(self, entry: Function, roles: set[str]) -> str | None:
+        """`(request, call_next)` and `(request, exc)`, annotated or not."""
+        params = [p for p in entry.facts.params if p.kind == "pos"]
+        if entry.klass is not None:
+            params = params[1:]
+        return params[0].name if len(params) == 2 else None
+
+    def _added(self, entry: Function, roles: set[str]) -> str | None:
+        """Add a `Request` parameter in front. Raises Refused where somebody else calls the function, too."""
+        if any(e.how == "call" or e.how == "async" for e in self.graph.into.get(entry, ())):
+            if not self._only_framework(entry):
+                return None
+        if self._called_by_name(entry):
+            return None
+        for recipe in entry.facts.decorators:
+            value = self.evaluator.decorator_value(recipe, entry)
+            known = self.evaluator.known_callee(value)
+            if known is None or not (known.registers or known.transparent or known.caches):
+                if not isinstance(value, (Lib, LibMethod)):
+                    raise Refused(f"`{entry.name}` has a decorator that may not hand a request on")
+            if known is not None and known.caches:
+                raise Refused(f"`{entry.name}` is cached")
+        # A websocket's dependency gets no Request.
+        users = [p.user for p in self.graph.entries[entry] if p.user is not None]
+        if any(self._is_socket(u) for u in users):
+            return None
+        source = self.workshop.source(entry.module)
+        found = source.definition(entry)
+        if found is None:
+            return None
+        _, node = found
+        name = next(
+            n
+            for n in ("request", "http_request", "current_request")
+            if n not in entry.parameters
+            and n not in entry.facts.bindings
+            and not self._nested(entry, n)
+        )
+        starlette = not self._imports(entry.module, "fastapi")
+        if starlette:
+            # Starlette hands the request to every endpoint itself: one without a parameter is called otherwise.
+            return None
+        local, edits = imports.bring(source, "fastapi", "Request", entry)
+        self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
+        return name
+
+    def _nested(self, entry: Function, name: str) -> bool:
+        for function in entry.module.functions:
+            if function.parent is entry and (
+                name in function.facts.bindings or name in function.parameters
+            ):
+                return True
+        return False
+
+    def _imports(self, module: Module, root: str) -> bool:
+        return any(
+            b.kind == "import"
+            and b.recipe
+            and str(b.recipe[1] if b.recipe[0] == "import" else b.recipe[2]).partition(".")[0]
+            == root
+            for bindings in module.body.facts.bindings.values()
+            for b in bindings
+        )
+
+    def _is_socket(self, function: Function) -> bool:
+        return any(
+            p.entry.role == "websocket" for p in self.graph.entries.get(function, ())
+        ) or any(
+            isinstance(t := self.evaluator.parameter_type(function, p), Inst) and t.of in SOCKETS
+            for p in function.facts.params
+        )
+
+    def _only_framework(self, entry: Function) -> bool:
+        """Whether every edge into a function comes from a dependency's user, which the framework calls for."""
+        return False
+
+    def _called_by_name(self, entry: Function) -> bool:
+        """Whether some file of the project, tests included, calls a function of this name that it may have imported."""
+        name = (
+            entry.klass.facts.name
+            if entry.klass is not None and entry.facts.name == "__init__"
+            else entry.facts.name
+        )
+        pattern = re.compile(rf"(?<![\w.]){re.escape(name)}\(")
+        attribute = re.compile(rf"\.{re.escape(name)}\(")
+        last = entry.module.name.rpartition(".")[2]
+        for file in self.workshop.facts.program.project.files:
+            text = file.text or ""
+            if name not in text:
+                continue
+            own = file.name == entry.module.file.name
+            if not own and not re.search(rf"\b{re.escape(last)}\b", text):
+                continue
+            if not own and not re.search(
+                rf"import[^\n]*\b(?:{re.escape(name)}|{re.escape(last)})\b|^\s+{re.escape(name)},?$",
+                text,
+                re.MULTILINE,
+            ):
+                continue
+            for match in pattern.finditer(text):
+                before = text[max(0, match.start() - 10) : match.start()]
+                if not re.search(r"(?:def|class)\s+$", before):
+                    return True
+            if not own and re.search(rf"\b{re.escape(last)}\.{re.escape(name)}\(", text):
+                return True
+            if (
+                own
+                and entry.klass is not None
+                and attribute.search(text)
+                and entry.facts.name != "__init__"
+            ):
+                return True
+        return False
+
+    def _holder(self, lifespan: Lifespan, opening: Opening, wanted: str) -> str:
+        """A name in the function's own module, which the lifespan fills."""
+        name = wanted
+        while imports.is_bound(self.source, name, self.function) or self._name_taken(name):
+            name = f"shared_{name}"
+        existing = self._held(lifespan, opening.constructor)
+        if existing is not None:
+            return existing
+        annotation = self._annotation()
+        if lifespan.module is self.module:
+            raise Refused("the function has no request, and the application is not in its reach")
+        self._acyclic(lifespan.module, self.module)
+        local, edits = imports.bring(lifespan.source, self.module.name)
+        self.plan.add(*edits, *lifespan.open(f"{local}.{name}", opening))
+        self.plan.add(self._declared(name, annotation))
+        self.plan.doubts.append("outside of the running application the client is not there")
+        return name
+
+    def _held(self, lifespan: Lifespan, constructor: str) -> str | None:
+        """The global of this module in which the lifespan already puts a client built in the same way."""
+        if lifespan.existing is None:
+            return None
+        normal = ast.unparse(ast.parse(constructor.removeprefix("await "), mode="eval"))
+        for one in ast.walk(lifespan.existing[2]):
+            if isinstance(one, ast.withitem):
+                target, value = one.optional_vars, one.context_expr
+            elif isinstance(one, ast.Assign):
+                target, value = one.targets[0], one.value
+            else:
+                continue
+            if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+                continue
+            found = meant(
+                self.workshop,
+                lifespan.existing[0],
+                ("attr", ("name", target.value.id), target.attr),
+            )
+            if ast.unparse(value).removeprefix("await ") != normal:
+                continue
+            if (
+                found is not None and found[0].module is self.module
+            ) or target.attr in self.module.body.facts.bindings:
+                self.plan.doubts.append(
+                    "outside of the running application the client is not there"
+                )
+                return target.attr
+        return None
+
+    def _name_taken(self, name: str) -> bool:
+        return any(name in f.facts.bindings or name in f.parameters for f in self.module.functions)
+
+    def _annotation(self) -> str | None:
+        callee = self.evaluator.callee(self.module, self.place.site)
+        func = self.place.call.func
+        if (
+            isinstance(callee, (Lib, Cls))
+            and self.building.name[:1].isupper()
+            and isinstance(func, (ast.Name, ast.Attribute))
+        ):
+            text = ast.unparse(func)
+            if imports.is_bound(self.source, text.partition(".")[0]):
+                return text
+        return None
+
+    def _declared(self, name: str, annotation: str | None) -> Edit:
+        """The declaration of a global that the lifespan fills, after the imports."""
+        source = self.source
+        line = (
+            f"{name}: {annotation}  # opened in the application's lifespan"
+            if annotation
+            else f"{name} = None  # opened in the application's lifespan"
+        )
+        if annotation is None:
+            raise Refused("the type of the shared object has no name in this module")
+        last = 0
+        for statement in source.whole.root.body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                last = statement.end_lineno or statement.lineno
+            elif last:
+                break
+        number = last + 1
+        return source.insert(source.line_start(number), f"\n{line}\n")
+
+    # -- the function ----------------------------------------------------------------------------------------
+
+    def _rewrite(self, call: ast.Call, whole: ast.expr, shared: str) -> None:
+        """Put the shared object in the constructor's place, and keep the function from closing it."""
+        parent = self.tree.parent(whole)
+        self.plan.gone.setdefault(self.source.path, []).append(whole)
+        if isinstance(parent, ast.withitem) and parent.context_expr is whole:
+            statement = self.tree.parent(parent)
+            assert isinstance(statement, (ast.With, ast.AsyncWith))
+            if not isinstance(parent.optional_vars, ast.Name):
+                raise Refused("the client is entered without a name")
+            name = parent.optional_vars.id
+            self.plan.add(
+                *unwrapped(self.source, self.tree, statement, parent, f"{name} = {shared}")
+            )
+            self._used(name)
+            return
+        if isinstance(parent, ast.Attribute):
+            self._chained(parent)
+        elif isinstance(parent, ast.Assign) and len(parent.targets) == 1:
+            self._assigned(parent.targets[0])
+        elif isinstance(parent, (ast.AnnAssign, ast.NamedExpr)):
+            self._assigned(parent.target)
+        elif isinstance(parent, (ast.Return, ast.Yield)):
+            self._handed_out()
+        elif isinstance(parent, (ast.Call, ast.keyword)):
+            outer = parent if isinstance(parent, ast.Call) else self.tree.parent(parent)
+            assert isinstance(outer, ast.Call)
+            self._given([(outer, whole)])
+        else:
+            raise Refused("how the client is used could not be read")
+        self.plan.add(self.source.replace(whole, shared))
+
+    def _chained(self, node: ast.Attribute) -> None:
+        parent = self.tree.parent(node)
+        if node.attr in ("with_options", "copy"):
+            return
+        if isinstance(parent, ast.Attribute) or (
+            isinstance(parent, ast.Call) and parent.func is node
+        ):
+            if isinstance(parent, ast.Call):
+                above = self.tree.parent(parent)
+                if isinstance(above, ast.withitem):
+                    return
+            return
+        raise Refused("how the client is used could not be read")
+
+    def _assigned(self, target: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._used(target.id)
+            return
+        own = self.function.self_name
+        if (
+            isinstance(target, ast.Attribute)
+            and isinstance(target.value, ast.Name)
+            and target.value.id == own
+        ):
+            node = next((n for n in self.tree.above(target) if isinstance(n, ast.ClassDef)), None)
+            if node is None:
+                raise Refused("how the client is used could not be read")
+            self._settle(Usage(self.source, self.tree, node, f"{own}.{target.attr}"))
+            pattern = re.compile(rf"\.{re.escape(target.attr)}\.(?:a?close|dispose|disconnect)\(")
+            for module in self.workshop.facts.program.loaded():
+                if module is not self.module and pattern.search(module.file.text or ""):
+                    raise Refused(f"`{target.attr}` may be closed in `{module.name}`")
+            return
+        raise Refused("the client is stored")
+
+    def _used(self, name: str) -> None:
+        node = self.tree.function(self.place.call)
+        if node is None or isinstance(node, ast.Lambda):
+            raise Refused("how the client is used could not be read")
+        stores = [
+            n
+            for n in ast.walk(node)
+            if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)
+        ]
+        usage = Usage(self.source, self.tree, node, name)
+        self._settle(usage)
+        if len(stores) > 1 and usage.edits:
+            raise Refused(f"`{name}` holds more than one client")
+        if self._leaves(node, name):
+            self._handed_out()
+
+    def _leaves(self, node: ast.AST, name: str) -> bool:
+        return any(
+            isinstance(n, (ast.Return, ast.Yield))
+            and isinstance(n.value, ast.Name)
+            and n.value.id == name
+            for n in ast.walk(node)
+        )
+
+    def _settle(self, usage: Usage) -> None:
+        usage.settle()
+        self.plan.add(*usage.edits)
+        self._given(usage.passed)
+
+    def _given(self, passed: list[tuple[ast.Call, ast.expr]]) -> None:
+        """Look at what the functions do that get the client: one that closes or changes it refuses the fix."""
+        for call, argument in passed:
+            site = self._site(call)
+            callee = self.evaluator.callee(self.module, site) if site is not None else None
+            if isinstance(callee, Lib):
+                continue
+            function = callee.function if isinstance(callee, Func) else None
+            shift = 1 if isinstance(callee, Func) and callee.bound is not None else 0
+            if isinstance(callee, Cls):
+                init = callee.klass.own_method("__init__")
+                if init is None:
+                    continue
+                function, shift = init, 1
+            if function is None:
+                if isinstance(callee, LibMethod):
+                    continue
+                raise Refused(f"what `{ast.unparse(call.func)}` does with the client is not known")
+            self._parameter_kept(function, shift, call, argument)
+
+    def _parameter_kept(
+        self, function: Function, shift: int, call: ast.Call, argument: ast.expr
+    ) -> None:
+        name = next((k.arg for k in call.keywords if k.value is argument), None)
+        if name is None and argument in call.args:
+            index = call.args.index(argument) + shift
+            if index < len(function.facts.params):
+                name = function.facts.params[index].name
+        found = self.workshop.source(function.module).definition(function)
+        if name is None or found is None:
+            raise Refused(f"what `{function.name}` does with the client is not known")
+        tree, node = found
+        for one in ast.walk(node):
+            if not (isinstance(one, ast.Name) and one.id == name):
+                continue
+            parent = tree.parent(one)
+            if isinstance(parent, ast.withitem):
+                raise Refused(f"`{function.name}` closes the client that it is given")
+            if isinstance(parent, ast.Attribute):
+                if parent.attr in ("close", "aclose", "dispose", "disconnect"):
+                    raise Refused(f"`{function.name}` closes the client that it is given")
+                if not isinstance(parent.ctx, ast.Load):
+                    raise Refused(f"`{function.name}` changes the client that it is given")
+            if (
+                isinstance(parent, ast.Assign)
+                and isinstance(parent.targets[0], ast.Attribute)
+                and function.klass is not None
+            ):
+                attribute = parent.targets[0].attr
+                own = function.self_name
+                for method in function.klass.methods():
+                    text = self._function_text(method)
+                    if re.search(
+                        rf"\b{own}\.{attribute}\.(?:a?close|dispose|disconnect)\(", text
+                    ) or re.search(rf"with {own}\.{attribute}\b", text):
+                        raise Refused(f"`{function.klass.name}` closes the client that it is given")
+
+    def _function_text(self, function: Function) -> str:
+        lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
+        return "\n".join(lines)
+
+    def _handed_out(self) -> None:
+        """The function gives the client to others: callers and users of the dependency must not close it."""
+        managed = bool(self.function.facts.yields)
+        for edge in self.graph.into.get(self.function, ()):
+            if not edge.caller.module.file.is_test:
+                self._consumer(edge.caller, edge.site, managed)
+        for point in self.graph.entries.get(self.function, ()):
+            if point.user is not None and point.user is not self.function:
+                self._dependent(point.user)
+        name = self.function.facts.name
+        for function in self._users_of(name):
+            self._dependent(function)
+
+    def _users_of(self, name: str) -> Iterator[Function]:
+        for module in self.workshop.facts.program.loaded():
+            if module.file.is_test or name not in (module.file.text or ""):
+                continue
+            for function in module.functions:
+                if function.facts.kind in ("def", "async") and self.graph.entries.get(function):
+                    yield function
+
+    def _dependent(self, function: Function) -> None:
+        """A function that asks for the dependency: closing one of its parameters would close the shared client."""
+        for parameter in function.facts.params:
+            text = self._function_text(function)
+            if re.search(
+                rf"\b{re.escape(parameter.name)}\.(?:a?close|dispose|disconnect)\(", text
+            ) or re.search(rf"with {re.escape(parameter.name)}\b(?!\.)", text):
+                raise Refused(f"`{function.name}` may close the client that it is given")
+
+    def _consumer(self, function: Function, site: CallSite, managed: bool) -> None:
+        """A caller that gets the client; `managed` where it enters a context manager of the project's own."""
+        source = self.workshop.source(function.module)
+        tree = source.tree(site.line)
+        call = tree.at((site.line, site.col, site.end_line, site.end_col), ast.Call)
+        if call is None:
+            raise Refused(f"how `{function.name}` uses the client could not be read")
+        whole: ast.expr = call
+        parent = tree.parent(call)
+        if isinstance(parent, ast.Await):
+            whole, parent = parent, tree.parent(parent)
+        if isinstance(parent, ast.withitem):
+            statement = tree.parent(parent)
+            assert isinstance(statement, (ast.With, ast.AsyncWith))
+            if not isinstance(parent.optional_vars, ast.Name):
+                raise Refused("the client is entered without a name")
+            name = parent.optional_vars.id
+            if not managed:
+                text = f"{name} = {source.segment(whole)}"
+                self.plan.add(*unwrapped(source, tree, statement, parent, text))
+            self._used_by(source, tree, call, name)
+        elif isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+            self._used_by(source, tree, call, parent.targets[0].id)
+        elif isinstance(parent, (ast.Attribute, ast.Call, ast.keyword)):
+            return
+        elif isinstance(parent, (ast.Return, ast.Yield)):
+            raise Refused(f"`{function.name}` hands the client on")
+        else:
+            raise Refused(f"how `{function.name}` uses the client could not be read")
+
+    def _used_by(self, source: Source, tree: Tree, call: ast.Call, name: str) -> None:
+        node = tree.function(call)
+        if node is None:
+            raise Refused("how the client is used could not be read")
+        usage = Usage(source, tree, node, name)
+        usage.settle()
+        self.plan.add(*usage.edits)
+        if self._leaves(node, name):
+            raise Refused("the client is handed on")
+
+    # -- what is left over ----------------------------------------------------------------------------------------
+
+    def _tidy(self) -> None:
+        """Take out assignments and imports that only the constructor needed."""
+        gone = self.plan.gone.setdefault(self.source.path, [])
+        for statement in self.inlined:
+            parent = self.tree.parent(statement)
+            if getattr(parent, "body", None) != [statement] and self.source.alone(statement):
+                self.plan.add(self.source.remove(statement))
+                gone.append(statement)
+        function = self.tree.function(self.place.call)
+        names = {n.id for one in gone for n in ast.walk(one) if isinstance(n, ast.Name)}
+        for name in sorted(names):
+            self._import_gone(name, gone, function)
+
+    def _import_gone(self, name: str, gone: list[ast.AST], function: ast.AST | None) -> None:
+        if any(name in e.text for e in self.plan.edits if e.path == self.source.path):
+            return
+        if name in self.module.body.facts.bindings:
+            users = any(
+                m is not self.module and self._imports_from_here(m, name)
+                for m in self.workshop.facts.program.loaded()
+            )
+            self.plan.add(*imports.unused(self.source, name, gone, users))
+            return
+        if function is None:
+            return
+        inside = {id(n) for one in gone for n in ast.walk(one)}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and node.id == name and id(node) not in inside:
+                return
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) == 1:
+                alias = node.names[0]
+                if (alias.asname or alias.name) == name and self.source.alone(node):
+                    parent = self.tree.parent(node)
+                    if len(getattr(parent, "body", ())) > 1 and node in getattr(parent, "body", ()):
+                        self.plan.add(self.source.remove(node))
+
+    def _imports_from_here(self, module: Module, name: str) -> bool:
+        """Whether another module imports a name from the one that holds the constructor."""
+        program = self.workshop.facts.program
+        for function in module.functions:
+            for bindings in function.facts.bindings.values():
+                for binding in bindings:
+                    recipe = binding.recipe
+                    if (
+                        binding.kind == "import"
+                        and recipe
+                        and recipe[0] == "from"
+                        and recipe[3] == name
+                    ):
+                        path = program.absolute(module, recipe[1], recipe[2] or "")
+                        if path and program.find(path, module.file) is self.module:
+                            return True
+        return False
+
+
+def _parameter(
+    source: Source, node: ast.FunctionDef | ast.AsyncFunctionDef, text: str, method: bool
+) -> Edit:
+    """A parameter in front of the others, after `self`."""
+    arguments = [*node.args.posonlyargs, *node.args.args]
+    if method and arguments:
+        first = arguments.pop(0)
+        if not arguments:
+            return source.insert(source.end(first), f", {text}")
+    following: ast.arg | None = arguments[0] if arguments else None
+    if following is not None:
+        start = source.offset(following.lineno, following.col_offset)
+        line = source.line(following.lineno)
+        before = line[: len(line) - len(line.lstrip())]
+        if source.text[source.line_start(following.lineno) : start].strip():
+            return source.insert(start, f"{text}, ")
+        return source.insert(start, f"{text},\n{before}")
+    star = (
+        node.args.vararg
+        or (node.args.kwonlyargs[0] if node.args.kwonlyargs else None)
+        or node.args.kwarg
+    )
+    opening = source.text.index("(", source.offset(node.lineno, node.col_offset))
+    if star is None:
+        return source.insert(opening + 1, text)
+    gap = re.match(r"\s*", source.text[opening + 1 :])
+    assert gap is not None
+    if "\n" in gap.group():
+        indent = gap.group().rpartition("\n")[2]
+        return source.insert(opening + 1 + gap.end(), f"{text},\n{indent}")
+    return source.insert(opening + 1, f"{text}, ")

@@ -1,0 +1,260 @@
+"""What a function does with a client that it got: whether it may be shared, and the edits that stop it from closing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from asynclint.findings import Edit, Refused
+from asynclint.fixes.source import Source, Tree
+
+CLOSING = frozenset({"close", "aclose", "dispose", "disconnect", "closeall"})
+
+CHANGING = frozenset(
+    {"update", "set", "clear", "pop", "setdefault", "add", "extend", "append", "delete", "insert"}
+)
+"""Methods that change a mapping or list."""
+
+STATE = frozenset(
+    {"headers", "cookies", "auth", "params", "event_hooks", "hooks", "proxies", "default_headers"}
+)
+"""Attributes of clients that hold what is sent with every request."""
+
+CLOSERS = frozenset(
+    {"closing", "aclosing", "enter_async_context", "enter_context", "push_async_callback"}
+)
+
+
+@dataclass
+class Usage:
+    """The uses of one object in one function, by the name or attribute that holds it."""
+
+    source: Source
+    tree: Tree
+    within: ast.AST
+    """The function, or the class for an attribute of `self`."""
+    holder: str
+    """"client", or "self.client"."""
+    edits: list[Edit] = field(default_factory=list)
+    passed: list[tuple[ast.Call, ast.expr]] = field(default_factory=list)
+    """Calls that get the object as an argument, with that argument."""
+
+    def settle(self) -> None:
+        """Collect the edits that leave the object open. Raises Refused where it is changed, stored or closed oddly."""
+        closings: list[ast.Expr] = []
+        entered: list[tuple[ast.With | ast.AsyncWith, ast.withitem]] = []
+        for node in self._uses():
+            parent = self.tree.parent(node)
+            if isinstance(parent, ast.withitem) and parent.context_expr is node:
+                statement = self.tree.parent(parent)
+                assert isinstance(statement, (ast.With, ast.AsyncWith))
+                entered.append((statement, parent))
+                continue
+            closing = self._closing(node)
+            if closing is not None:
+                closings.append(closing)
+                continue
+            self._judge(node)
+        for statement, item in entered:
+            self.edits += unwrapped(self.source, self.tree, statement, item, None)
+        self.edits += self._without(closings)
+
+    def _uses(self) -> Iterator[ast.expr]:
+        name, _, attribute = self.holder.partition(".")
+        for node in ast.walk(self.within):
+            if attribute:
+                if (
+                    isinstance(node, ast.Attribute)
+                    and node.attr == attribute
+                    and isinstance(node.value, ast.Name)
+                    and node.value.id == name
+                    and isinstance(node.ctx, ast.Load)
+                ):
+                    yield node
+            elif isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                yield node
+
+    def _closing(self, node: ast.expr) -> ast.Expr | None:
+        """The statement that closes the object here."""
+        attribute = self.tree.parent(node)
+        if not isinstance(attribute, ast.Attribute) or attribute.attr not in CLOSING:
+            return None
+        call = self.tree.parent(attribute)
+        if not isinstance(call, ast.Call) or call.func is not attribute:
+            raise Refused(f"`{self.holder}.{attribute.attr}` is handed on")
+        above = self.tree.parent(call)
+        if isinstance(above, ast.Await):
+            above = self.tree.parent(above)
+        if not isinstance(above, ast.Expr):
+            raise Refused(f"`{self.holder}` is closed within an expression")
+        return above
+
+    def _judge(self, node: ast.expr) -> None:
+        names: list[str] = []
+        top: ast.expr = node
+        parent = self.tree.parent(top)
+        while isinstance(parent, (ast.Attribute, ast.Subscript)) and parent.value is top:
+            if isinstance(parent, ast.Attribute):
+                names.append(parent.attr)
+            if not isinstance(parent.ctx, ast.Load):
+                raise Refused(f"`{self.holder}` is changed: {ast.unparse(parent)}")
+            top = parent
+            parent = self.tree.parent(top)
+        called = isinstance(parent, ast.Call) and parent.func is top
+        if called and len(names) > 1 and names[-1] in CHANGING and set(names[:-1]) & STATE:
+            raise Refused(f"`{self.holder}` is changed: {ast.unparse(top)}")
+        if names:
+            if (
+                not called
+                and names[0] in STATE
+                and not isinstance(parent, (ast.Compare, ast.Await))
+            ):
+                raise Refused(f"`{ast.unparse(top)}` is handed on")
+            return
+        if isinstance(parent, ast.keyword):
+            parent = self.tree.parent(parent)
+        if isinstance(parent, ast.Call):
+            function = parent.func
+            last = (
+                function.attr
+                if isinstance(function, ast.Attribute)
+                else getattr(function, "id", "")
+            )
+            if last in CLOSERS:
+                raise Refused(f"`{last}` closes `{self.holder}`")
+            if last in ("setattr", "delattr"):
+                raise Refused(f"`{self.holder}` is changed by `{last}`")
+            self.passed.append((parent, top))
+            return
+        if isinstance(
+            parent,
+            (
+                ast.Return,
+                ast.Yield,
+                ast.Compare,
+                ast.BoolOp,
+                ast.If,
+                ast.UnaryOp,
+                ast.FormattedValue,
+                ast.IfExp,
+            ),
+        ):
+            return
+        raise Refused(f"`{self.holder}` is stored or handed on")
+
+    # -- closing --------------------------------------------------------------------------------------
+
+    def _without(self, closings: list[ast.Expr]) -> list[Edit]:
+        edits: list[Edit] = []
+        for statement in closings:
+            parent = self.tree.parent(statement)
+            if isinstance(parent, ast.Try) and statement in parent.finalbody:
+                if any(s not in closings for s in parent.finalbody):
+                    edits.append(self._removed(statement))
+                elif statement is parent.finalbody[0]:
+                    edits += self._finally(parent)
+                continue
+            if isinstance(parent, ast.If) and parent.body == [statement] and not parent.orelse:
+                if self._tests(parent.test):
+                    above = self.tree.parent(parent)
+                    if isinstance(above, ast.Try) and above.finalbody == [parent]:
+                        edits += self._finally(above)
+                        continue
+                    edits.append(self._removed(parent))
+                    continue
+            edits.append(self._removed(statement))
+        return edits
+
+    def _tests(self, node: ast.expr) -> bool:
+        """`if client:` or `if client is not None:`."""
+        if isinstance(node, ast.Compare):
+            node = node.left
+        return ast.unparse(node) == self.holder
+
+    def _removed(self, statement: ast.stmt) -> Edit:
+        parent = self.tree.parent(statement)
+        for name in ("body", "orelse", "finalbody"):
+            if getattr(parent, name, None) == [statement]:
+                raise Refused("closing it is all that a block does")
+        return self.source.remove(statement)
+
+    def _finally(self, node: ast.Try) -> list[Edit]:
+        """Take out a `finally` that only closes; and the `try` with it where nothing is left for that."""
+        source = self.source
+        last = node.finalbody[-1]
+        before = (node.orelse or (node.handlers[-1].body if node.handlers else node.body))[-1]
+        start = source.line_start((before.end_lineno or before.lineno) + 1)
+        end = source.line_start((last.end_lineno or last.lineno) + 1)
+        if "#" in source.text[start:end]:
+            raise Refused("a comment stands where the client is closed")
+        edits = [source.edit(start, end, "")]
+        if node.handlers or node.orelse:
+            return edits
+        head = source.line_start(node.lineno)
+        head_end = source.line_start(node.lineno + 1)
+        if source.text[head:head_end].strip() != "try:":
+            raise Refused("something else stands on the line of the `try`")
+        edits.append(source.edit(head, head_end, ""))
+        return edits + source.dedent(node.body, source.indent(node))
+
+
+def unwrapped(
+    source: Source,
+    tree: Tree,
+    statement: ast.With | ast.AsyncWith,
+    item: ast.withitem,
+    binding: str | None,
+) -> list[Edit]:
+    """Take an item out of a `with`, and the `with` away where it has no other; `binding` is put in front on a line."""
+    indent = source.indent(statement)
+    start = source.offset(statement.lineno, statement.col_offset)
+    if source.text[source.line_start(statement.lineno) : start].strip():
+        raise Refused("something else stands on the line of the `with`")
+    line = f"{binding}\n" if binding else ""
+    if len(statement.items) > 1:
+        index = statement.items.index(item)
+        if index + 1 < len(statement.items):
+            following = statement.items[index + 1].context_expr
+            edit = source.edit(
+                source.offset(item.context_expr.lineno, item.context_expr.col_offset),
+                source.offset(following.lineno, following.col_offset),
+                "",
+            )
+        else:
+            previous = statement.items[index - 1]
+            edit = source.edit(
+                source.end(previous.optional_vars or previous.context_expr),
+                source.end(item.optional_vars or item.context_expr),
+                "",
+            )
+        if "#" in source.text[edit.start : edit.end]:
+            raise Refused("a comment stands beside the client in the `with`")
+        if binding is None:
+            return [edit]
+        return [source.insert(source.line_start(statement.lineno), f"{indent}{line}"), edit]
+    body = statement.body
+    end = source.end(item.optional_vars or item.context_expr)
+    colon = source.text.index(":", end)
+    first = body[0]
+    if "#" in source.text[start:colon]:
+        raise Refused("a comment stands in the header of the `with`")
+    if first.lineno == (item.optional_vars or item.context_expr).end_lineno:
+        # The body stands behind the colon.
+        after = source.offset(first.lineno, first.col_offset)
+        return [source.edit(start, after, f"{line}{indent}" if binding else "")]
+    rest_end = source.line_start(_line_of(source, colon) + 1)
+    rest = source.text[colon + 1 : rest_end].strip()
+    if binding is None and not rest:
+        edits = [source.edit(source.line_start(statement.lineno), rest_end, "")]
+    elif binding is None:
+        edits = [source.edit(start, rest_end, f"{rest}\n")]
+    else:
+        edits = [source.edit(start, colon + 1, binding)]
+    return edits + source.dedent(body, indent)
+
+
+def _line_of(source: Source, offset: int) -> int:
+    import bisect
+
+    return bisect.bisect_right(source.starts, offset)
