@@ -195,7 +195,7 @@ class Graph:
         if isinstance(callee, Part):
             return self._called(callee.of, site, function) if callee.of is not None else []
         if isinstance(callee, Func):
-            return self._function_called(callee)
+            return self._function_called(callee, site)
         if isinstance(callee, Cls):
             found: list[tuple[Function, str, bool]] = []
             for name in ("__new__", "__init__", "__post_init__"):
@@ -222,14 +222,18 @@ class Graph:
                     return [(value.function, "iterate", True)]
         return []
 
-    def _function_called(self, callee: Func) -> list[tuple[Function, str, bool]]:
+    def _function_called(self, callee: Func, site: CallSite) -> list[tuple[Function, str, bool]]:
         target = callee.function
         facts = target.facts
-        if facts.generator or self.evaluator.decorator_paths(target) & {
+        if self.evaluator.decorator_paths(target) & {
             "contextlib.contextmanager", "contextlib.asynccontextmanager"
         }:  # fmt: skip
-            # The call makes a generator or a manager; iterating or entering runs the body.
+            # The call makes a manager; entering runs the body.
             return []
+        if facts.generator:
+            # Iterating runs the body: here in a loop, else where the generator is handed (a streaming response).
+            handed = facts.kind == "async" and site.role[0] == "arg"
+            return [(target, "async", True)] if handed else []
         how = "async" if facts.kind == "async" else "call"
         if facts.stub and isinstance(callee.bound, (Inst, Cls)):
             others = self.evaluator.implementations(target)

@@ -367,6 +367,15 @@ class Lifespan:
             raise Refused("its lifespan could not be read")
         indent = source.indent(statement)
         unit = self._unit(node)
+        around = tree.parent(statement)
+        if (
+            opening.enter == "async with"
+            and isinstance(around, ast.AsyncWith)
+            and around.body == [statement]
+        ):
+            joined = self._join(around, f"{opening.constructor} as {target}", unit)
+            if joined is not None:
+                return [joined]
         head, tail, pushes = _around(target, opening, indent, unit)
         edits = [source.insert(source.line_start(statement.lineno), head)]
         if pushes:
@@ -386,6 +395,33 @@ class Lifespan:
         if tail:
             edits.append(source.insert(source.end(statement), "\n" + tail.rstrip("\n")))
         return edits
+
+    def _join(self, node: ast.AsyncWith, item: str, unit: str) -> Edit | None:
+        """One more item in the `async with` that holds nothing but the `yield`; None where its header is odd."""
+        source = self.source
+        indent = source.indent(node)
+        last = node.items[-1].optional_vars or node.items[-1].context_expr
+        end = source.end(last)
+        colon = source.text.index(":", end)
+        start = source.offset(node.lineno, node.col_offset)
+        head = source.text[start:colon]
+        if "#" in head or source.indent(node.body[0]) == indent:
+            return None
+        rest = source.text[end:colon]
+        if rest.strip() == "" and "\n" not in head:
+            items = [
+                source.text[
+                    source.start(i.context_expr) : source.end(i.optional_vars or i.context_expr)
+                ]
+                for i in node.items
+            ]
+            lines = "".join(f"{indent}{unit}{one},\n" for one in [*items, item])
+            return source.edit(start, colon, f"async with (\n{lines}{indent})")
+        if rest.replace(" ", "").replace("\r", "") in (f",\n{indent})".replace(" ", ""), "\n)"):
+            comma = source.text.index(",", end) + 1 if "," in rest else end
+            separator = "" if "," in rest else ","
+            return source.edit(comma, comma, f"{separator}\n{indent}{unit}{item},")
+        return None
 
     def _unit(self, node: ast.AsyncFunctionDef) -> str:
         own, inner = self.source.indent(node), self.source.indent(node.body[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -296,7 +297,8 @@ def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple
             if id(node) not in inside and (node.lineno, node.col_offset) not in where:
                 return ()
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if name in node.value and len(node.value) < 200 and node.value.isprintable():
+            # It may be an annotation.
+            if re.fullmatch(rf"[\w.\[\], |]*\b{re.escape(name)}\b[\w.\[\], |]*", node.value):
                 return ()
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for alias in node.names:

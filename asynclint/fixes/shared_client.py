@@ -14,7 +14,7 @@ from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
 from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import Application, Lifespan, Opening, Serving, meant
+from asynclint.fixes.application import Application, Lifespan, Opening, Serving, meant, meant_module
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source, Tree
 from asynclint.fixes.usage import Usage, unwrapped
@@ -34,6 +34,11 @@ SOCKETS = frozenset(
 
 ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
+
+
+HOLDERS = ("Shared", "SharedClients")
+OPENED = "What the application's lifespan opens and closes."
+"""The class that holds a module's shared objects where no request is in reach, and its docstring."""
 
 
 @dataclass
@@ -126,6 +131,8 @@ class _Sharing:
                 e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
             ]
             if not edges and not self.graph.entries.get(function):
+                raise Refused(f"`{function.name}` may also be called outside of requests")
+            if not self._is_entry(function) and self._called_by_name(function, unread=True):
                 raise Refused(f"`{function.name}` may also be called outside of requests")
             for edge in edges:
                 caller = edge.caller
@@ -408,7 +415,7 @@ class _Sharing:
                     f"{reach}.app.state.{name}" if reach else f"{application.name}.state.{name}",
                     "share it through `app.state`",
                 )
-        return self._holder(lifespan, opening, wanted), "share it through a module global"
+        return self._holder(lifespan, opening, wanted), "share it through a class attribute"
 
     def _attribute(self) -> str:
         """What the shared object is called: `openai_client`, `asyncpg_pool`."""
@@ -543,64 +550,54 @@ class _Sharing:
         """Whether every edge into a function comes from a dependency's user, which the framework calls for."""
         return False
 
-    def _called_by_name(self, entry: Function) -> bool:
-        """Whether some file of the project, tests included, calls a function of this name that it may have imported."""
-        name = (
-            entry.klass.facts.name
-            if entry.klass is not None and entry.facts.name == "__init__"
-            else entry.facts.name
+    def _called_by_name(self, function: Function, unread: bool = False) -> bool:
+        """Whether a file of the project, tests included, calls a function of this name that it may have imported.
+
+        `unread` asks only for the files that inference did not read, as there is nothing asynchronous in them.
+        """
+        program = self.workshop.facts.program
+        facts = function.facts
+        klass = function.klass
+        name = klass.facts.name if klass is not None and facts.name == "__init__" else facts.name
+        last = function.module.name.rpartition(".")[2]
+        word = re.escape(name)
+        called = re.compile(rf"(?<![\w.])(?<!def )(?<!class ){word}\(")
+        through = re.compile(rf"\b{re.escape(last)}\.{word}\(")
+        imported = re.compile(
+            rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
         )
-        pattern = re.compile(rf"(?<![\w.]){re.escape(name)}\(")
-        attribute = re.compile(rf"\.{re.escape(name)}\(")
-        last = entry.module.name.rpartition(".")[2]
-        for file in self.workshop.facts.program.project.files:
+        read = {m.file.name for m in program.loaded()} if unread else set()
+        for file in program.project.files:
             text = file.text or ""
-            if name not in text:
+            if name not in text or file.name in read:
                 continue
-            own = file.name == entry.module.file.name
-            if not own and not re.search(rf"\b{re.escape(last)}\b", text):
-                continue
-            if not own and not re.search(
-                rf"import[^\n]*\b(?:{re.escape(name)}|{re.escape(last)})\b|^\s+{re.escape(name)},?$",
-                text,
-                re.MULTILINE,
-            ):
-                continue
-            for match in pattern.finditer(text):
-                before = text[max(0, match.start() - 10) : match.start()]
-                if not re.search(r"(?:def|class)\s+$", before):
+            if file.name == function.module.file.name:
+                if called.search(text):
                     return True
-            if not own and re.search(rf"\b{re.escape(last)}\.{re.escape(name)}\(", text):
-                return True
-            if (
-                own
-                and entry.klass is not None
-                and attribute.search(text)
-                and entry.facts.name != "__init__"
-            ):
-                return True
+                if klass is not None and name == facts.name and f".{name}(" in text:
+                    return True
+            elif re.search(rf"\b{re.escape(last)}\b", text) and imported.search(text):
+                if called.search(text) or through.search(text):
+                    return True
         return False
 
     def _holder(self, lifespan: Lifespan, opening: Opening, wanted: str) -> str:
         """A name in the function's own module, which the lifespan fills."""
-        name = wanted
-        while imports.is_bound(self.source, name, self.function) or self._name_taken(name):
-            name = f"shared_{name}"
         existing = self._held(lifespan, opening.constructor)
-        if existing is not None:
-            return existing
-        annotation = self._annotation()
-        if lifespan.module is self.module:
-            raise Refused("the function has no request, and the application is not in its reach")
-        self._acyclic(lifespan.module, self.module)
-        local, edits = imports.bring(lifespan.source, self.module.name)
-        self.plan.add(*edits, *lifespan.open(f"{local}.{name}", opening))
-        self.plan.add(self._declared(name, annotation))
+        if existing is None:
+            if lifespan.module is self.module:
+                raise Refused(
+                    "the function has no request, and the application is not in its reach"
+                )
+            self._acyclic(lifespan.module, self.module)
+            existing = self._declared(wanted)
+            local, edits = imports.bring(lifespan.source, self.module.name)
+            self.plan.add(*edits, *lifespan.open(f"{local}.{existing}", opening))
         self.plan.doubts.append("outside of the running application the client is not there")
-        return name
+        return existing
 
     def _held(self, lifespan: Lifespan, constructor: str) -> str | None:
-        """The global of this module in which the lifespan already puts a client built in the same way."""
+        """`Shared.x` of this module, where the lifespan already puts a client built in the same way."""
         if lifespan.existing is None:
             return None
         normal = ast.unparse(ast.parse(constructor.removeprefix("await "), mode="eval"))
@@ -611,26 +608,54 @@ class _Sharing:
                 target, value = one.targets[0], one.value
             else:
                 continue
-            if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
-                continue
-            found = meant(
-                self.workshop,
-                lifespan.existing[0],
-                ("attr", ("name", target.value.id), target.attr),
-            )
-            if ast.unparse(value).removeprefix("await ") != normal:
-                continue
-            if (
-                found is not None and found[0].module is self.module
-            ) or target.attr in self.module.body.facts.bindings:
-                self.plan.doubts.append(
-                    "outside of the running application the client is not there"
-                )
-                return target.attr
+            match target:
+                case ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id=module), attr=holder), attr=name
+                ) if holder in HOLDERS:
+                    there = meant_module(self.workshop, lifespan.existing[0], module)
+                    if there is self.module and ast.unparse(value).removeprefix("await ") == normal:
+                        return f"{holder}.{name}"
         return None
 
-    def _name_taken(self, name: str) -> bool:
-        return any(name in f.facts.bindings or name in f.parameters for f in self.module.functions)
+    def _declared(self, wanted: str) -> str:
+        """Declare the client in the module's class of shared objects; how it is read there."""
+        source = self.source
+        annotation = self._annotation()
+        if annotation is None:
+            raise Refused("the type of the shared object has no name in this module")
+        for node in source.whole.root.body:
+            if (
+                isinstance(node, ast.ClassDef)
+                and node.name in HOLDERS
+                and ast.get_docstring(node) == OPENED
+            ):
+                taken = {
+                    one.target.id
+                    for one in node.body
+                    if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+                }
+                name = next(
+                    n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 99))) if n not in taken
+                )
+                indent = source.indent(node.body[0])
+                self.plan.add(
+                    source.insert(source.end(node.body[-1]), f"\n{indent}{name}: {annotation}")
+                )
+                return f"{node.name}.{name}"
+        holder = next((n for n in HOLDERS if not imports.is_bound(source, n, self.function)), None)
+        if holder is None:
+            raise Refused(f"`{HOLDERS[0]}` means something else in `{self.module.name}`")
+        number = 1
+        for statement in source.whole.root.body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                number = (statement.end_lineno or statement.lineno) + 1
+            elif number > 1:
+                break
+        lines = f'\n\nclass {holder}:\n    """{OPENED}"""\n\n    {wanted}: {annotation}\n'
+        following = source.text[source.line_start(number) :].lstrip("\r\n")
+        blank = source.text[source.line_start(number) :].count("\n") - following.count("\n")
+        self.plan.add(source.insert(source.line_start(number), lines + "\n" * max(0, 2 - blank)))
+        return f"{holder}.{wanted}"
 
     def _annotation(self) -> str | None:
         callee = self.evaluator.callee(self.module, self.place.site)
@@ -644,25 +669,6 @@ class _Sharing:
             if imports.is_bound(self.source, text.partition(".")[0]):
                 return text
         return None
-
-    def _declared(self, name: str, annotation: str | None) -> Edit:
-        """The declaration of a global that the lifespan fills, after the imports."""
-        source = self.source
-        line = (
-            f"{name}: {annotation}  # opened in the application's lifespan"
-            if annotation
-            else f"{name} = None  # opened in the application's lifespan"
-        )
-        if annotation is None:
-            raise Refused("the type of the shared object has no name in this module")
-        last = 0
-        for statement in source.whole.root.body:
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
-                last = statement.end_lineno or statement.lineno
-            elif last:
-                break
-        number = last + 1
-        return source.insert(source.line_start(number), f"\n{line}\n")
 
     # -- the function ----------------------------------------------------------------------------------------
 
@@ -908,7 +914,8 @@ class _Sharing:
             self._import_gone(name, gone, function)
 
     def _import_gone(self, name: str, gone: list[ast.AST], function: ast.AST | None) -> None:
-        if any(name in e.text for e in self.plan.edits if e.path == self.source.path):
+        written = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
+        if any(written.search(e.text) for e in self.plan.edits if e.path == self.source.path):
             return
         if name in self.module.body.facts.bindings:
             users = any(

@@ -1,0 +1,714 @@
+"""The lifespan plan: what it writes in projects that a page cannot show, and where it refuses."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from asynclint import check, fix
+from asynclint.config import from_table
+from asynclint.findings import Finding
+from asynclint.project import Project
+from asynclint.testing import in_memory
+
+RULE = "client-per-request"
+
+APP = """
+from fastapi import FastAPI
+from routes import router
+
+app = FastAPI()
+app.include_router(router)
+"""
+
+ROUTE = """
+from fastapi import APIRouter
+from openai import AsyncOpenAI
+
+router = APIRouter()
+
+
+@router.post("/ask")
+async def ask(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+"""
+
+
+def _project(files: Mapping[str, str]) -> Project:
+    return in_memory({name: textwrap.dedent(text).lstrip("\n") for name, text in files.items()})
+
+
+def findings(files: Mapping[str, str], **settings: object) -> list[Finding]:
+    """The findings of the rule, with their fixes."""
+    project = _project(files)
+    config = from_table({"select": [RULE], **settings}, project.root)
+    return check.check(project, config).findings
+
+
+def fixed(files: Mapping[str, str], **settings: object) -> dict[str, str]:
+    """The files after all fixes, which must leave no finding of the rule and change nothing the second time."""
+    project = _project(files)
+    config = from_table({"select": [RULE], **settings}, project.root)
+
+    def checked(project: Project) -> Sequence[Finding]:
+        return check.check(project, config).kept
+
+    outcome = fix.run(project, checked(project), checked, fix.allowed(False), check.yields(config))
+    assert outcome.problems == []
+    assert [f.message for f in outcome.findings if f.rule == RULE] == []
+    texts = {f.name: f.text or "" for f in project.files} | outcome.after
+    for name, text in texts.items():
+        compile(text, name, "exec")
+    again = in_memory(texts)
+    assert fix.run(again, checked(again), checked, fix.allowed(False), {}).after == {}
+    return texts
+
+
+def refusal(files: Mapping[str, str], **settings: object) -> str:
+    """Why the one finding has no fix."""
+    [finding] = findings(files, **settings)
+    assert not finding.fixes, finding.fixes[0].title
+    assert finding.refusal
+    return finding.refusal
+
+
+def section(text: str, start: str, end: str = "\n\n\n") -> str:
+    """The lines of a text from one that starts so to the next end."""
+    begin = text.index(start)
+    stop = text.find(end, begin)
+    return text[begin : stop if stop >= 0 else len(text)].rstrip("\n")
+
+
+# -- the lifespan that is there --------------------------------------------------------------------------
+
+
+def test_existing_lifespan_is_extended_around_its_yield() -> None:
+    app = """
+    from contextlib import asynccontextmanager
+
+    from fastapi import FastAPI
+    from routes import router
+
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI):
+        print("up")
+        yield {"greeting": "hello"}
+        print("down")
+
+
+    app = FastAPI(
+        title="x",
+        lifespan=lifespan,
+    )
+    app.include_router(router)
+    """
+    texts = fixed({"app.py": app, "routes.py": ROUTE})
+    assert section(texts["app.py"], "async def lifespan") == textwrap.dedent(
+        """\
+        async def lifespan(application: FastAPI):
+            print("up")
+            async with AsyncOpenAI() as application.state.openai_client:
+                yield {"greeting": "hello"}
+            print("down")"""
+    )
+    assert "request.app.state.openai_client" in texts["routes.py"]
+
+
+def test_lifespan_imported_from_another_module() -> None:
+    files = {
+        "app.py": """
+        from fastapi import FastAPI
+        from life import lifespan
+        from routes import router
+
+        app = FastAPI(lifespan=lifespan)
+        app.include_router(router)
+        """,
+        "life.py": """
+        from contextlib import asynccontextmanager
+
+
+        @asynccontextmanager
+        async def lifespan(_app):
+            try:
+                yield
+            finally:
+                print("down")
+        """,
+        "routes.py": ROUTE,
+    }
+    texts = fixed(files)
+    assert (
+        "        async with AsyncOpenAI() as _app.state.openai_client:\n            yield\n"
+        in texts["life.py"]
+    )
+    assert texts["app.py"] == textwrap.dedent(files["app.py"]).lstrip("\n")
+
+
+def test_object_that_the_lifespan_already_keeps_is_used() -> None:
+    app = """
+    from contextlib import asynccontextmanager
+
+    from fastapi import FastAPI
+    from openai import AsyncOpenAI
+    from routes import router
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.llm = AsyncOpenAI()
+        yield
+        await app.state.llm.close()
+
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(router)
+    """
+    texts = fixed({"app.py": app, "routes.py": ROUTE})
+    assert "client = request.app.state.llm\n" in texts["routes.py"]
+    assert texts["app.py"] == textwrap.dedent(app).lstrip("\n")
+
+
+def test_lifespan_of_another_kind_is_refused() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+
+
+    class Lifespan:
+        def __init__(self, app):
+            self.app = app
+
+        async def __aenter__(self):
+            return None
+
+        async def __aexit__(self, *args):
+            return None
+
+
+    app = FastAPI(lifespan=Lifespan)
+    app.include_router(router)
+    """
+    assert "@asynccontextmanager" in refusal({"app.py": app, "routes.py": ROUTE})
+
+
+def test_startup_handlers_are_moved_into_the_lifespan() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+
+    app = FastAPI(title="x")
+    app.include_router(router)
+
+
+    @app.on_event("startup")
+    async def connect():
+        print("up")
+
+
+    @app.on_event("shutdown")
+    def disconnect():
+        print("down")
+    """
+    texts = fixed({"app.py": app, "routes.py": ROUTE})
+    assert "on_event" not in texts["app.py"]
+    assert section(texts["app.py"], "async def lifespan") == textwrap.dedent(
+        """\
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            await connect()
+            async with AsyncOpenAI() as app.state.openai_client:
+                yield
+            disconnect()"""
+    )
+    assert 'FastAPI(title="x", lifespan=lifespan)' in texts["app.py"]
+
+
+def test_startup_handlers_of_a_router_are_refused() -> None:
+    route = ROUTE + '\n\n@router.on_event("startup")\nasync def connect():\n    pass\n'
+    assert "startup handlers" in refusal({"app.py": APP, "routes.py": route})
+
+
+# -- the application ---------------------------------------------------------------------------------------
+
+
+def test_application_factory() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+
+
+    def create_app() -> FastAPI:
+        app = FastAPI()
+        app.include_router(router)
+        return app
+    """
+    texts = fixed({"app.py": app, "routes.py": ROUTE})
+    assert texts["app.py"].index("async def lifespan") < texts["app.py"].index("def create_app")
+    assert "app = FastAPI(lifespan=lifespan)" in texts["app.py"]
+
+
+def test_two_applications_are_told_apart_by_their_routers() -> None:
+    other = """
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    @app.get("/")
+    async def index() -> str:
+        return ""
+    """
+    texts = fixed({"app.py": APP, "admin.py": other, "routes.py": ROUTE})
+    assert "lifespan" in texts["app.py"]
+    assert "lifespan" not in texts["admin.py"]
+
+
+def test_a_router_of_two_applications_is_refused() -> None:
+    assert "not certain" in refusal({"app.py": APP, "admin.py": APP, "routes.py": ROUTE})
+
+
+def test_mounted_application_is_refused() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+
+    app = FastAPI()
+    api = FastAPI()
+    api.include_router(router)
+    app.mount("/api", api)
+    """
+    assert "mounted" in refusal({"app.py": app, "routes.py": ROUTE})
+
+
+def test_without_an_application_there_is_a_reason() -> None:
+    assert "no FastAPI or Starlette application" in refusal({"routes.py": ROUTE})
+
+
+def test_routers_within_routers() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/main.py": """
+        from fastapi import FastAPI
+
+        from shop.api import router
+
+        app = FastAPI()
+        app.include_router(router)
+        """,
+        "shop/api/__init__.py": """
+        from fastapi import APIRouter
+
+        from . import orders
+
+        router = APIRouter()
+        router.include_router(orders.router)
+        """,
+        "shop/api/orders.py": ROUTE,
+    }
+    texts = fixed(files)
+    assert "async with AsyncOpenAI() as app.state.openai_client" in texts["shop/main.py"]
+
+
+# -- the entry point -----------------------------------------------------------------------------------------
+
+
+def _handler(text: str) -> str:
+    head = "from fastapi import APIRouter, Request\nfrom openai import AsyncOpenAI\n\nrouter = APIRouter()\n\n\n"
+    return head + textwrap.dedent(text).lstrip("\n")
+
+
+def test_request_under_another_name_is_used() -> None:
+    route = _handler(
+        """
+        @router.post("/ask")
+        async def ask(prompt: str, req: Request):
+            client = AsyncOpenAI()
+            return await client.models.list()
+        """
+    )
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "client = req.app.state.openai_client" in texts["routes.py"]
+    assert "async def ask(prompt: str, req: Request):" in texts["routes.py"]
+
+
+def test_a_body_called_request_is_left_alone() -> None:
+    route = _handler(
+        """
+        @router.post("/ask")
+        async def ask(request: dict):
+            return await AsyncOpenAI().models.list()
+        """
+    )
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "async def ask(http_request: Request, request: dict):" in texts["routes.py"]
+    assert "http_request.app.state.openai_client.models.list()" in texts["routes.py"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("()", "(request: Request)"),
+        ("(*, prompt: str)", "(request: Request, *, prompt: str)"),
+        ("(*args: int)", "(request: Request, *args: int)"),
+        ("(**options: str)", "(request: Request, **options: str)"),
+        ("(prompt: str, n: int = 1)", "(request: Request, prompt: str, n: int = 1)"),
+        (
+            "(\n    prompt: str,\n    n: int = 1,\n)",
+            "(\n    request: Request,\n    prompt: str,\n    n: int = 1,\n)",
+        ),
+        ("(n: int = 1)", "(request: Request, n: int = 1)"),
+        ("(prompt: str, /)", "(request: Request, prompt: str, /)"),
+    ],
+)
+def test_parameter_keeps_the_order(before: str, after: str) -> None:
+    route = _handler(
+        "@router.post('/ask')\nasync def ask"
+        + before
+        + ":\n    return await AsyncOpenAI().models.list()\n"
+    )
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert f"async def ask{after}:" in texts["routes.py"]
+
+
+def test_handler_that_others_call_gets_no_parameter() -> None:
+    route = _handler(
+        """
+        @router.post("/ask")
+        async def ask(prompt: str):
+            return await AsyncOpenAI().models.list()
+
+
+        @router.post("/twice")
+        async def twice(prompt: str):
+            await ask(prompt)
+            return await ask(prompt)
+        """
+    )
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "async def ask(prompt: str):" in texts["routes.py"]
+    assert "Shared.openai_client.models.list()" in texts["routes.py"]
+
+
+def test_handler_that_a_test_calls_gets_no_parameter() -> None:
+    test = "from routes import ask\n\n\nasync def test_ask():\n    assert await ask('hi')\n"
+    texts = fixed({"app.py": APP, "routes.py": ROUTE, "tests/test_ask.py": test})
+    assert "async def ask(prompt: str)" in texts["routes.py"]
+
+
+def test_streaming_generator_reads_the_request_around_it() -> None:
+    route = _handler(
+        """
+        @router.get("/stream")
+        async def stream():
+            async def events():
+                client = AsyncOpenAI()
+                async with client.responses.stream(model="gpt-5", input="x") as stream:
+                    async for event in stream:
+                        yield event.type
+
+            return StreamingResponse(events())
+        """
+    ).replace("\n\nrouter", "\nfrom starlette.responses import StreamingResponse\n\nrouter", 1)
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "async def stream(request: Request):" in texts["routes.py"]
+    assert "client = request.app.state.openai_client" in texts["routes.py"]
+
+
+# -- how it is used -------------------------------------------------------------------------------------------
+
+
+def _body(body: str, parameters: str = "request: Request") -> dict[str, str]:
+    text = f"@router.post('/ask')\nasync def ask({parameters}):\n" + textwrap.indent(
+        textwrap.dedent(body).strip("\n"), "    "
+    )
+    return {"app.py": APP, "routes.py": _handler(text + "\n")}
+
+
+def _function(texts: dict[str, str]) -> str:
+    return textwrap.dedent(texts["routes.py"].partition("Request):\n")[2])
+
+
+def test_with_is_unwrapped_with_its_comments_and_early_returns() -> None:
+    body = '''
+    # Ask.
+    async with AsyncOpenAI(max_retries=2) as client:  # one client
+        # Is it there?
+        models = await client.models.list()
+        if not models:
+            return """
+        nothing
+            """
+        return models
+    '''
+    assert _function(fixed(_body(body))) == textwrap.dedent(
+        '''\
+        # Ask.
+        client = request.app.state.openai_client  # one client
+        # Is it there?
+        models = await client.models.list()
+        if not models:
+            return """
+            nothing
+                """
+        return models
+        '''
+    )
+
+
+def test_one_of_several_items_is_taken_out() -> None:
+    body = """
+    async with lock(), AsyncOpenAI() as client, lock() as two:
+        return await client.models.list(), two
+    """
+    files = _body(body)
+    files["routes.py"] = files["routes.py"].replace("@router", "def lock(): ...\n\n\n@router", 1)
+    assert _function(fixed(files)) == textwrap.dedent(
+        """\
+        client = request.app.state.openai_client
+        async with lock(), lock() as two:
+            return await client.models.list(), two
+        """
+    )
+
+
+def test_try_that_only_closes_goes() -> None:
+    body = """
+    client = AsyncOpenAI()
+    try:
+        return await client.models.list()
+    finally:
+        await client.close()
+    """
+    assert _function(fixed(_body(body))) == textwrap.dedent(
+        """\
+        client = request.app.state.openai_client
+        return await client.models.list()
+        """
+    )
+
+
+def test_finally_that_does_more_stays() -> None:
+    body = """
+    client = AsyncOpenAI()
+    try:
+        return await client.models.list()
+    except ValueError:
+        return None
+    finally:
+        await client.close()
+        print("done")
+    """
+    assert _function(fixed(_body(body))) == textwrap.dedent(
+        """\
+        client = request.app.state.openai_client
+        try:
+            return await client.models.list()
+        except ValueError:
+            return None
+        finally:
+            print("done")
+        """
+    )
+
+
+def test_client_entered_later_is_unwrapped() -> None:
+    body = """
+    client = AsyncOpenAI()
+    async with client:
+        return await client.models.list()
+    """
+    assert _function(fixed(_body(body))) == textwrap.dedent(
+        """\
+        client = request.app.state.openai_client
+        return await client.models.list()
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "client = AsyncOpenAI()\nclient.api_key = 'x'\nreturn await client.models.list()",
+            "changed",
+        ),
+        (
+            "client = AsyncOpenAI()\nclient.headers['x'] = 'y'\nreturn await client.models.list()",
+            "changed",
+        ),
+        (
+            "client = AsyncOpenAI()\nclient.headers.update(x='y')\nreturn await client.models.list()",
+            "changed",
+        ),
+        (
+            "import contextlib\nclient = AsyncOpenAI()\nasync with contextlib.aclosing(client):\n    return await client.models.list()",
+            "closes",
+        ),
+        (
+            "client = AsyncOpenAI()\nif request:\n    await client.close()\nreturn 1",
+            "all that a block does",
+        ),
+        (
+            "client = AsyncOpenAI(api_key=await secret())\nreturn await client.models.list()",
+            "computed",
+        ),
+        ("client = AsyncOpenAI()\nunknown(client)\nreturn await client.models.list()", "not known"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(body: str, reason: str) -> None:
+    assert reason in refusal(_body(body))
+
+
+def test_client_of_a_function_that_closes_it_is_refused() -> None:
+    files = _body("client = AsyncOpenAI()\nreturn await models(client)")
+    files["routes.py"] += (
+        "\n\nasync def models(one):\n    async with one:\n        return await one.models.list()\n"
+    )
+    assert "`models` closes the client" in refusal(files)
+
+
+def test_arguments_that_depend_on_the_request_have_a_reason() -> None:
+    [finding] = findings(
+        _body("return await AsyncOpenAI(api_key=request.headers['key']).models.list()")
+    )
+    assert finding.level == "note"
+    assert finding.refusal and "request" in finding.refusal
+
+
+# -- arguments ----------------------------------------------------------------------------------------------------
+
+
+def test_names_of_the_module_are_imported_where_the_lifespan_is() -> None:
+    route = ROUTE.replace(
+        "router = APIRouter()",
+        'import os\n\nfrom settings import get_settings as read\n\nrouter = APIRouter()\nKEY = os.environ["KEY"]\n',
+    ).replace(
+        "AsyncOpenAI()",
+        "AsyncOpenAI(api_key=KEY, base_url=read().url, timeout=float(os.getenv('T', '3')))",
+    )
+    settings = """
+    from functools import lru_cache
+
+
+    class Settings:
+        url = "x"
+
+
+    @lru_cache
+    def get_settings() -> Settings:
+        return Settings()
+    """
+    texts = fixed({"app.py": APP, "routes.py": route, "settings.py": settings})
+    assert "from routes import KEY, router\n" in texts["app.py"]
+    assert "from settings import get_settings as read\n" in texts["app.py"]
+    assert "import os\n" in texts["app.py"]
+    assert (
+        "AsyncOpenAI(api_key=KEY, base_url=read().url, timeout=float(os.getenv('T', '3')))"
+        in texts["app.py"]
+    )
+
+
+def test_local_that_only_the_constructor_needs_goes_along() -> None:
+    body = """
+    import httpx
+    timeout = httpx.Timeout(10)
+    client = AsyncOpenAI(timeout=timeout)
+    return await client.models.list()
+    """
+    texts = fixed(_body(body))
+    assert "AsyncOpenAI(timeout=httpx.Timeout(10)) as app.state.openai_client" in texts["app.py"]
+    assert "timeout" not in texts["routes.py"]
+
+
+def test_two_configurations_have_two_names() -> None:
+    body = """
+    one = AsyncOpenAI()
+    two = AsyncOpenAI(max_retries=5)
+    three = AsyncOpenAI(max_retries=5)
+    return [await one.models.list(), await two.models.list(), await three.models.list()]
+    """
+    texts = fixed(_body(body))
+    assert _function(texts).startswith(
+        "one = request.app.state.openai_client\ntwo = request.app.state.openai_client_2\nthree = request.app.state.openai_client_2\n"
+    )
+    assert texts["app.py"].count("AsyncOpenAI(") == 2
+
+
+def test_import_circle_is_refused() -> None:
+    route = ROUTE.replace(
+        "router = APIRouter()", "import app\n\nrouter = APIRouter()\nKEY = 'k'\n"
+    ).replace("AsyncOpenAI()", "AsyncOpenAI(api_key=KEY)")
+    app = APP.replace("from routes import router", "import routes").replace(
+        "(router)", "(routes.router)"
+    )
+    assert "imports `app`" in refusal({"app.py": app, "routes.py": route})
+
+
+# -- callers --------------------------------------------------------------------------------------------------------
+
+
+def test_function_that_a_script_calls_too_is_refused() -> None:
+    route = ROUTE.replace("    client = AsyncOpenAI()\n", "    client = make()\n").replace(
+        "@router", "def make():\n    return AsyncOpenAI()\n\n\n@router"
+    )
+    script = "from routes import make\n\nprint(make())\n"
+    assert "outside of requests" in refusal(
+        {"app.py": APP, "routes.py": route, "script.py": script}
+    )
+
+
+def test_a_connection_is_not_shared() -> None:
+    route = """
+    import asyncpg
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    @router.get("/rows")
+    async def rows():
+        connection = await asyncpg.connect("postgres://x")
+        try:
+            return await connection.fetch("select 1")
+        finally:
+            await connection.close()
+    """
+    assert "one task at a time" in refusal({"app.py": APP, "routes.py": route})
+
+
+def test_pool_is_entered_by_the_lifespan() -> None:
+    route = """
+    import asyncpg
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    @router.get("/rows")
+    async def rows():
+        pool = await asyncpg.create_pool("postgres://x")
+        try:
+            return await pool.fetch("select 1")
+        finally:
+            await pool.close()
+    """
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert (
+        'async with asyncpg.create_pool("postgres://x") as app.state.asyncpg_pool:'
+        in texts["app.py"]
+    )
+    assert (
+        "    pool = request.app.state.asyncpg_pool\n    return await pool.fetch"
+        in texts["routes.py"]
+    )
+    assert "import asyncpg" not in texts["routes.py"]
+
+
+def test_module_style_uses_no_request() -> None:
+    texts = fixed({"app.py": APP, "routes.py": ROUTE}, fix={"client": "module"})
+    assert "request" not in texts["routes.py"]
+    assert "async with AsyncOpenAI() as routes.Shared.openai_client:" in texts["app.py"]
