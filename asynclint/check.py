@@ -61,6 +61,8 @@ class Result:
     stats: Stats
     kept: list[Finding] = field(default_factory=list)
     """These and the notes that are not shown: what fixes are taken from."""
+    known: dict[str, packs.Meta] = field(default_factory=dict)
+    """What the rules say of themselves, by name."""
 
 
 def check(project: Project, config: Config) -> Result:
@@ -77,7 +79,7 @@ def check(project: Project, config: Config) -> Result:
     start = time.perf_counter()
     kept = _sorted(repair(f) if shown(f, config) else f for f in kept)
     stats.seconds["fixes"] = time.perf_counter() - start
-    return Result([f for f in kept if shown(f, config)], stats, kept)
+    return Result([f for f in kept if shown(f, config)], stats, kept, known)
 
 
 def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:

@@ -115,9 +115,7 @@ def _names(values: tuple[str, ...]) -> list[str]:
 @click.option("--show-fixes", is_flag=True, help="List the fixes that were applied.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Print the settings that hold.")
-@click.option(
-    "--no-cache", is_flag=True, help="Read no earlier results (accepted; results are not kept yet)."
-)
+@click.option("--no-cache", is_flag=True, help="Neither read nor keep results of earlier runs.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -145,26 +143,59 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     if options["stdin_filename"] and "-" not in paths:
         raise click.UsageError("`--stdin-filename` names the text that `-` reads; give `-`, too")
     options["stdin"] = paths == ("-",)
-    config = _config(paths, options)
+    config, named = _config(paths, options)
     if options["show_settings"]:
+        _validate(config.rules, named)
         _show_settings(config)
         return 0
-    if paths == ("-",):
+    if options["stdin"]:
         text = _decoded(sys.stdin.buffer.read())
-        project = projects.discover_stdin(text, options["stdin_filename"] or "stdin.py", config)
+        listing = projects.listing_stdin(text, options["stdin_filename"] or "stdin.py", config)
     elif "-" in paths:
         raise click.UsageError("`-` stands alone: stdin cannot be checked together with files")
     else:
-        project = projects.discover(paths, config)
+        listing = projects.listing(paths, config)
     if options["show_files"]:
-        for file in project.files:
+        _validate(config.rules, named)
+        for file in listing.read().files:
             if file.reported:
                 click.echo(file.name)
         return 0
 
+    cache = _cache(listing, config)
+    fixing = options["fix"] or options["fix_only"] or options["diff"]
+    try:
+        answer = cache.answer() if cache and not fixing else None
+        if answer is not None:
+            if options["debug_stats"]:
+                click.echo(f"files: {len(listing.wanted)}\nfiles parsed: 0 (0 lines)", err=True)
+            _print(answer.findings, listing.texts(), answer.known, config, options)
+            return _code(answer.findings, config)
+        _validate(config.rules, named)
+        return _checked(listing.read(cache), config, options, cache)
+    finally:
+        if cache is not None:
+            cache.close()
+            if cache.problem and not options["quiet"]:
+                click.echo(f"asynclint: warning: {cache.problem}", err=True)
+
+
+def _cache(listing: Any, config: Config) -> Any:
+    """What is kept of earlier runs over a project; nothing is kept where there is no project."""
+    if not config.cache or not listing.whole:
+        return None
+    from asynclint.cache import Cache
+
+    return Cache(listing, config)
+
+
+def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
+    """Check, keep the results, fix if that is wanted, and print."""
     from asynclint.check import check as run_check
 
     result = run_check(project, config)
+    if cache is not None:
+        cache.keep(project, result.findings, result.known)
     findings = result.findings
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
@@ -172,7 +203,7 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
         outcome = _fix(result.kept, project, config, options)
         if options["diff"]:
             return 1 if outcome.after and not config.exit_zero else 0
-        if options["fix_only"] or paths == ("-",):
+        if options["fix_only"] or options["stdin"]:
             return 0
         from asynclint.check import shown
 
@@ -182,7 +213,12 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
             project,
             files=[replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files],
         )
-    _print(findings, project, config, options)
+    texts = {f.name: f.text for f in project.files if f.text is not None}
+    _print(findings, texts, result.known, config, options)
+    return _code(findings, config)
+
+
+def _code(findings: list[Any], config: Config) -> int:
     worst = max((LEVELS.index(f.level) for f in findings), default=-1)
     failed = worst >= LEVELS.index(config.fail_on)
     return 1 if failed and not config.exit_zero else 0
@@ -232,7 +268,8 @@ def _decoded(data: bytes) -> str:
     return data.decode(encoding, errors="replace")
 
 
-def _config(paths: tuple[str, ...], options: dict[str, Any]) -> Config:
+def _config(paths: tuple[str, ...], options: dict[str, Any]) -> tuple[Config, list[Config]]:
+    """The settings that hold, and those whose names of rules the command line gives."""
     files: list[str] = []
     settings: dict[str, Any] = {}
     for given in options["configs"]:
@@ -274,23 +311,27 @@ def _config(paths: tuple[str, ...], options: dict[str, Any]) -> Config:
         for key, value in settings.items()
         if key.replace("-", "_") in ("select", "ignore", "extend_select")
     }
-    if named or selectors:
-        alone = Config(root=config.root, source=config.source)
-        for table in (selectors, named):
-            _validate(override(alone, table), config.rules)
+    alone = Config(root=config.root, source=config.source)
+    given = [override(alone, table) for table in (selectors, named) if table]
     # These add to what the file says.
     for name in ("ignore", "extend_select", "extend_exclude"):
         if options[name]:
             given_here[name] = [*getattr(config, name), *_names(options[name])]
-    return replace(override(config, given_here), source=read.source)
+    return replace(override(config, given_here), source=read.source), given
 
 
-def _validate(config: Config, rules: tuple[str, ...]) -> None:
+def _validate(rules: tuple[str, ...], configs: list[Config]) -> None:
+    """Raise ConfigError where a name is no rule's or group's."""
+    if not configs:
+        return
     from asynclint import packs
     from asynclint.check import ENGINE_RULES
 
-    known = packs.known([packs.builtin(), *(config.root / directory for directory in rules)])
-    validate_names(config, {name: meta.group for name, meta in known.items()} | ENGINE_RULES)
+    root = configs[0].root
+    known = packs.known([packs.builtin(), *(root / directory for directory in rules)])
+    names = {name: meta.group for name, meta in known.items()} | ENGINE_RULES
+    for config in configs:
+        validate_names(config, names)
 
 
 def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
@@ -308,7 +349,7 @@ def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
 def _show_settings(config: Config) -> None:
     from asynclint import packs
 
-    _validate(config, config.rules)
+    _validate(config.rules, [config])
     known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
     click.echo(f"configuration: {config.source or 'none'}")
     click.echo("rules:")
@@ -325,18 +366,15 @@ def _show_settings(config: Config) -> None:
         click.echo(f"{key.replace('_', '-')} = {json.dumps(shown, default=list)}")
 
 
-def _print(findings: list[Any], project: Any, config: Config, options: dict[str, Any]) -> None:
+def _print(
+    findings: list[Any], texts: Any, known: Any, config: Config, options: dict[str, Any]
+) -> None:
     from asynclint.report import Context, render
 
     colour = options["color"] == "always" or (
         options["color"] == "auto" and options["output_file"] is None and _colour()
     )
-    context = Context(
-        {f.name: f.text for f in project.files if f.text is not None},
-        config,
-        colour,
-        options["quiet"],
-    )
+    context = Context(texts, config, colour, options["quiet"], known)
     if options["statistics"]:
         counts = Counter(f.rule for f in findings)
         if config.output_format == "json":

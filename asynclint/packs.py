@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ast
+
     from asynclint.rule import Rule
 
 LEVELS = ("note", "warning", "error")
@@ -64,6 +64,8 @@ def known(directories: Sequence[Path]) -> dict[str, Meta]:
 
 
 def _meta(path: Path) -> Meta:
+    import ast
+
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -115,6 +117,8 @@ def _first_line(error: BaseException) -> str:
 
 
 def _attributes(node: ast.ClassDef) -> dict[str, Any]:
+    import ast
+
     values: dict[str, Any] = {}
     for statement in node.body:
         target: ast.expr | None = None
@@ -133,6 +137,8 @@ def load(directories: Sequence[Path]) -> list[type[Rule]]:
 
     Raises PackError where a file cannot be imported.
     """
+    import importlib.util
+
     from asynclint.rule import Rule
 
     known(directories)

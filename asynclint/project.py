@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import stat
+import time
 import tokenize
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asynclint.findings import Finding, Span
 
@@ -61,6 +62,22 @@ class SourceFile:
         return "\r\n" if mac + 1 == end else "\r"
 
 
+class Memory(Protocol):
+    """What is remembered of texts from earlier runs."""
+
+    def facts(self, text: str) -> bytes | None:
+        """The encoded facts of a module with that text."""
+
+    def keep_facts(self, text: str, data: bytes | None) -> None:
+        """Remember a module's encoded facts; None when they have no such form."""
+
+    def parses(self, text: str) -> bool:
+        """Whether a text is known to be Python."""
+
+    def keep_parses(self, text: str) -> None:
+        """Remember that a text is Python."""
+
+
 @dataclass(slots=True)
 class Project:
     """The files of one run, in a stable order (by name)."""
@@ -69,6 +86,68 @@ class Project:
     files: list[SourceFile]
     whole: bool = True
     """False when the project around the files was not read (none found, or too large): missing then means unknown."""
+    memory: Memory | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(slots=True)
+class Listing:
+    """Which files belong to a run, before any of them is read."""
+
+    root: Path
+    wanted: dict[str, bool]
+    """Absolute path → whether the file is reported on."""
+    whole: bool
+    """As in Project."""
+    reader: _Reader
+    started: int
+    """When listing began, in nanoseconds since the epoch."""
+    given: tuple[str, str] | None = None
+    """The path and the text of a file that is not read, since its text comes from elsewhere."""
+
+    @property
+    def looks(self) -> Mapping[str, os.stat_result]:
+        """What the files that were read looked like just before."""
+        return self.reader.looks
+
+    def text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
+        """The text of one file, else the rule that says what is wrong with it, and why."""
+        return self.reader.text(path)
+
+    def texts(self) -> Mapping[str, str]:
+        """The texts by the names that findings have, each read when it is asked for."""
+        return _Texts(self.reader, [self.reader.shown(path) for path in self.wanted])
+
+    def below_root(self, path: str) -> str:
+        """A path relative to the root where it lies below it."""
+        root = f"{self.reader.root.rstrip(os.sep)}{os.sep}"
+        return path.removeprefix(root)
+
+    def shape(self) -> tuple[object, ...]:
+        """What, beside the files and the configuration, says how files and modules are named and what is missing."""
+        directories: set[str] = set()
+        for path in self.wanted:
+            above = os.path.dirname(path)
+            while above not in directories:
+                directories.add(above)
+                above = os.path.dirname(above)
+        packages = sorted(d for d in directories if self.reader.is_package(d))
+        problems = [(p.name, p.problem and p.problem.message) for p in self.reader.problems]
+        return (
+            self.reader.cwd,
+            self.reader.root,
+            self.reader.sources,
+            self.whole,
+            packages,
+            problems,
+        )
+
+    def read(self, memory: Memory | None = None) -> Project:
+        """The project, with the text of every file."""
+        files = self.reader.read(self.wanted)
+        if self.given is not None:
+            files.append(self.reader.source(self.given[0], True, self.given[1]))
+            files.sort(key=lambda f: f.name)
+        return Project(self.root, files, self.whole, memory)
 
 
 def discover(paths: Sequence[Path | str], config: Config) -> Project:
@@ -76,6 +155,12 @@ def discover(paths: Sequence[Path | str], config: Config) -> Project:
 
     Raises ProjectError for a path that is not there.
     """
+    return listing(paths, config).read()
+
+
+def listing(paths: Sequence[Path | str], config: Config) -> Listing:
+    """What `discover` would read. Raises ProjectError for a path that is not there."""
+    started = time.time_ns()
     for written in paths:
         if not os.path.exists(written):
             raise ProjectError(f"{written}: no such file or directory")
@@ -89,23 +174,27 @@ def discover(paths: Sequence[Path | str], config: Config) -> Project:
         for name in reader.walk(str(path), True) if path.is_dir() else (str(path),):
             wanted[name] = True
     whole = _add_surroundings(reader, given, root, wanted)
-    return Project(root, reader.read(wanted), whole)
+    return Listing(root, wanted, whole, reader, started)
 
 
 def discover_stdin(text: str, filename: str, config: Config) -> Project:
     """The project around a file whose text comes from elsewhere; only that file is reported on."""
+    return listing_stdin(text, filename, config).read()
+
+
+def listing_stdin(text: str, filename: str, config: Config) -> Listing:
+    """What `discover_stdin` would read."""
+    started = time.time_ns()
     path = Path(os.path.abspath(filename))
     root = project_root([path], config)
     reader = _Reader(root, config)
     if config.force_exclude and reader.left_out(str(path), False):
-        return Project(root, [])
+        return Listing(root, {}, True, reader, started)
     wanted: dict[str, bool] = {}
     whole = path.parent.is_dir() and _add_surroundings(reader, [path], root, wanted)
     wanted.pop(str(path), None)
-    files = reader.read(wanted)
-    files.append(reader.source(str(path), True, text.removeprefix("\ufeff")))
-    files.sort(key=lambda f: f.name)
-    return Project(root, files, whole)
+    given = (str(path), text.removeprefix("\ufeff"))
+    return Listing(root, wanted, whole, reader, started, given)
 
 
 def _add_surroundings(
@@ -168,6 +257,7 @@ class _Reader:
         self.config = config
         self.cwd = os.getcwd()
         self.packages: dict[str, bool] = {}
+        self.looks: dict[str, os.stat_result] = {}
         self.sources = self._source_roots(root)
         self.problems: list[SourceFile] = []
         patterns = [p.removeprefix("./") for p in (*config.exclude, *config.extend_exclude)]
@@ -312,7 +402,7 @@ class _Reader:
         """One file; its text is read unless it is given."""
         problem: tuple[str, str] | None = None
         if text is None:
-            text, problem = self._text(path)
+            text, problem = self.text(path)
         module, aliases = self._module(path)
         name = self.shown(path)
         file = SourceFile(
@@ -340,9 +430,10 @@ class _Reader:
         """A path as findings name it."""
         return path.removeprefix(self.cwd.rstrip(os.sep) + os.sep).replace(os.sep, "/")
 
-    def _text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
+    def text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
+        """The text of one file, else the rule that says what is wrong with it, and why."""
         try:
-            status = os.stat(path)
+            status = self.looks[path] = os.stat(path)
             if not stat.S_ISREG(status.st_mode):
                 return None, ("unreadable-file", "is not a regular file")
             if status.st_size > self.config.max_file_size:
@@ -379,7 +470,8 @@ class _Reader:
 
     # -- their modules ----------------------------------------------------------------------------------
 
-    def _is_package(self, directory: str) -> bool:
+    def is_package(self, directory: str) -> bool:
+        """Whether there is an `__init__.py` in a directory."""
         found = self.packages.get(directory)
         if found is None:
             found = self.packages[directory] = os.path.exists(
@@ -393,7 +485,7 @@ class _Reader:
         stem = os.path.splitext(base)[0]
         parts = [] if stem == "__init__" else [stem]
         top = directory
-        while self._is_package(top):
+        while self.is_package(top):
             parts.insert(0, os.path.basename(top))
             above = os.path.dirname(top)
             if above == top:
@@ -426,6 +518,26 @@ class _Reader:
                 aliases.append(".".join(parts[1:]))
         unique = [a for a in dict.fromkeys(aliases) if a and a != module]
         return module or stem, tuple(unique)
+
+
+class _Texts(Mapping[str, str]):
+    """Reads a file when its text is asked for."""
+
+    def __init__(self, reader: _Reader, names: list[str]) -> None:
+        self.reader = reader
+        self.names = names
+
+    def __getitem__(self, name: str) -> str:
+        text, _ = self.reader.text(os.path.join(self.reader.cwd, name))
+        if text is None:
+            raise KeyError(name)
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def _is_test(path: str, root: str) -> bool:

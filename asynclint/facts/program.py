@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from asynclint.facts.encode import decode, encode
 from asynclint.facts.extract import TooDeep, extract
 from asynclint.facts.extract import parse as compile_only
 from asynclint.facts.model import (
@@ -297,10 +298,8 @@ class Program:
             return self._modules[key]
         module: Module | None = None
         try:
-            facts = extract(file.text or "", file.module, file.is_package)
+            facts = self._facts(file)
             module = Module(file, facts)
-            self.counts.files_parsed += 1
-            self.counts.lines_parsed += (file.text or "").count("\n") + 1
             self.counts.functions += len(facts.functions)
             self.counts.calls += len(facts.calls)
         except SyntaxError as error:
@@ -319,10 +318,30 @@ class Program:
         self._modules[key] = module
         return module
 
+    def _facts(self, file: SourceFile) -> ModuleFacts:
+        """A module's facts, from an earlier run where one read the same text."""
+        text = file.text or ""
+        memory = self.project.memory
+        data = memory.facts(text) if memory is not None else None
+        if data is not None:
+            return decode(data, file.module, file.is_package)
+        facts = extract(text, file.module, file.is_package)
+        self.counts.files_parsed += 1
+        self.counts.lines_parsed += text.count("\n") + 1
+        if memory is not None:
+            memory.keep_facts(text, encode(facts))
+        return facts
+
     def check(self, file: SourceFile) -> None:
         """Parse a file in which there is nothing to find, for its syntax errors."""
+        text = file.text or ""
+        memory = self.project.memory
+        if memory is not None and memory.parses(text):
+            return
         try:
-            compile_only(file.text or "")
+            compile_only(text)
+            if memory is not None:
+                memory.keep_parses(text)
         except SyntaxError as error:
             self.problems.append(syntax_error(file, error))
         except (RecursionError, MemoryError):

@@ -32,6 +32,8 @@ class Context:
     """Whether ANSI colours are wanted."""
     quiet: bool = False
     """No summary."""
+    known: Mapping[str, packs.Meta] | None = None
+    """What the rules say of themselves, where that was read already."""
     _lines: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     def line(self, path: str, number: int) -> str | None:
@@ -45,8 +47,10 @@ class Context:
             self._lines[path] = lines
         return lines[number - 1] if 0 < number <= len(lines) else None
 
-    def rules(self) -> dict[str, packs.Meta]:
+    def rules(self) -> Mapping[str, packs.Meta]:
         """What the rules say of themselves, by name."""
+        if self.known is not None:
+            return self.known
         config = self.config
         return packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
 

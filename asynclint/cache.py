@@ -1,0 +1,495 @@
+"""What earlier runs found, in one file: findings by the state of the whole project, facts by a module's text.
+
+    header    magic, where the head is, its length and checksum
+    blobs     facts and answers, each with its checksum in the head
+    head      the tool that wrote it, stamps of files, where the blobs are
+
+A **stamp** says that a file which looks so from outside (size, times, inode) has a text of that digest. An **answer**
+is what a check said of a project; its key is made of everything that the check depends on: the configuration and the
+names and digests of all files. So an answer is never out of date, it is only not asked for any more.
+
+A file that another tool, another version or an accident has written is not an error: nothing is found in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import struct
+import sys
+import time
+from _blake2 import blake2b
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from asynclint import __version__, packs
+from asynclint.config import Config
+from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
+from asynclint.project import Listing, Project, SourceFile
+
+FOLDER = ".asynclint_cache"
+NAME = "results"
+MAGIC = b"asynclint\0\1"
+HEADER = struct.Struct("<11sxQQI")
+
+MAX_ANSWERS = 16
+HOT = 2_000_000_000
+"""Nanoseconds: a file written less than that before it was looked at may be written again and look the same."""
+STALE = 3600
+"""Seconds after which a temporary file belongs to a run that died."""
+
+PRINTING = frozenset({"output_format", "exit_zero", "fail_on", "cache", "jobs"})
+"""Settings on which no finding depends."""
+
+Place = tuple[int, int, int]
+"""Where a blob is: offset, length, checksum."""
+Stamp = tuple[int, int, int, int, bytes]
+"""Size, time of modification, time of change, inode, digest of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a check said, kept from an earlier run."""
+
+    findings: list[Finding]
+    known: dict[str, packs.Meta]
+    """What the rules say of themselves."""
+
+
+def digest(text: str) -> bytes:
+    """What stands for a text."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Cache:
+    """The kept results of one project. Nothing here raises: what cannot be read or written is not there."""
+
+    def __init__(self, listing: Listing, config: Config) -> None:
+        self.folder = listing.root / FOLDER
+        self.problem: str | None = None
+        """Why nothing could be written."""
+        self.extracted = 0
+        """How many modules' facts are new."""
+        # All that the answer depends on is looked at before any of it is used.
+        self._tool = _tool()
+        self._listing = listing
+        self._circumstances = _circumstances(listing, config)
+        self._file: Any = None
+        self._stamps: dict[str, Stamp] = {}
+        self._answers: list[tuple[bytes, Place]] = []
+        self._index: Place | None = None
+        self._old: dict[bytes, Place | None] | None = None
+        self._new: dict[bytes, Place | None] = {}
+        self._used: dict[bytes, None] = {}
+        self._out: _Writer | None = None
+        self._done = False
+        """What was new is written, and now read like the rest."""
+        self._open()
+
+    def _forget(self) -> None:
+        self._stamps, self._answers, self._index = {}, [], None
+        self._old = None
+        self._new = {}
+        if self._file is not None:
+            self._file.close()
+
+    def _open(self) -> None:
+        try:
+            self._file = open(self.folder / NAME, "rb", buffering=0)  # noqa: SIM115 - open as long as the run
+            magic, offset, length, checksum = HEADER.unpack(self._file.read(HEADER.size))
+            head = self._blob((offset, length, checksum))
+            if magic != MAGIC or head is None:
+                return
+            tool, stamps, answers, index = marshal.loads(head)
+            if tool == self._tool:
+                self._stamps, self._answers, self._index = stamps, answers, index
+        except (OSError, struct.error, ValueError, EOFError, TypeError):
+            return
+
+    def _blob(self, place: Place) -> bytes | None:
+        """The bytes at a place, if they are what was written there."""
+        offset, length, checksum = place
+        try:
+            data = os.pread(self._file.fileno(), length, offset)
+        except (OSError, OverflowError, MemoryError, ValueError):
+            return None
+        return data if len(data) == length and crc32(data) == checksum else None
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def answer(self) -> Answer | None:
+        """What an earlier run said of the project as it now lies on the disk; no file is read that looks as it did."""
+        listing = self._listing
+        if not self._answers or listing.given is not None:
+            return None
+        digests: dict[str, bytes] = {}
+        better: dict[str, Stamp] = {}
+        for path in listing.wanted:
+            digests[path] = self._looked_at(path, listing, better)
+        key = self._key(digests)
+        place = next((place for known, place in self._answers if known == key), None)
+        data = self._blob(place) if place is not None else None
+        if data is None:
+            return None
+        if better:
+            self._stamps |= better
+            self._write(self._answers)
+        return _answer(marshal.loads(data))
+
+    def _looked_at(self, path: str, listing: Listing, better: dict[str, Stamp]) -> bytes:
+        """The digest of a file's text, which is read only if the file looks different from what is known."""
+        name = listing.below_root(path)
+        known = self._stamps.get(name)
+        try:
+            status = os.stat(path)
+        except OSError:
+            status = None
+        look = _look(status) if status is not None else None
+        if known is not None and known[:4] == look:
+            return known[4]
+        text, problem = listing.text(path)
+        if text is None:
+            return _of_problem(problem)
+        found = digest(text)
+        if look is not None and not _hot(look, listing.started):
+            better[name] = (*look, found)
+        return found
+
+    def keep(
+        self, project: Project, findings: list[Finding], known: Mapping[str, packs.Meta]
+    ) -> None:
+        """Write down what a check said of the texts that it was given, and the facts of the modules it read."""
+        listing = self._listing
+        if listing.given is not None:
+            # An editor asks at every key: only what took long is worth a new file.
+            if self.extracted > 1:
+                self._write(self._answers)
+            return
+        files = {str(f.path): f for f in project.files}
+        digests = {path: _digest(files[path]) for path in listing.wanted if path in files}
+        stamps: dict[str, Stamp] = {}
+        for path, status in listing.looks.items():
+            look = _look(status)
+            if path in digests and files[path].text is not None and not _hot(look, listing.started):
+                stamps[listing.below_root(path)] = (*look, digests[path])
+        room = len(stamps)
+        for name, stamp in self._stamps.items():
+            if room and name not in stamps:
+                stamps[name] = stamp
+                room -= 1
+        self._stamps = stamps
+        if digests.keys() != listing.wanted.keys():
+            return
+        key = self._key(digests)
+        place = self._put(marshal.dumps(_plain(findings, known)))
+        if place is not None:
+            others = [(k, p) for k, p in self._answers if k != key]
+            self._write([(key, place), *others[: MAX_ANSWERS - 1]])
+
+    def _key(self, digests: Mapping[str, bytes]) -> bytes:
+        key = blake2b(self._circumstances, digest_size=20)
+        for path, reported in sorted(self._listing.wanted.items()):
+            key.update(f"\n{path}\n{reported:d}".encode("utf-8", "surrogatepass"))
+            key.update(digests[path])
+        return key.digest()
+
+    # -- facts ------------------------------------------------------------------------------------
+
+    def facts(self, text: str) -> bytes | None:
+        """The encoded facts of a module with that text."""
+        place = self._known(found := digest(text))
+        data = self._blob(place) if place is not None else None
+        if data is not None:
+            self._used[found] = None
+        return data
+
+    def keep_facts(self, text: str, data: bytes | None) -> None:
+        """Remember a module's encoded facts; None when they have no such form."""
+        if data is not None and (place := self._put(data)) is not None:
+            self._new[digest(text)] = place
+            self.extracted += 1
+
+    def parses(self, text: str) -> bool:
+        """Whether a text is known to be Python."""
+        found = digest(text)
+        if found not in self._places():
+            return False
+        self._used[found] = None
+        return True
+
+    def keep_parses(self, text: str) -> None:
+        """Remember that a text is Python."""
+        self._new.setdefault(digest(text), None)
+
+    def _known(self, found: bytes) -> Place | None:
+        return self._places().get(found)
+
+    def _places(self) -> dict[bytes, Place | None]:
+        if self._old is None:
+            self._old = {}
+            data = self._blob(self._index) if self._index is not None else None
+            if data is not None:
+                self._old = marshal.loads(data)
+        return self._old
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def _put(self, data: bytes) -> Place | None:
+        if self.problem is not None or self._done:
+            return None
+        try:
+            if self._out is None:
+                self._out = _Writer(self.folder)
+            return self._out.put(data)
+        except OSError as error:
+            self._failed(error)
+            return None
+
+    def _failed(self, error: OSError) -> None:
+        why = (error.strerror or str(error)).lower()
+        self.problem = f"{self.folder}: results are not kept: {why}"
+        self.close()
+
+    def _write(self, answers: list[tuple[bytes, Place]]) -> None:
+        """Put a new file in place of the old one, with those of the old blobs that are still wanted."""
+        if self.problem is not None:
+            return
+        try:
+            if self._out is None:
+                self._out = _Writer(self.folder)
+            out = self._out
+            kept = [
+                (key, place if out.has(place) else self._copied(place)) for key, place in answers
+            ]
+            index = dict(self._new)
+            used = len(self._new) + len(self._used)
+            old = self._places()
+            wanted = [d for d in self._used if d in old]
+            # What this run did not ask for may be asked for by the next: another branch, another part of the project.
+            others = [d for d in old if d not in self._used]
+            for one in (*wanted, *(others[:used] if used else others)):
+                if one not in index:
+                    place = old[one]
+                    copied = self._copied(place) if place is not None else None
+                    if place is None or copied is not None:
+                        index[one] = copied
+            head = (
+                self._tool,
+                self._stamps,
+                [(key, place) for key, place in kept if place is not None],
+                out.put(marshal.dumps(index)),
+            )
+            out.finish(marshal.dumps(head), self.folder / NAME)
+            self._out, self._done = None, True
+            self._forget()
+            self._open()
+        except OSError as error:
+            self._failed(error)
+
+    def _copied(self, place: Place) -> Place | None:
+        assert self._out is not None
+        try:
+            data = os.pread(self._file.fileno(), place[1], place[0])
+        except (OSError, OverflowError, ValueError):
+            return None
+        return self._out.copy(data, place[2]) if len(data) == place[1] else None
+
+    def close(self) -> None:
+        """Leave nothing half done behind."""
+        if self._out is not None:
+            self._out.drop()
+            self._out = None
+
+
+class _Writer:
+    """A new cache file, under a name of its own until it is whole."""
+
+    def __init__(self, folder: Path) -> None:
+        _make(folder)
+        self.path = folder / f"{os.getpid()}-{time.time_ns()}.tmp"
+        self.file = open(self.path, "xb")  # noqa: SIM115 - open as long as the run
+        self.size = self.file.write(bytes(HEADER.size))
+        self.places: set[Place] = set()
+
+    def put(self, data: bytes) -> Place:
+        return self.copy(data, crc32(data))
+
+    def copy(self, data: bytes, checksum: int) -> Place:
+        place = (self.size, len(data), checksum)
+        self.size += self.file.write(data)
+        self.places.add(place)
+        return place
+
+    def has(self, place: Place) -> bool:
+        return place in self.places
+
+    def finish(self, head: bytes, target: Path) -> None:
+        try:
+            offset, length, checksum = self.put(head)
+            self.file.seek(0)
+            self.file.write(HEADER.pack(MAGIC, offset, length, checksum))
+            self.file.close()
+            os.replace(self.path, target)
+        except OSError:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+
+def _make(folder: Path) -> None:
+    """The cache's directory, which git is told to ignore; without what died runs left there."""
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists() and not folder.is_symlink():
+        ignore.write_text("*\n", encoding="utf-8")
+    now = time.time()
+    for entry in os.scandir(folder):
+        if entry.name.endswith(".tmp"):
+            with contextlib.suppress(OSError):
+                if abs(now - entry.stat().st_mtime) > STALE:
+                    os.unlink(entry.path)
+
+
+# -- keys -----------------------------------------------------------------------------------------
+
+
+def _look(status: os.stat_result) -> tuple[int, int, int, int]:
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _hot(look: tuple[int, int, int, int], started: int) -> bool:
+    return max(look[1], look[2]) > started - HOT
+
+
+def _digest(file: SourceFile) -> bytes:
+    if file.text is not None:
+        return digest(file.text)
+    assert file.problem is not None
+    return _of_problem((file.problem.rule, file.problem.message))
+
+
+def _of_problem(problem: tuple[str, str] | None) -> bytes:
+    """What stands for a file without a text; never what stands for a text."""
+    return blake2b(repr(problem).encode(), digest_size=16, person=b"problem").digest()
+
+
+def _circumstances(listing: Listing, config: Config) -> bytes:
+    """All that findings depend on beside the texts of the files."""
+    settings = [
+        (one.name, getattr(config, one.name)) for one in fields(config) if one.name not in PRINTING
+    ]
+    rules = [_listed(config.root / name) for name in config.rules]
+    return repr((settings, rules, listing.shape())).encode("utf-8", "surrogatepass")
+
+
+def _tool() -> str:
+    """What the form and the content of kept results depend on: asynclint's own files, Python, libcst."""
+    here = Path(__file__).parent
+    own: object
+    try:
+        # An installed tool's record holds the digests of its files.
+        own = (here.parent / f"asynclint-{__version__}.dist-info" / "RECORD").read_bytes()
+        if not (here / "rules").is_dir():
+            raise FileNotFoundError
+    except OSError:
+        own = (_listed(here), _listed(packs.builtin()))
+    text = repr((__version__, sys.version, own, _libcst())).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def _libcst() -> list[str]:
+    """Where libcst lies, and what its version is."""
+    for folder in sys.path:
+        if os.path.isdir(os.path.join(folder, "libcst")):
+            return [folder, *sorted(n for n in os.listdir(folder) if n.startswith("libcst-"))]
+    return []
+
+
+def _listed(directory: Path) -> list[tuple[str, int, int, int]]:
+    """How the Python and TOML files below a directory look; never twice the same while one of them is hot."""
+    now = time.time_ns()
+    found: list[tuple[str, int, int, int]] = []
+    stack = [str(directory)]
+    while stack:
+        try:
+            entries = list(os.scandir(stack.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            name = entry.name
+            if name.endswith((".py", ".toml")):
+                with contextlib.suppress(OSError):
+                    status = entry.stat()
+                    found.append(
+                        (entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                    )
+                    if max(status.st_mtime_ns, status.st_ctime_ns) > now - HOT:
+                        found.append((entry.path, now, now, now))
+            elif "." not in name and name != "__pycache__" and entry.is_dir():
+                stack.append(entry.path)
+    return sorted(found)
+
+
+# -- findings as plain values ---------------------------------------------------------------------
+
+
+def _numbers(span: Span) -> tuple[int, int, int, int]:
+    return (span.line, span.column, span.end_line, span.end_column)
+
+
+def _plain(findings: list[Finding], known: Mapping[str, packs.Meta]) -> Any:
+    rows = [
+        (
+            f.rule,
+            f.level,
+            f.path,
+            _numbers(f.span),
+            f.message,
+            [(link.path, _numbers(link.span), link.text) for link in f.because],
+            [
+                (fix.title, fix.safety.value, [(e.path, e.start, e.end, e.text) for e in fix.edits])
+                for fix in f.fixes
+            ],
+            f.refusal,
+        )
+        for f in findings
+    ]
+    metas = [
+        (m.name, m.group, m.level, m.default, m.since, m.summary, str(m.page))
+        for m in known.values()
+    ]
+    return rows, metas
+
+
+def _answer(plain: Any) -> Answer:
+    rows, metas = plain
+    findings = [
+        Finding(
+            rule,
+            level,
+            path,
+            Span(*span),
+            message,
+            tuple(Link(there, Span(*numbers), text) for there, numbers, text in because),
+            tuple(
+                Fix(title, Safety(safety), tuple(Edit(*edit) for edit in edits))
+                for title, safety, edits in fixes
+            ),
+            refusal,
+        )
+        for rule, level, path, span, message, because, fixes, refusal in rows
+    ]
+    known = {
+        name: packs.Meta(name, group, level, default, since, summary, Path(page))
+        for name, group, level, default, since, summary, page in metas
+    }
+    return Answer(findings, known)
