@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 
 __all__ = ["Edit", "Finding", "Fix", "Link", "Refused", "Rule", "Safety", "Span", "__version__"]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from asynclint.findings import Edit, Finding, Fix, Link, Refused, Safety, Span
     from asynclint.rule import Rule
 

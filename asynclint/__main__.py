@@ -13,9 +13,13 @@ def main() -> None:
 
         print(f"asynclint {__version__}")
         return
-    from asynclint.cli import run
+    from asynclint.replay import replay
 
-    code = run(sys.argv[1:])
+    code = replay(sys.argv[1:])
+    if code is None:
+        from asynclint.cli import run
+
+        code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()

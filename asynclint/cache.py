@@ -17,7 +17,6 @@ import contextlib
 import marshal
 import os
 import struct
-import sys
 import time
 from _blake2 import blake2b
 from collections.abc import Mapping
@@ -26,19 +25,21 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from asynclint import __version__, packs
+from asynclint import packs
 from asynclint.config import Config
 from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
 from asynclint.project import Listing, Project, SourceFile
+from asynclint.replay import FOLDER, HOT, listed, look, packed, tool_digest
+from asynclint.replay import NAME as REPLAY
+from asynclint.replay import read as records_of
 
-FOLDER = ".asynclint_cache"
 NAME = "results"
 MAGIC = b"asynclint\0\1"
 HEADER = struct.Struct("<11sxQQI")
 
 MAX_ANSWERS = 16
-HOT = 2_000_000_000
-"""Nanoseconds: a file written less than that before it was looked at may be written again and look the same."""
+MAX_RECORDS = 4
+"""Commands whose output is kept."""
 STALE = 3600
 """Seconds after which a temporary file belongs to a run that died."""
 
@@ -75,7 +76,7 @@ class Cache:
         self.extracted = 0
         """How many modules' facts are new."""
         # All that the answer depends on is looked at before any of it is used.
-        self._tool = _tool()
+        self._tool = tool_digest()
         self._listing = listing
         self._circumstances = _circumstances(listing, config)
         self._file: Any = None
@@ -114,7 +115,8 @@ class Cache:
         """The bytes at a place, if they are what was written there."""
         offset, length, checksum = place
         try:
-            data = os.pread(self._file.fileno(), length, offset)
+            self._file.seek(offset)
+            data: bytes = self._file.read(length)
         except (OSError, OverflowError, MemoryError, ValueError):
             return None
         return data if len(data) == length and crc32(data) == checksum else None
@@ -144,19 +146,15 @@ class Cache:
         """The digest of a file's text, which is read only if the file looks different from what is known."""
         name = listing.below_root(path)
         known = self._stamps.get(name)
-        try:
-            status = os.stat(path)
-        except OSError:
-            status = None
-        look = _look(status) if status is not None else None
-        if known is not None and known[:4] == look:
+        seen = listing.looks[path] = look(path)
+        if known is not None and known[:4] == seen:
             return known[4]
         text, problem = listing.text(path)
         if text is None:
             return _of_problem(problem)
         found = digest(text)
-        if look is not None and not _hot(look, listing.started):
-            better[name] = (*look, found)
+        if seen is not None and not _hot(seen, listing.started):
+            better[name] = (*seen, found)
         return found
 
     def keep(
@@ -172,10 +170,11 @@ class Cache:
         files = {str(f.path): f for f in project.files}
         digests = {path: _digest(files[path]) for path in listing.wanted if path in files}
         stamps: dict[str, Stamp] = {}
-        for path, status in listing.looks.items():
-            look = _look(status)
-            if path in digests and files[path].text is not None and not _hot(look, listing.started):
-                stamps[listing.below_root(path)] = (*look, digests[path])
+        for path, seen in listing.looks.items():
+            if seen is None or path not in digests or files[path].text is None:
+                continue
+            if not _hot(seen, listing.started):
+                stamps[listing.below_root(path)] = (*seen, digests[path])
         room = len(stamps)
         for name, stamp in self._stamps.items():
             if room and name not in stamps:
@@ -196,6 +195,35 @@ class Cache:
             key.update(f"\n{path}\n{reported:d}".encode("utf-8", "surrogatepass"))
             key.update(digests[path])
         return key.digest()
+
+    def keep_output(self, circumstances: bytes, output: bytes, code: int) -> None:
+        """Remember what a command printed, if everything that it looked at is old enough to be told from a later edit."""
+        listing = self._listing
+        files = []
+        for path in listing.wanted:
+            seen = listing.looks.get(path)
+            if seen is None or _hot(seen, listing.started):
+                return
+            files.append((path, seen))
+        probes: list[tuple[str, Any]] = []
+        for path, only in listing.probes():
+            seen = look(path)
+            if only:
+                probes.append((path, True if seen else None))
+            elif seen is not None and _hot(seen, listing.started):
+                return
+            else:
+                probes.append((path, seen))
+        directories = [
+            (path, None if seen is None or _hot(seen, listing.started) else seen, inside)
+            for path, (seen, inside) in listing.directories.items()
+        ]
+        record = (circumstances, files, directories, probes, output, code)
+        others = [r for r in records_of(str(self.folder)) if r[0] != circumstances]
+        try:
+            _replace(self.folder / REPLAY, packed([record, *others[: MAX_RECORDS - 1]]))
+        except OSError:
+            return
 
     # -- facts ------------------------------------------------------------------------------------
 
@@ -293,7 +321,8 @@ class Cache:
     def _copied(self, place: Place) -> Place | None:
         assert self._out is not None
         try:
-            data = os.pread(self._file.fileno(), place[1], place[0])
+            self._file.seek(place[0])
+            data = self._file.read(place[1])
         except (OSError, OverflowError, ValueError):
             return None
         return self._out.copy(data, place[2]) if len(data) == place[1] else None
@@ -345,6 +374,18 @@ class _Writer:
             os.unlink(self.path)
 
 
+def _replace(target: Path, data: bytes) -> None:
+    """Put a small file in place of an older one, whole or not at all."""
+    path = target.with_name(f"{os.getpid()}-{time.time_ns()}.tmp")
+    try:
+        path.write_bytes(data)
+        os.replace(path, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
 def _make(folder: Path) -> None:
     """The cache's directory, which git is told to ignore; without what died runs left there."""
     folder.mkdir(exist_ok=True)
@@ -362,12 +403,8 @@ def _make(folder: Path) -> None:
 # -- keys -----------------------------------------------------------------------------------------
 
 
-def _look(status: os.stat_result) -> tuple[int, int, int, int]:
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def _hot(look: tuple[int, int, int, int], started: int) -> bool:
-    return max(look[1], look[2]) > started - HOT
+def _hot(seen: tuple[int, int, int, int], started: int) -> bool:
+    return max(seen[1], seen[2]) > started - HOT
 
 
 def _digest(file: SourceFile) -> bytes:
@@ -387,56 +424,8 @@ def _circumstances(listing: Listing, config: Config) -> bytes:
     settings = [
         (one.name, getattr(config, one.name)) for one in fields(config) if one.name not in PRINTING
     ]
-    rules = [_listed(config.root / name) for name in config.rules]
+    rules = [listed(str(config.root / name)) for name in config.rules]
     return repr((settings, rules, listing.shape())).encode("utf-8", "surrogatepass")
-
-
-def _tool() -> str:
-    """What the form and the content of kept results depend on: asynclint's own files, Python, libcst."""
-    here = Path(__file__).parent
-    own: object
-    try:
-        # An installed tool's record holds the digests of its files.
-        own = (here.parent / f"asynclint-{__version__}.dist-info" / "RECORD").read_bytes()
-        if not (here / "rules").is_dir():
-            raise FileNotFoundError
-    except OSError:
-        own = (_listed(here), _listed(packs.builtin()))
-    text = repr((__version__, sys.version, own, _libcst())).encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16).hexdigest()
-
-
-def _libcst() -> list[str]:
-    """Where libcst lies, and what its version is."""
-    for folder in sys.path:
-        if os.path.isdir(os.path.join(folder, "libcst")):
-            return [folder, *sorted(n for n in os.listdir(folder) if n.startswith("libcst-"))]
-    return []
-
-
-def _listed(directory: Path) -> list[tuple[str, int, int, int]]:
-    """How the Python and TOML files below a directory look; never twice the same while one of them is hot."""
-    now = time.time_ns()
-    found: list[tuple[str, int, int, int]] = []
-    stack = [str(directory)]
-    while stack:
-        try:
-            entries = list(os.scandir(stack.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            name = entry.name
-            if name.endswith((".py", ".toml")):
-                with contextlib.suppress(OSError):
-                    status = entry.stat()
-                    found.append(
-                        (entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-                    )
-                    if max(status.st_mtime_ns, status.st_ctime_ns) > now - HOT:
-                        found.append((entry.path, now, now, now))
-            elif "." not in name and name != "__pycache__" and entry.is_dir():
-                stack.append(entry.path)
-    return sorted(found)
 
 
 # -- findings as plain values ---------------------------------------------------------------------

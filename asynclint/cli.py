@@ -169,8 +169,10 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
         if answer is not None:
             if options["debug_stats"]:
                 click.echo(f"files: {len(listing.wanted)}\nfiles parsed: 0 (0 lines)", err=True)
-            _print(answer.findings, listing.texts(), answer.known, config, options)
-            return _code(answer.findings, config)
+            text = _print(answer.findings, listing.texts(), answer.known, config, options)
+            code = _code(answer.findings, config)
+            _keep_output(cache, listing, config, options, text, code)
+            return code
         _validate(config.rules, named)
         return _checked(listing.read(cache), config, options, cache)
     finally:
@@ -187,6 +189,20 @@ def _cache(listing: Any, config: Config) -> Any:
     from asynclint.cache import Cache
 
     return Cache(listing, config)
+
+
+def _keep_output(
+    cache: Any, listing: Any, config: Config, options: dict[str, Any], text: str, code: int
+) -> None:
+    """Keep what was printed, where it depends on nothing but what is looked at when it is printed again."""
+    plain = not (options["debug_stats"] or options["output_file"] or config.rules)
+    named = any("=" not in one or os.path.exists(one) for one in options["configs"])
+    if not plain or named or cache.problem or os.name != "posix" or "\033" in text:
+        return
+    from asynclint.replay import circumstances
+
+    output = text.encode(sys.stdout.encoding, "backslashreplace")
+    cache.keep_output(circumstances(click.get_current_context().find_root().obj), output, code)
 
 
 def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
@@ -368,7 +384,8 @@ def _show_settings(config: Config) -> None:
 
 def _print(
     findings: list[Any], texts: Any, known: Any, config: Config, options: dict[str, Any]
-) -> None:
+) -> str:
+    """Print findings, or write them to a file; what was printed."""
     from asynclint.report import Context, render
 
     colour = options["color"] == "always" or (
@@ -394,6 +411,7 @@ def _print(
             ) from None
     else:
         click.echo(text, nl=False, color=colour or None)
+    return text
 
 
 def _colour() -> bool:
@@ -526,7 +544,7 @@ def run(args: list[str]) -> int:
             # File names and source may hold what a terminal's encoding does not.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(cli.main(args=args, prog_name="asynclint", standalone_mode=False) or 0)
+        return int(cli.main(args=args, prog_name="asynclint", standalone_mode=False, obj=args) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

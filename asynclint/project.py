@@ -13,12 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asynclint.findings import Finding, Span
+from asynclint.replay import look, look_of, names
 
 if TYPE_CHECKING:
     from asynclint.config import Config
+    from asynclint.replay import Look
 
 MARKERS = ("asynclint.toml", "pyproject.toml", "setup.py", "setup.cfg", ".git")
 """What stands at the root of a project."""
+
+PROBED = (
+    ("asynclint.toml", False),
+    ("pyproject.toml", False),
+    (".gitignore", False),
+    ("setup.py", True),
+    ("setup.cfg", True),
+    ("__init__.py", True),
+    (".git", True),
+)
+"""What is looked for in the directories above a file, and whether it matters only that it is there."""
 
 MAX_FILES_AROUND = 20_000
 """Files read around the ones that were named; a larger project is read only as far as it was named."""
@@ -101,13 +114,38 @@ class Listing:
     reader: _Reader
     started: int
     """When listing began, in nanoseconds since the epoch."""
+    starts: tuple[str, ...] = ()
+    """The directories that were named, or that hold the files that were."""
     given: tuple[str, str] | None = None
     """The path and the text of a file that is not read, since its text comes from elsewhere."""
 
     @property
-    def looks(self) -> Mapping[str, os.stat_result]:
+    def looks(self) -> dict[str, Look | None]:
         """What the files that were read looked like just before."""
         return self.reader.looks
+
+    @property
+    def directories(self) -> dict[str, tuple[Look | None, list[str] | None]]:
+        """What the directories that were walked looked like just before, and what they held."""
+        return self.reader.walked
+
+    def probes(self) -> list[tuple[str, bool]]:
+        """Where else there is something that says what belongs to the project, or might be; and whether that is all."""
+        reader = self.reader
+        above: set[str] = set()
+        for place in (reader.cwd, reader.root, reader.real_root, *self.starts):
+            for one in (place, os.path.realpath(place)):
+                while one not in above:
+                    above.add(one)
+                    one = os.path.dirname(one)
+        probes = [
+            (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
+        ]
+        probes += [(path, False) for path in reader.ignore_files]
+        probes += [(path, True) for path in reader.sources_wanted]
+        if reader.repository is not None:
+            probes.append((os.path.join(reader.repository, ".git", "info", "exclude"), False))
+        return probes
 
     def text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
         """The text of one file, else the rule that says what is wrong with it, and why."""
@@ -174,7 +212,8 @@ def listing(paths: Sequence[Path | str], config: Config) -> Listing:
         for name in reader.walk(str(path), True) if path.is_dir() else (str(path),):
             wanted[name] = True
     whole = _add_surroundings(reader, given, root, wanted)
-    return Listing(root, wanted, whole, reader, started)
+    starts = tuple(dict.fromkeys(str(p if p.is_dir() else p.parent) for p in given))
+    return Listing(root, wanted, whole, reader, started, starts)
 
 
 def discover_stdin(text: str, filename: str, config: Config) -> Project:
@@ -194,7 +233,7 @@ def listing_stdin(text: str, filename: str, config: Config) -> Listing:
     whole = path.parent.is_dir() and _add_surroundings(reader, [path], root, wanted)
     wanted.pop(str(path), None)
     given = (str(path), text.removeprefix("\ufeff"))
-    return Listing(root, wanted, whole, reader, started, given)
+    return Listing(root, wanted, whole, reader, started, given=given)
 
 
 def _add_surroundings(
@@ -257,7 +296,10 @@ class _Reader:
         self.config = config
         self.cwd = os.getcwd()
         self.packages: dict[str, bool] = {}
-        self.looks: dict[str, os.stat_result] = {}
+        self.looks: dict[str, Look | None] = {}
+        self.walked: dict[str, tuple[Look | None, list[str] | None]] = {}
+        self.ignore_files: list[str] = []
+        self.sources_wanted: list[str] = []
         self.sources = self._source_roots(root)
         self.problems: list[SourceFile] = []
         patterns = [p.removeprefix("./") for p in (*config.exclude, *config.extend_exclude)]
@@ -271,6 +313,7 @@ class _Reader:
         found = [str(root)]
         for name in self.config.src:
             path = os.path.normpath(os.path.join(str(base), name))
+            self.sources_wanted.append(path)
             if os.path.isdir(path) and path not in found:
                 found.append(path)
         return sorted(found, key=len, reverse=True)
@@ -327,8 +370,11 @@ class _Reader:
                 yield entry.path
 
     def _entries(self, directory: str, reported: bool) -> list[os.DirEntry[str]]:
+        seen = look(directory)
         try:
-            return sorted(os.scandir(directory), key=lambda e: e.name)
+            entries = sorted(os.scandir(directory), key=lambda e: e.name)
+            self.walked[directory] = (seen, names(entries))
+            return entries
         except OSError as error:
             if reported:
                 self.problems.append(
@@ -384,6 +430,7 @@ class _Reader:
                 try:
                     with open(name, encoding="utf-8", errors="replace") as file:
                         lines += file.read().splitlines()
+                    self.ignore_files.append(name)
                 except OSError:
                     continue
             self.ignores[directory] = _spec(lines)
@@ -433,7 +480,8 @@ class _Reader:
     def text(self, path: str) -> tuple[str | None, tuple[str, str] | None]:
         """The text of one file, else the rule that says what is wrong with it, and why."""
         try:
-            status = self.looks[path] = os.stat(path)
+            status = os.stat(path)
+            self.looks[path] = look_of(status)
             if not stat.S_ISREG(status.st_mode):
                 return None, ("unreadable-file", "is not a regular file")
             if status.st_size > self.config.max_file_size:
