@@ -58,6 +58,8 @@ class Fix:
     """A verb phrase: "await `asyncio.sleep` instead"."""
     safety: Safety
     edits: tuple[Edit, ...]
+    once: str = ""
+    """Of fixes that say the same here, which would choose the same new names, one is applied in a round."""
 
 
 class Refused(Exception):

@@ -135,6 +135,7 @@ def _choose(
     """The fixes of one round: in the order of the findings, none touching another one's edits."""
     taken: dict[str, set[Edit]] = defaultdict(set)
     chosen: list[Chosen] = []
+    marks: set[str] = set()
     for finding in findings:
         key = _key(finding, texts)
         for fix in finding.fixes:
@@ -142,12 +143,15 @@ def _choose(
                 continue
             if any(edit.path in blocked for edit in fix.edits):
                 continue
+            if fix.once and fix.once in marks:
+                break
             if all(
                 edit in taken[edit.path] or not _hit(edit, taken[edit.path]) for edit in fix.edits
             ):
                 for edit in fix.edits:
                     taken[edit.path].add(edit)
                 chosen.append((finding, fix))
+                marks.add(fix.once)
             break
     return chosen
 

@@ -111,6 +111,7 @@ class Rule(cst.CSTVisitor):
 class BlockingRule(Rule):
     """Base of the rules of group `blocking`: one objection for each kind of blocking call, named or implicit."""
 
+    repairs = True
     kinds: ClassVar[tuple[BlockKind, ...]]
     """What the call waits for."""
     verb: ClassVar[str] = "blocks the event loop"
@@ -143,3 +144,11 @@ class BlockingRule(Rule):
             message = f"`{blocking.through}` {self.verb} through `{blocking.name}`"
         level: Level | None = "note" if blocking.startup else None
         self.report(place, message, because=blocking.because, level=level)
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """Hand the call to a worker thread."""
+        from asynclint.fixes import file_block, to_thread
+
+        if "file" in self.kinds and (block := file_block.around(place)) is not None:
+            return file_block.hand_over(place, block)
+        return to_thread.hand_over(place)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
+from asynclint.findings import Fix, Refused
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
 
 
 class ClientPerCall(Rule):
@@ -15,6 +22,7 @@ class ClientPerCall(Rule):
     level = "warning"
     since = "0.1"
     yields_to = ("client-per-item", "client-per-request")
+    repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
@@ -33,3 +41,12 @@ class ClientPerCall(Rule):
             refusal=f"the arguments depend on {building.depends}",
             level="note",
         )
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """None: whoever owns the object that outlives the call has to own the client."""
+        klass = place.function.klass
+        if klass is None:
+            raise Refused(
+                f"nothing here outlives a call of `{place.function.name}` and could close the client"
+            )
+        raise Refused(f"who closes a client that a `{klass.name}` keeps is not known")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
+from asynclint.findings import Fix
+from asynclint.fixes import hoisted
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
 
 
 class ClientPerItem(Rule):
@@ -14,6 +22,7 @@ class ClientPerItem(Rule):
     group = "clients"
     level = "warning"
     since = "0.1"
+    repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
@@ -32,3 +41,7 @@ class ClientPerItem(Rule):
             refusal=f"the arguments depend on {building.depends}",
             level="note",
         )
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """Build the client before the loop."""
+        return hoisted.hoist(place)

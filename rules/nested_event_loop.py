@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from asynclint.findings import Fix, Refused
 from asynclint.rule import BlockingRule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
+
+RUNNERS = frozenset({"run", "run_until_complete"})
 
 
 class NestedEventLoop(BlockingRule):
@@ -15,3 +25,26 @@ class NestedEventLoop(BlockingRule):
 
     kinds = ("loop",)
     verb = "runs an event loop inside the running one"
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """`asyncio.run(work())` → `await work()`."""
+        blocking = place.facts.blocks_as("loop")
+        call = place.call
+        if blocking is None or blocking.through is not None:
+            raise Refused("the loop is run inside a function that is not `async def`")
+        if not place.in_coroutine:
+            raise Refused("the enclosing function is not `async def`")
+        name = (
+            call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        )
+        if name not in RUNNERS or blocking.name.startswith(("anyio", "trio")):
+            raise Refused("what it runs is not a coroutine in plain sight")
+        if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
+            raise Refused("the loop is run with options")
+        [work] = call.args
+        text = place.source.segment(work)
+        if not isinstance(work, (ast.Call, ast.Name, ast.Attribute, ast.Subscript)):
+            text = f"({text})"
+        yield place.fix(
+            "await it instead", place.source.replace(call, place.awaited(call, text)), safe=True
+        )

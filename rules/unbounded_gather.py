@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
+from asynclint.findings import Fix
+from asynclint.fixes import bounded
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    from asynclint.fixes.place import Place
 
 
 class UnboundedGather(Rule):
@@ -14,6 +22,7 @@ class UnboundedGather(Rule):
     group = "concurrency"
     level = "warning"
     since = "0.1"
+    repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
@@ -22,3 +31,7 @@ class UnboundedGather(Rule):
             return
         message = f"`{fan_out.name}` starts one task for every item without a bound"
         self.report(node, message, because=fan_out.because)
+
+    def repair(self, place: Place) -> Iterable[Fix]:
+        """One semaphore around each of its coroutines."""
+        return bounded.bound(place)

@@ -917,6 +917,7 @@ class Evaluator:
 
     def attribute(self, base: Type, name: str, function: Function | None) -> Type:
         """What reading an attribute gives: methods are bound, properties are called."""
+        base = _opened(base)
         if base is None:
             return None
         if isinstance(base, Inst):
@@ -1566,6 +1567,7 @@ class Evaluator:
         return None
 
     def element(self, type_: Type) -> Type:
+        type_ = _opened(type_)
         if isinstance(type_, Gen):
             return type_.element
         if isinstance(type_, Tup):
@@ -1632,6 +1634,14 @@ class Evaluator:
         if isinstance(type_, Any_):
             return union([self.subscript(m, index, function, at) for m in type_.members])
         return None
+
+
+def _opened(type_: Type) -> Type:
+    """What `open(…)` gives is the file itself, also without `with`: the call, and not the entering, does the work."""
+    if isinstance(type_, LibManager) and not type_.is_async and type_.known is not None:
+        if type_.known.blocks and not type_.known.enter_blocks:
+            return type_.result
+    return type_
 
 
 def recipe_text(recipe: Recipe) -> str:

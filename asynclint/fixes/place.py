@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asynclint.facts.infer import ProjectFacts
 
 Made = TypeVar("Made")
+Read = TypeVar("Read", bound=ast.expr)
 
 DEEPER = (ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp, ast.Await, ast.Compare)
 
@@ -83,17 +84,24 @@ class Place:
     @cached_property
     def node(self) -> ast.expr:
         """The expression that the finding marks. Raises Refused where the text does not show one."""
-        node = self.tree.at(self.source.where(self.finding.span), ast.expr)
-        if node is None:
-            raise Refused("the expression could not be found in the text")
-        return node
+        return self._read(ast.expr, "the expression could not be found in the text")
 
     @property
     def call(self) -> ast.Call:
         """The call that the finding marks. Raises Refused where it marks none."""
-        node = self.tree.at(self.source.where(self.finding.span), ast.Call)
+        return self._read(ast.Call, "it is not called in words")
+
+    def _read(self, kind: type[Read], reason: str) -> Read:
+        node = self.tree.at(self.source.where(self.finding.span), kind)
         if node is None:
-            raise Refused("it is not called in words")
+            raise Refused(reason)
+        # Positions inside f-strings are not to be trusted before Python 3.12.
+        try:
+            shown = ast.parse(f"({self.source.segment(node)})", mode="eval").body
+        except SyntaxError:
+            raise Refused(reason) from None
+        if ast.dump(shown) != ast.dump(node):
+            raise Refused(reason)
         return node
 
     @property
@@ -107,6 +115,33 @@ class Place:
             if isinstance(one, (ast.AsyncFunctionDef, ast.ClassDef)):
                 return isinstance(one, ast.AsyncFunctionDef)
         return False
+
+    def is_local(self, name: str) -> bool:
+        """Whether a name is bound in a function of the module, so that a global of that name would be hidden."""
+        return any(
+            name in f.facts.bindings or name in f.parameters
+            for f in self.function.module.functions[1:]
+        )
+
+    def free_name(self, *names: str) -> str:
+        """The first of some names that means nothing here, nor in a function around or inside. Raises Refused."""
+        scopes = {self.function}
+        current = self.function.parent
+        while current is not None:
+            scopes.add(current)
+            current = current.parent
+        scopes |= {
+            f
+            for f in self.function.module.functions
+            if f.parent in scopes and f.parent and f.parent.facts.kind != "module"
+        }
+        for name in names:
+            if not any(
+                name in f.facts.bindings or name in f.parameters or name in f.facts.loaded
+                for f in scopes
+            ):
+                return name
+        raise Refused(f"`{names[0]}` means something else here")
 
     def awaited(self, node: ast.expr, text: str) -> str:
         """`await text` in a node's place, with parentheses where the code around it needs them."""
@@ -152,7 +187,7 @@ class Place:
                     return True
         return False
 
-    def fix(self, title: str, *edits: Edit, safe: bool = False) -> Fix:
+    def fix(self, title: str, *edits: Edit, safe: bool = False, once: str = "") -> Fix:
         """A fix of these edits, which are made all together or not at all."""
         made = imports.placed(self.workshop.sources, dict.fromkeys(edits))
-        return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(made))
+        return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(made), once)

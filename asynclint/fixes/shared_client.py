@@ -654,7 +654,9 @@ class _Sharing:
         lines = f'\n\nclass {holder}:\n    """{OPENED}"""\n\n    {wanted}: {annotation}\n'
         following = source.text[source.line_start(number) :].lstrip("\r\n")
         blank = source.text[source.line_start(number) :].count("\n") - following.count("\n")
-        self.plan.add(source.insert(source.line_start(number), lines + "\n" * max(0, 2 - blank)))
+        self.plan.add(
+            source.insert_behind(source.line_start(number), lines + "\n" * max(0, 2 - blank))
+        )
         return f"{holder}.{wanted}"
 
     def _annotation(self) -> str | None:

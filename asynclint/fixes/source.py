@@ -215,6 +215,51 @@ class Source:
         first = self.line_start(statement.lineno)
         return self.edit(first, self.line_start(statement.end_lineno + 1), "")  # type: ignore[operator]
 
+    def after(self, statement: ast.stmt) -> int:
+        """Offset behind the line on which a statement ends. Raises Refused where another one shares its lines."""
+        first = self.line_start(statement.lineno)
+        last = self.line_start((statement.end_lineno or statement.lineno) + 1)
+        behind = self.text[self.end(statement) : last].strip()
+        if self.text[first : self.start(statement)].strip() or (behind and behind[0] != "#"):
+            raise Refused("something else stands on the line of the statement")
+        return last
+
+    def unit(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+        """One level of indentation, as a function shows it."""
+        own, inner = self.indent(node), self.indent(node.body[-1])
+        return inner[len(own) :] or "    "
+
+    def declare(self, line: str) -> Edit:
+        """A line of its own at the top of the module, below the imports."""
+        number = 1
+        for statement in self.whole.root.body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                number = (statement.end_lineno or statement.lineno) + 1
+            elif number > 1:
+                break
+        return self.insert_behind(self.line_start(number), f"\n{line}")
+
+    def insert_behind(self, offset: int, text: str) -> Edit:
+        """Put text at an offset behind what other edits insert there, such as imports."""
+        return self.edit(
+            offset, min(offset + 1, len(self.text)), text + self.text[offset : offset + 1]
+        )
+
+    def push(self, first: int, last: int, unit: str, within: ast.AST) -> list[Edit]:
+        """Lines one level in; empty ones and those inside strings stay as they are."""
+        inner: set[int] = set()
+        for node in ast.walk(within):
+            if (
+                isinstance(node, (ast.Constant, ast.JoinedStr))
+                or type(node).__name__ == "TemplateStr"
+            ):
+                inner.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
+        return [
+            self.insert(self.line_start(number), unit)
+            for number in range(first, last + 1)
+            if number not in inner and self.line(number).strip()
+        ]
+
     def dedent(self, body: list[ast.stmt], prefix: str) -> list[Edit]:
         """Take `prefix`'s last part off the lines of a suite, so that its statements start behind `prefix`.
 
@@ -233,15 +278,15 @@ class Source:
                 ):
                     inner.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
         edits = []
-        for number in range(self._first_line(body), (last.end_lineno or last.lineno) + 1):
+        for number in range(self.first_line(body), (last.end_lineno or last.lineno) + 1):
             text = self.line(number)
             if number not in inner and text.startswith(own):
                 start = self.line_start(number) + len(prefix)
                 edits.append(self.edit(start, start + len(own) - len(prefix), ""))
         return edits
 
-    def _first_line(self, body: list[ast.stmt]) -> int:
-        """The first line of a suite with the comments above it."""
+    def first_line(self, body: list[ast.stmt]) -> int:
+        """The first line of a suite with the comments above it; lines count from 1."""
         statement = body[0]
         decorators = getattr(statement, "decorator_list", None)
         number = decorators[0].lineno if decorators else statement.lineno

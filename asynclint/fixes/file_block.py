@@ -1,0 +1,160 @@
+"""A block that works on an open file becomes a function of its own, which a worker thread runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes.place import Place
+from asynclint.fixes.source import Source
+
+LEAVES = (
+    ast.Await,
+    ast.AsyncFor,
+    ast.AsyncWith,
+    ast.Yield,
+    ast.YieldFrom,
+    ast.Global,
+    ast.Nonlocal,
+)
+
+
+def around(place: Place) -> ast.With | None:
+    """The `with` statement that opens the file of a finding."""
+    item = place.tree.parent(place.call)
+    statement = place.tree.parent(item) if isinstance(item, ast.withitem) else None
+    return statement if isinstance(statement, ast.With) else None
+
+
+def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
+    """The fix of one block. Raises Refused where it does more than work on files."""
+    source, tree = place.source, place.tree
+    function = tree.function(block)
+    if not place.in_coroutine or not isinstance(function, ast.AsyncFunctionDef):
+        raise Refused(
+            "the enclosing function is not `async def`, so that nothing can be awaited in it"
+        )
+    source.after(block)
+    if block.body[0].lineno == block.lineno:
+        raise Refused("the block stands on one line")
+    nodes = [n for s in block.body for n in ast.walk(s)]
+    if any(isinstance(n, LEAVES) or getattr(n, "is_async", 0) for n in nodes):
+        raise Refused("the block awaits or yields while the file is open")
+    _refuse_jumps(block)
+    last = block.body[-1]
+    returns = [n for n in nodes if isinstance(n, ast.Return)]
+    if returns not in ([], [last]):
+        raise Refused("the block returns in its midst")
+    values = [] if returns else _values(block, function)
+    name = place.free_name(
+        *(
+            ("read_file", "load_file", "read_files")
+            if values or returns
+            else ("write_file", "save_file", "write_files")
+        )
+    )
+    asyncio, imported = place.imported("asyncio")
+    indent, unit = source.indent(block), source.unit(function)
+    end = block.end_lineno or block.lineno
+    head, tail = f"{indent}def {name}():\n", ""
+    push = source.push(block.lineno + 1, end, unit, block)
+    edits = [source.insert(source.line_start(block.lineno), head + unit)]
+    if returns:
+        result = "return "
+    else:
+        result = f"{', '.join(values)} = " if values else ""
+        if values:
+            one = _value_of(last, values)
+            if one is not None:
+                edits.append(source.edit(source.start(last), source.start(one), "return "))
+            else:
+                tail = f"{source.indent(last)}{unit}return {', '.join(values)}\n"
+    tail += f"\n{indent}{result}await {asyncio}.to_thread({name})\n"
+    edits.append(_behind(source, block, tail))
+    yield place.fix(
+        "let a thread run the block",
+        *edits,
+        *push,
+        *imported,
+        once=f"{source.path}:{function.lineno}",
+    )
+
+
+def _behind(source: Source, block: ast.With, text: str) -> Edit:
+    offset = source.after(block)
+    if not source.text[:offset].endswith(("\n", "\r")):
+        text = "\n" + text.rstrip("\n")
+    return source.insert(offset, text)
+
+
+def _refuse_jumps(block: ast.With) -> None:
+    """`break` and `continue` of a loop around the block cannot leave a function."""
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, (ast.Break, ast.Continue)):
+            raise Refused("the block leaves a loop around it")
+        if isinstance(node, (ast.For, ast.While)):
+            for one in node.orelse:
+                visit(one)
+            return
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            return
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    for statement in block.body:
+        visit(statement)
+
+
+def _values(block: ast.With, function: ast.AsyncFunctionDef) -> list[str]:
+    """The names that the block sets and the code around it reads. Raises Refused where that is not plain."""
+    inside = {id(n) for n in ast.walk(block)}
+    stored: list[str] = []
+    loaded: set[str] = set()
+    for node in ast.walk(block):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                loaded.add(node.id)
+            elif node.id not in stored:
+                stored.append(node.id)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            raise Refused(f"the block changes `{node.target.id}`, which it did not set")
+        if isinstance(
+            node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Delete)
+        ):
+            raise Refused("the block defines or deletes names")
+    outside_stores = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    read: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and id(node) not in inside:
+            (read if isinstance(node.ctx, ast.Load) else outside_stores).add(node.id)
+    for name in stored:
+        if name in outside_stores and name in loaded:
+            raise Refused(f"`{name}` is set in the block and around it")
+    values = [name for name in stored if name in read]
+    plain = {
+        target.id
+        for statement in block.body
+        for target in (
+            statement.targets
+            if isinstance(statement, ast.Assign)
+            else [statement.target]
+            if isinstance(statement, ast.AnnAssign)
+            else []
+        )
+        if isinstance(target, ast.Name)
+    }
+    for name in values:
+        if name not in plain:
+            raise Refused(f"`{name}` is set in the block under a condition")
+    return values
+
+
+def _value_of(last: ast.stmt, values: list[str]) -> ast.expr | None:
+    """The value that the last statement gives to the one name that is read afterwards."""
+    if isinstance(last, ast.Assign) and len(last.targets) == 1:
+        target = last.targets[0]
+        if isinstance(target, ast.Name) and [target.id] == values:
+            return last.value
+    return None

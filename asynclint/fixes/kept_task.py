@@ -1,0 +1,99 @@
+"""A task that nothing keeps is put into a set of the module until it is done."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import imports
+from asynclint.fixes.place import Place
+from asynclint.fixes.source import Source
+
+NAMES = ("background_tasks", "running_tasks", "kept_tasks")
+
+
+TITLE = "keep the task in a set until it is done"
+
+
+def _watched(statement: ast.stmt, call: ast.Call) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Attribute)
+        and statement.value.func.value is call
+        and statement.value.func.attr == "add_done_callback"
+    )
+
+
+def keep(place: Place) -> Iterable[Fix]:
+    """The fix of one task. Raises Refused where its statement cannot be followed by others."""
+    source, call = place.source, place.call
+    statement = place.tree.statement(call)
+    if isinstance(statement, ast.Expr) and statement.value is call:
+        name = place.free_name("task", "background_task", "new_task")
+        start = [source.insert(source.start(call), f"{name} = ")]
+    elif (
+        isinstance(statement, ast.Assign)
+        and statement.value is call
+        and len(statement.targets) == 1
+        and isinstance(statement.targets[0], ast.Name)
+    ):
+        target = statement.targets[0]
+        name, start = target.id, []
+        if name == "_":
+            name = place.free_name("task", "background_task", "new_task")
+            start = [source.replace(target, name)]
+    elif _watched(statement, call):
+        # `create_task(x).add_done_callback(f)`
+        name = place.free_name("task", "background_task", "new_task")
+        kept, declared = _set(place, source)
+        indent = source.indent(statement)
+        source.after(statement)
+        lines = f"\n{indent}{kept}.add({name})\n{indent}{name}.add_done_callback({kept}.discard)\n"
+        yield place.fix(
+            TITLE,
+            source.insert(source.start(call), f"{name} = "),
+            source.insert(source.end(call), f"{lines}{indent}{name}"),
+            *declared,
+            safe=True,
+        )
+        return
+    else:
+        raise Refused("the task is made within an expression")
+    kept, declared = _set(place, source)
+    after = source.after(statement)
+    indent = source.indent(statement)
+    lines = f"{indent}{kept}.add({name})\n{indent}{name}.add_done_callback({kept}.discard)\n"
+    if not source.text[:after].endswith(("\n", "\r")):
+        lines = "\n" + lines.rstrip("\n")
+    yield place.fix(
+        TITLE,
+        *start,
+        source.insert(after, lines),
+        *declared,
+        safe=True,
+    )
+
+
+def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
+    """The name of the module's set of tasks, and the edits that declare it where it is not there."""
+    body = place.function.module.body.facts
+    for name in NAMES:
+        if place.is_local(name):
+            continue
+        bindings = body.bindings.get(name)
+        if bindings is None:
+            any_, one = imports.bring(source, "typing", "Any", place.function)
+            asyncio, two = imports.bring(source, "asyncio", None, place.function)
+            line = f"{name}: set[{asyncio}.Task[{any_}]] = set()\n"
+            return name, (*one, *two, source.declare(line))
+        if len(bindings) == 1 and _is_set(place, bindings[0].recipe):
+            return name, ()
+    raise Refused(f"`{NAMES[0]}` means something else here")
+
+
+def _is_set(place: Place, recipe: object) -> bool:
+    if not isinstance(recipe, tuple) or recipe[0] != "call":
+        return False
+    return bool(place.function.module.site(recipe[1]).callee == ("name", "set"))
