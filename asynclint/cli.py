@@ -127,6 +127,7 @@ def _names(values: tuple[str, ...]) -> list[str]:
     metavar="PATH",
     help="An extra: also read the packages of this environment (accepted; not read yet).",
 )
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes.")
 @click.option("--debug-stats", is_flag=True, help="Print the work done to stderr.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
@@ -134,7 +135,37 @@ def _names(values: tuple[str, ...]) -> list[str]:
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Report on PATHS (files and directories; `.` when none are given, `-` for stdin)."""
+    if options["watch"]:
+        return _watch(paths or (".",), options)
     return _check(paths or (".",), options)
+
+
+def _watch(paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from asynclint.watch import watch
+
+    for name in ("fix", "fix_only", "diff", "show_files", "show_settings"):
+        if options[name]:
+            raise click.UsageError(f"`--watch` does not go with `--{name.replace('_', '-')}`")
+    if "-" in paths:
+        raise click.UsageError("`--watch` needs files, and stdin is none")
+    given = click.get_current_context().find_root().obj
+    command = [sys.executable, "-m", "asynclint", *(one for one in given if one != "--watch")]
+    watch(command, lambda: _state(paths, options), click.clear)
+    return 0
+
+
+def _state(paths: tuple[str, ...], options: dict[str, Any]) -> object:
+    """How everything looks that a check would read; where it cannot be listed, why."""
+    from asynclint import project as projects
+    from asynclint.replay import listed, look
+
+    try:
+        config, _ = _config(paths, options)
+        listing = projects.listing(paths, config)
+    except (click.ClickException, OSError, ConfigError, projects.ProjectError) as error:
+        return str(error)
+    rules = [listed(str(config.root / name)) for name in config.rules]
+    return config, rules, [(path, look(path)) for path in sorted(listing.wanted)]
 
 
 def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:

@@ -676,3 +676,38 @@ def test_fixing_uses_what_is_known_and_leaves_it_right(tree: Path) -> None:
     path.write_text(SLEEP, "utf-8")
     run("--fix", "--unsafe-fixes")
     assert run() == uncached()
+
+
+# -- watching -------------------------------------------------------------------------------------
+
+
+def test_watching_checks_again_after_every_change(small: Path) -> None:
+    command = program("--watch", "--output-format", "concise")
+    one = subprocess.Popen(
+        command,
+        cwd=small,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert one.stdout is not None
+    try:
+        assert "app.py:5:5: error" in one.stdout.readline()
+        (small / "app.py").write_text(f"\n{SLEEP}", "utf-8")
+        assert "app.py:6:5: error" in one.stdout.readline()
+        (small / "pyproject.toml").write_text("[tool.asynclint]\nnonsense = 1\n", "utf-8")
+        assert one.stdout.readline().startswith("asynclint: error: ")
+        (small / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+        assert "app.py:6:5: error" in one.stdout.readline()
+    finally:
+        one.send_signal(signal.SIGINT)
+        left, _ = one.communicate(timeout=20)
+    assert "Traceback" not in left
+
+
+@pytest.mark.parametrize("option", ["--fix", "--diff", "-"])
+def test_watching_does_not_go_with_everything(small: Path, option: str) -> None:
+    code, _, errors = run("--watch", option)
+    assert code == 2
+    assert errors.startswith("asynclint: error: `--watch`")
