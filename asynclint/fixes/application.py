@@ -334,16 +334,8 @@ class Lifespan:
 
     def free(self, name: str) -> str:
         """A name of `app.state` that nothing in the project uses, like the one wanted."""
-        number = 1
-        while True:
-            candidate = name if number == 1 else f"{name}_{number}"
-            pattern = re.compile(rf"\bstate\.{candidate}\b|[\"']{candidate}[\"']")
-            if not any(
-                "state" in (f.text or "") and pattern.search(f.text or "")
-                for f in self.workshop.facts.program.project.files
-            ):
-                return candidate
-            number += 1
+        taken = self.workshop.once(_state_names)
+        return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in taken)
 
     # -- edits --------------------------------------------------------------------------------------------
 
@@ -497,7 +489,9 @@ class Lifespan:
         source = self.source
         line = self.application.site.line
         statement = next(
-            s for s in source.whole.root.body if _first(s) <= line <= (s.end_lineno or s.lineno)
+            s
+            for s in source.tree(line).root.body
+            if _first(s) <= line <= (s.end_lineno or s.lineno)
         )
         number = _first(statement)
         while number > 1 and source.line(number - 1).startswith("#"):
@@ -519,6 +513,16 @@ class Lifespan:
         if source.text[source.end(node.decorator_list[-1]) : end].strip():
             raise Refused("something else stands on the line of a startup handler's decorator")
         return source.edit(start, end + len(source.indent(node)), "")
+
+
+def _state_names(workshop: Workshop) -> frozenset[str]:
+    """What may be a name of `app.state` anywhere in the project."""
+    found: set[str] = set()
+    for file in workshop.facts.program.project.files:
+        if file.text and "state" in file.text:
+            found.update(re.findall(r"\bstate\.(\w+)", file.text))
+            found.update(re.findall(r"[\"'](\w+)[\"']", file.text))
+    return frozenset(found)
 
 
 def _first(statement: ast.stmt) -> int:

@@ -112,9 +112,7 @@ def _hidden(name: str, function: Function | None) -> bool:
 
 
 def _insertion(source: Source, module: str, name: str | None, alias: str | None) -> Edit:
-    imports = [
-        node for node in source.whole.root.body if isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
+    imports = [node for node in source.head if isinstance(node, (ast.Import, ast.ImportFrom))]
     bound = f"{name} as {alias}" if alias and name else name
     if name is not None:
         for node in imports:
@@ -194,9 +192,7 @@ def _placed(source: Source, texts: set[str]) -> list[Edit]:
         ((_section(source, (words := text.split())[1]), words[0] == "from", words[1]), text)
         for text in texts
     )
-    imports = [
-        node for node in source.whole.root.body if isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
+    imports = [node for node in source.head if isinstance(node, (ast.Import, ast.ImportFrom))]
     leading = _leading(source, imports)
     if not leading:
         return [_first_imports(source, [(key[0], text) for key, text in wanted])]
@@ -248,11 +244,11 @@ def _sections(chosen: list[tuple[int, str]]) -> str:
 
 def _first_imports(source: Source, chosen: list[tuple[int, str]]) -> Edit:
     """The first imports of a module: after its docstring, else before its code."""
-    body = source.whole.root.body
+    body = source.head
     text = _sections(chosen)
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         return source.insert(source.line_start((body[0].end_lineno or 1) + 1), "\n" + text)
-    return source.insert(source.line_start(_first_code(source)), text + ("\n\n" if body else ""))
+    return source.insert(source.line_start(_first_code(source)), text + ("\n\n" if source.text.strip() else ""))
 
 
 def _leading(
@@ -260,7 +256,7 @@ def _leading(
 ) -> list[ast.Import | ast.ImportFrom]:
     """The imports at the top: those before any other code but a docstring, else the first run of them."""
     found: list[ast.Import | ast.ImportFrom] = []
-    for node in source.whole.root.body:
+    for node in source.head:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             if not source.alone(node) and ";" in source.line(node.lineno):
                 raise Refused("imports stand several on a line")
@@ -286,13 +282,21 @@ def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple
     """
     if users or source.module.file.is_package or name in (source.module.facts.exports or ()):
         return ()
+    code = re.sub(r"#[^\n]*", "", source.text)
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
+    if len(word.findall(code)) > 1 + sum(len(word.findall(source.segment(node))) for node in gone):
+        return ()
     inside = {id(n) for node in gone for n in ast.walk(node)}
     where = {
         (n.lineno, n.col_offset) for node in gone for n in ast.walk(node) if isinstance(n, ast.Name)
     }
+    try:
+        whole = ast.parse(source.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
     statement: ast.Import | ast.ImportFrom | None = None
     chosen: ast.alias | None = None
-    for node in ast.walk(source.whole.root):
+    for node in ast.walk(whole):
         if isinstance(node, ast.Name) and node.id == name:
             if id(node) not in inside and (node.lineno, node.col_offset) not in where:
                 return ()
@@ -303,7 +307,7 @@ def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for alias in node.names:
                 if (alias.asname or alias.name.partition(".")[0]) == name:
-                    if statement is not None or node not in source.whole.root.body:
+                    if statement is not None or node not in whole.body:
                         return ()
                     statement, chosen = node, alias
     if statement is None or chosen is None:

@@ -15,7 +15,7 @@ from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.application import Application, Lifespan, Opening, Serving, meant, meant_module
-from asynclint.fixes.place import Place
+from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import Source, Tree
 from asynclint.fixes.usage import Usage, unwrapped
 
@@ -623,7 +623,7 @@ class _Sharing:
         annotation = self._annotation()
         if annotation is None:
             raise Refused("the type of the shared object has no name in this module")
-        for node in source.whole.root.body:
+        for node in self._holders(source):
             if (
                 isinstance(node, ast.ClassDef)
                 and node.name in HOLDERS
@@ -645,12 +645,7 @@ class _Sharing:
         holder = next((n for n in HOLDERS if not imports.is_bound(source, n, self.function)), None)
         if holder is None:
             raise Refused(f"`{HOLDERS[0]}` means something else in `{self.module.name}`")
-        number = 1
-        for statement in source.whole.root.body:
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
-                number = (statement.end_lineno or statement.lineno) + 1
-            elif number > 1:
-                break
+        number = source.below_imports
         lines = f'\n\nclass {holder}:\n    """{OPENED}"""\n\n    {wanted}: {annotation}\n'
         following = source.text[source.line_start(number) :].lstrip("\r\n")
         blank = source.text[source.line_start(number) :].count("\n") - following.count("\n")
@@ -658,6 +653,11 @@ class _Sharing:
             source.insert_behind(source.line_start(number), lines + "\n" * max(0, 2 - blank))
         )
         return f"{holder}.{wanted}"
+
+    def _holders(self, source: Source) -> Iterator[ast.stmt]:
+        for klass in self.module.klasses:
+            if klass.facts.name in HOLDERS and klass.facts.function == 0:
+                yield from source.tree(klass.facts.line).root.body
 
     def _annotation(self) -> str | None:
         callee = self.evaluator.callee(self.module, self.place.site)
@@ -920,10 +920,7 @@ class _Sharing:
         if any(written.search(e.text) for e in self.plan.edits if e.path == self.source.path):
             return
         if name in self.module.body.facts.bindings:
-            users = any(
-                m is not self.module and self._imports_from_here(m, name)
-                for m in self.workshop.facts.program.loaded()
-            )
+            users = (self.module, name) in self.workshop.once(_imported_names)
             self.plan.add(*imports.unused(self.source, name, gone, users))
             return
         if function is None:
@@ -940,23 +937,22 @@ class _Sharing:
                     if len(getattr(parent, "body", ())) > 1 and node in getattr(parent, "body", ()):
                         self.plan.add(self.source.remove(node))
 
-    def _imports_from_here(self, module: Module, name: str) -> bool:
-        """Whether another module imports a name from the one that holds the constructor."""
-        program = self.workshop.facts.program
+
+def _imported_names(workshop: Workshop) -> set[tuple[Module, str]]:
+    """The names that modules import from other modules of the project, with those."""
+    program = workshop.facts.program
+    found: set[tuple[Module, str]] = set()
+    for module in program.loaded():
         for function in module.functions:
             for bindings in function.facts.bindings.values():
                 for binding in bindings:
                     recipe = binding.recipe
-                    if (
-                        binding.kind == "import"
-                        and recipe
-                        and recipe[0] == "from"
-                        and recipe[3] == name
-                    ):
+                    if binding.kind == "import" and recipe and recipe[0] == "from":
                         path = program.absolute(module, recipe[1], recipe[2] or "")
-                        if path and program.find(path, module.file) is self.module:
-                            return True
-        return False
+                        other = program.find(path, module.file) if path else None
+                        if other is not None and other is not module:
+                            found.add((other, recipe[3]))
+    return found
 
 
 def _parameter(

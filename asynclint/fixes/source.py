@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TypeVar
@@ -25,12 +26,28 @@ class Tree:
             raise Refused("the code around it cannot be parsed for a rewrite") from None
         self._at: dict[tuple[int, int, int, int], list[ast.AST]] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
-        for node in ast.walk(root):
-            for child in ast.iter_child_nodes(node):
-                self._parents[child] = node
-            if hasattr(node, "end_col_offset"):
-                where = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
-                self._at.setdefault(where, []).append(node)
+        parents, at = self._parents, self._at
+        stack: list[ast.AST] = [root]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, ast.expr):
+                where = (
+                    node.lineno,
+                    node.col_offset,
+                    node.end_lineno or 0,
+                    node.end_col_offset or 0,
+                )
+                at.setdefault(where, []).append(node)
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, ast.AST):
+                    parents[value] = node
+                    stack.append(value)
+                elif isinstance(value, list):
+                    for one in value:
+                        if isinstance(one, ast.AST):
+                            parents[one] = node
+                            stack.append(one)
 
     def at(self, where: tuple[int, int, int, int], kind: type[Node]) -> Node | None:
         """The node of a kind with exactly this extent."""
@@ -84,13 +101,8 @@ class Source:
     @cached_property
     def starts(self) -> list[int]:
         """Offset of each line's first character."""
-        starts = [0]
-        text = self.text
-        for index, character in enumerate(text):
-            if character == "\n" or (character == "\r" and text[index + 1 : index + 2] != "\n"):
-                starts.append(index + 1)
-        starts.append(len(text))
-        return starts
+        ends = (match.end() for match in re.finditer(r"\r\n|\r|\n", self.text))
+        return [0, *ends, len(self.text)]
 
     def line(self, number: int) -> str:
         """A line's text without its end; lines count from 1."""
@@ -141,24 +153,44 @@ class Source:
         """The whole module, parsed."""
         return Tree(self.text)
 
+    @cached_property
+    def _tops(self) -> list[tuple[int, int]]:
+        """First and last line of the functions and classes that start at the left edge."""
+        return sorted(
+            (f.facts.first_line, f.facts.end_line)
+            for f in self.module.functions
+            if f.facts.parent == 0
+            and f.facts.col == 0
+            and f.facts.kind in ("def", "async", "class")
+        )
+
     def tree(self, line: int) -> Tree:
-        """The piece of the module that holds a line: one top-level function or class, else the whole module."""
+        """The piece of the module that holds a line: a top-level function or class, or what stands between two."""
         if "whole" in self.__dict__:
             return self.whole
-        for function in self.module.functions:
-            facts = function.facts
-            if (
-                facts.parent == 0
-                and facts.col == 0
-                and facts.kind in ("def", "async", "class")
-                and facts.first_line <= line <= facts.end_line
-            ):
-                if facts.first_line not in self._trees:
-                    lines = self.module.lines[facts.first_line - 1 : facts.end_line]
-                    text = "\n" * (facts.first_line - 1) + "\n".join(lines) + "\n"
-                    self._trees[facts.first_line] = Tree(text)
-                return self._trees[facts.first_line]
-        return self.whole
+        first, last = 1, len(self.module.lines)
+        for start, end in self._tops:
+            if start <= line <= end:
+                first, last = start, end
+                break
+            if end < line:
+                first = end + 1
+            else:
+                last = start - 1
+                break
+        if first not in self._trees:
+            self._trees[first] = self._piece(first, last)
+        return self._trees[first]
+
+    def _piece(self, first: int, last: int) -> Tree:
+        lines = self.module.lines[first - 1 : last]
+        return Tree("\n" * (first - 1) + "\n".join(lines) + "\n")
+
+    @cached_property
+    def head(self) -> list[ast.stmt]:
+        """The statements before the first top-level function or class, imports among them."""
+        last = self._tops[0][0] - 1 if self._tops else len(self.module.lines)
+        return self.tree(1).root.body if last else []
 
     def where(self, span: Span) -> tuple[int, int, int, int]:
         """A finding's span as `ast` gives extents."""
@@ -231,13 +263,18 @@ class Source:
 
     def declare(self, line: str) -> Edit:
         """A line of its own at the top of the module, below the imports."""
+        return self.insert_behind(self.line_start(self.below_imports), f"\n{line}")
+
+    @cached_property
+    def below_imports(self) -> int:
+        """The line after the imports at the top; 1 where there are none."""
         number = 1
-        for statement in self.whole.root.body:
+        for statement in self.head:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 number = (statement.end_lineno or statement.lineno) + 1
             elif number > 1:
                 break
-        return self.insert_behind(self.line_start(number), f"\n{line}")
+        return number
 
     def insert_behind(self, offset: int, text: str) -> Edit:
         """Put text at an offset behind what other edits insert there, such as imports."""
