@@ -1,0 +1,1 @@
+"""Runs real services against a loopback HTTPS server and counts what they open."""

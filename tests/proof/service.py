@@ -1,0 +1,140 @@
+"""A service in a process of its own: start it, ask it, stop it, and hear what it did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+SECONDS = 60
+"""No start, answer or stop may take longer."""
+
+
+class Failed(Exception):
+    """The service did not start or did not answer; the message is what it said."""
+
+
+@dataclass
+class Account:
+    """What a service did between start and end."""
+
+    code: int
+    errors: str
+    clients: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+    def built(self) -> dict[str, int]:
+        """How many clients of each class were built."""
+        return dict(Counter(client["class"] for client in self.clients))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, as bytes, without the date."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Running:
+    """A started service. `account` is complete after it has ended."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self._process = process
+        self.port = port
+        self.account = Account(-1, "")
+
+    def note_gap(self) -> None:
+        """Begin a new gap of the clock, and keep the longest one so far."""
+        self._process.send_signal(signal.SIGUSR1)
+        time.sleep(0.05)
+
+    def ask(self, targets: Sequence[str]) -> list[Answer]:
+        """GET one after the other, over one connection."""
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", timeout=SECONDS, trust_env=False
+        ) as client:
+            return [_answer(client.get(target)) for target in targets]
+
+    def chat(self, targets: Sequence[str], words: Sequence[str]) -> list[str]:
+        """Open a websocket for each target, say the words, and take what is said back."""
+        said = []
+        for target, word in zip(targets, words, strict=True):
+            with connect(
+                f"ws://127.0.0.1:{self.port}{target}", proxy=None, open_timeout=SECONDS
+            ) as socket:
+                socket.send(word)
+                said.append(str(socket.recv(SECONDS)))
+        return said
+
+
+def _answer(response: httpx.Response) -> Answer:
+    headers = tuple((k, v) for k, v in response.headers.multi_items() if k != "date")
+    return Answer(response.status_code, headers, response.content)
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path,
+    app: str,
+    environment: Mapping[str, str],
+    *,
+    factory: bool = False,
+    strict: bool = False,
+    clock: bool = False,
+) -> Iterator[Running]:
+    """Start a service, and stop it at the end. `strict`: every warning is an error. Raises Failed."""
+    command = [sys.executable, *(["-W", "error"] if strict else []), str(LAUNCHER)]
+    command += [str(directory), app]
+    command += ["--factory"] if factory else []
+    command += ["--clock"] if clock else []
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+        )
+        assert process.stdout is not None
+        with process.stdout as output:
+            try:
+                port = output.readline()
+                if not port:
+                    process.wait(SECONDS)
+                    errors.seek(0)
+                    raise Failed(errors.read())
+                service = Running(process, int(port))
+                try:
+                    yield service
+                except (httpx.HTTPError, OSError, WebSocketException) as error:
+                    process.kill()
+                    process.wait()
+                    errors.seek(0)
+                    raise Failed(errors.read()) from error
+                process.send_signal(signal.SIGTERM)
+                report = output.read()
+                code = process.wait(SECONDS)
+                errors.seek(0)
+                found = json.loads(report) if report else {}
+                service.account = Account(code, errors.read(), **found)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()

@@ -1,0 +1,5 @@
+from llm import complete
+
+
+async def answer(question: str) -> str:
+    return await complete(f"Answer: {question}")
