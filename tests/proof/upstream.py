@@ -11,7 +11,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -24,10 +24,11 @@ PIECES = 4
 
 @dataclass
 class Counts:
-    """What clients did: TCP connections accepted, TLS handshakes completed, requests answered."""
+    """What clients did: TCP connections and TLS handshakes made, connections used, requests sent."""
 
     connections: int = 0
     handshakes: int = 0
+    used: int = 0
     requests: int = 0
 
 
@@ -62,7 +63,9 @@ class Upstream:
     The same request gets the same bytes, in every run; the key that a client presents shows in the answer.
     """
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, known: Mapping[str, object] | None = None) -> None:
+        """`known` gives the JSON that some paths answer instead."""
+        self._known = known or {}
         self._tls = authority.server
         self._counts = Counts()
         self._asked: list[Asked] = []
@@ -128,12 +131,16 @@ class Upstream:
         except (OSError, ssl.SSLError):
             return
         self._counts.handshakes += 1
+        used: Counts | None = None
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
         try:
             while (asked := await _read(reader)) is not None:
+                if used is not self._counts:
+                    used = self._counts
+                    used.used += 1
                 self._counts.requests += 1
                 self._asked.append(asked)
-                for piece in _answer(asked):
+                for piece in _answer(asked, self._known):
                     writer.write(piece)
                     await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
@@ -159,12 +166,14 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     return Asked(method, target, headers, body)
 
 
-def _answer(asked: Asked) -> Iterator[bytes]:
+def _answer(asked: Asked, known: Mapping[str, object]) -> Iterator[bytes]:
     """The bytes of the response; a streamed one in several pieces."""
     path = urlsplit(asked.target).path
     payload = json.loads(asked.body) if asked.body else {}
     number = hashlib.sha256(asked.target.encode() + asked.body).hexdigest()[:24]
-    if path == "/v1/messages":
+    if path in known:
+        yield _json(known[path])
+    elif path == "/v1/messages":
         yield from _messages(payload, asked.headers.get("x-api-key", ""), number)
     elif path == "/v1/chat/completions":
         yield from _completions(payload, asked.headers.get("authorization", ""), number)
