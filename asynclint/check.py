@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -70,6 +72,23 @@ def check(project: Project, config: Config) -> Result:
 
     Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
     """
+    with _uncollected():
+        return _check(project, config)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: the facts are many small objects, none of which is garbage before the end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _check(project: Project, config: Config) -> Result:
     stats = Stats(files=len(project.files))
     known = packs.known(_directories(config))
     found, active, repair = _all_findings(project, config, known, stats)

@@ -40,6 +40,7 @@ class UnawaitedCoroutine(Rule):
     def repair(self, place: Place) -> Iterable[Fix]:
         """Await it where it is made."""
         lost = place.facts.lost_coroutine
+        place.narrow()
         call = place.call
         if lost is None or not place.in_coroutine:
             raise Refused("nothing can be awaited here: the enclosing function is not `async def`")

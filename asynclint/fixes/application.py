@@ -489,9 +489,7 @@ class Lifespan:
         source = self.source
         line = self.application.site.line
         statement = next(
-            s
-            for s in source.tree(line).root.body
-            if _first(s) <= line <= (s.end_lineno or s.lineno)
+            s for s in source.top(line).root.body if _first(s) <= line <= (s.end_lineno or s.lineno)
         )
         number = _first(statement)
         while number > 1 and source.line(number - 1).startswith("#"):

@@ -248,7 +248,9 @@ def _first_imports(source: Source, chosen: list[tuple[int, str]]) -> Edit:
     text = _sections(chosen)
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         return source.insert(source.line_start((body[0].end_lineno or 1) + 1), "\n" + text)
-    return source.insert(source.line_start(_first_code(source)), text + ("\n\n" if source.text.strip() else ""))
+    return source.insert(
+        source.line_start(_first_code(source)), text + ("\n\n" if source.text.strip() else "")
+    )
 
 
 def _leading(

@@ -28,6 +28,7 @@ def _watched(statement: ast.stmt, call: ast.Call) -> bool:
 
 def keep(place: Place) -> Iterable[Fix]:
     """The fix of one task. Raises Refused where its statement cannot be followed by others."""
+    place.narrow()
     source, call = place.source, place.call
     statement = place.tree.statement(call)
     if isinstance(statement, ast.Expr) and statement.value is call:

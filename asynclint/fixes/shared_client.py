@@ -657,7 +657,7 @@ class _Sharing:
     def _holders(self, source: Source) -> Iterator[ast.stmt]:
         for klass in self.module.klasses:
             if klass.facts.name in HOLDERS and klass.facts.function == 0:
-                yield from source.tree(klass.facts.line).root.body
+                yield from source.top(klass.facts.line).root.body
 
     def _annotation(self) -> str | None:
         callee = self.evaluator.callee(self.module, self.place.site)
@@ -729,10 +729,16 @@ class _Sharing:
             and isinstance(target.value, ast.Name)
             and target.value.id == own
         ):
-            node = next((n for n in self.tree.above(target) if isinstance(n, ast.ClassDef)), None)
-            if node is None:
+            tree = self.source.top(target.lineno)
+            around = [
+                n
+                for n in ast.walk(tree.root)
+                if isinstance(n, ast.ClassDef)
+                and n.lineno <= target.lineno <= (n.end_lineno or n.lineno)
+            ]
+            if not around:
                 raise Refused("how the client is used could not be read")
-            self._settle(Usage(self.source, self.tree, node, f"{own}.{target.attr}"))
+            self._settle(Usage(self.source, tree, around[-1], f"{own}.{target.attr}"))
             pattern = re.compile(rf"\.{re.escape(target.attr)}\.(?:a?close|dispose|disconnect)\(")
             for module in self.workshop.facts.program.loaded():
                 if module is not self.module and pattern.search(module.file.text or ""):

@@ -94,7 +94,7 @@ class Source:
         self._program = program
         self.path = module.file.name
         self.text = module.file.text or ""
-        self._trees: dict[int, Tree] = {}
+        self._trees: dict[tuple[int, int, bool], Tree] = {}
 
     # -- places ---------------------------------------------------------------------------------------
 
@@ -149,11 +149,6 @@ class Source:
     # -- nodes ----------------------------------------------------------------------------------------
 
     @cached_property
-    def whole(self) -> Tree:
-        """The whole module, parsed."""
-        return Tree(self.text)
-
-    @cached_property
     def _tops(self) -> list[tuple[int, int]]:
         """First and last line of the functions and classes that start at the left edge."""
         return sorted(
@@ -164,10 +159,8 @@ class Source:
             and f.facts.kind in ("def", "async", "class")
         )
 
-    def tree(self, line: int) -> Tree:
+    def top(self, line: int) -> Tree:
         """The piece of the module that holds a line: a top-level function or class, or what stands between two."""
-        if "whole" in self.__dict__:
-            return self.whole
         first, last = 1, len(self.module.lines)
         for start, end in self._tops:
             if start <= line <= end:
@@ -178,19 +171,42 @@ class Source:
             else:
                 last = start - 1
                 break
-        if first not in self._trees:
-            self._trees[first] = self._piece(first, last)
-        return self._trees[first]
+        return self._piece(first, last)
 
-    def _piece(self, first: int, last: int) -> Tree:
-        lines = self.module.lines[first - 1 : last]
-        return Tree("\n" * (first - 1) + "\n".join(lines) + "\n")
+    def tree(self, line: int) -> Tree:
+        """The outermost function that holds a line, alone; the top-level piece where there is none."""
+        outer: tuple[int, int] | None = None
+        for function in self.module.functions:
+            facts = function.facts
+            if facts.kind in ("def", "async") and facts.first_line <= line <= facts.end_line:
+                outer = (facts.first_line, facts.end_line)
+                break
+        return self._piece(*outer) if outer else self.top(line)
+
+    def statement(self, first: int, last: int, header: bool) -> Tree:
+        """One statement alone, or the header of a compound one. Raises Refused where it does not stand alone."""
+        return self._piece(first, last, header)
+
+    def _piece(self, first: int, last: int, header: bool = False) -> Tree:
+        key = (first, last, header)
+        if key not in self._trees:
+            lines = self.module.lines[first - 1 : last]
+            before = "\n" * (first - 1)
+            if lines and lines[0][:1] in (" ", "\t"):
+                if first == 1:
+                    raise Refused("the code around it cannot be parsed for a rewrite")
+                before = "\n" * (first - 2) + "if 1:\n"
+            if header:
+                indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+                lines = [*lines, f"{indent} pass"]
+            self._trees[key] = Tree(before + "\n".join(lines) + "\n")
+        return self._trees[key]
 
     @cached_property
     def head(self) -> list[ast.stmt]:
         """The statements before the first top-level function or class, imports among them."""
         last = self._tops[0][0] - 1 if self._tops else len(self.module.lines)
-        return self.tree(1).root.body if last else []
+        return self.top(1).root.body if last else []
 
     def where(self, span: Span) -> tuple[int, int, int, int]:
         """A finding's span as `ast` gives extents."""

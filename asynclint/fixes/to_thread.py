@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.facts.graph import SYNC
 from asynclint.facts.program import Function
-from asynclint.facts.types import Func, Inst, LibMethod, Type, members
+from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes.place import Place
 
@@ -52,6 +52,7 @@ def hand_over(place: Place) -> Iterable[Fix]:
     reason = IMPLICIT.get(place.site.kind)
     if reason is not None:
         raise Refused(reason)
+    place.narrow()
     call = place.call
     if not place.in_coroutine:
         raise Refused(
@@ -109,6 +110,10 @@ def _refuse_bound(place: Place, call: ast.Call) -> None:
                 )
             if member.name in LOCKS:
                 raise Refused("a lock taken in another thread would not be held by this one")
+        if isinstance(member, (Cls, Lib)) and any(
+            b.name.startswith(THREAD_BOUND) for b in place.facts.blocking.values()
+        ):
+            raise Refused("what it opens is used by the thread that opens it")
         if isinstance(member, Func):
             _refuse_loop(place, member.function)
             _refuse_object(member.bound)
