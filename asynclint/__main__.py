@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -13,6 +14,8 @@ def main() -> None:
 
         print(f"asynclint {__version__}")
         return
+    # A run ends before its garbage would matter, and its facts are no garbage.
+    gc.disable()
     from asynclint.replay import replay
 
     code = replay(sys.argv[1:])

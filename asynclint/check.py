@@ -145,7 +145,7 @@ def _all_findings(
         if configuration.enabled(config, name, meta.group, meta.default)
     }
     knowledge = Knowledge(config.knowledge)
-    facts = infer(project, knowledge)
+    facts = infer(project, knowledge, config.jobs)
     _count(stats, facts.program, facts)
     start = time.perf_counter()
     found = [f.problem for f in project.files if f.problem is not None and f.reported]

@@ -120,7 +120,7 @@ def _names(values: tuple[str, ...]) -> list[str]:
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Read files in N processes (accepted; one process reads them all yet).",
+    help="Read files in N processes; as many as pay off where it is not given.",
 )
 @click.option(
     "--python",

@@ -74,14 +74,17 @@ class ProjectFacts:
     clients: ClientFacts
 
 
-def infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
-    """Read the project's modules as far as they matter, and infer the facts that rules ask for."""
+def infer(project: Project, knowledge: Knowledge, jobs: int | None = 1) -> ProjectFacts:
+    """Read the project's modules as far as they matter, and infer the facts that rules ask for.
+
+    `jobs` is the number of processes that read; None for as many as pay off.
+    """
     limit = sys.getrecursionlimit()
     collecting = gc.isenabled()
     sys.setrecursionlimit(max(limit, RECURSION))
     gc.disable()
     try:
-        return _infer(project, knowledge)
+        return _infer(project, knowledge, jobs)
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
@@ -104,20 +107,15 @@ def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
     ]
 
 
-def _infer(project: Project, knowledge: Knowledge) -> ProjectFacts:
+def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectFacts:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     program = Program(project, knowledge.roots)
-    chosen = {f.name for f in roots(project, knowledge)}
-    modules: list[Module] = []
+    matter = roots(project, knowledge)
+    modules = program.read(matter, jobs)
+    chosen = {f.name for f in matter}
     for file in project.files:
-        if file.text is None:
-            continue
-        if file.name in chosen:
-            module = program.load(file)
-            if module is not None:
-                modules.append(module)
-        elif file.reported:
+        if file.text is not None and file.reported and file.name not in chosen:
             # Nothing to find there, but it must parse.
             program.check(file)
     seconds["extract"] = time.perf_counter() - start

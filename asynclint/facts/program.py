@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -22,6 +22,7 @@ from asynclint.facts.model import (
     ModuleFacts,
     Recipe,
 )
+from asynclint.facts.workers import Reading
 from asynclint.findings import Finding, Span
 from asynclint.project import Project, SourceFile
 
@@ -274,6 +275,8 @@ class Program:
     _packages: set[str] = field(default_factory=set)
     _modules: dict[str, Module | None] = field(default_factory=dict)
     _resolved: dict[tuple[str, str], SourceFile | None] = field(default_factory=dict)
+    _read: dict[str, bytes] = field(default_factory=dict)
+    """By file name: facts that workers have read and nothing has asked for yet."""
 
     def __post_init__(self) -> None:
         for file in self.project.files:
@@ -325,12 +328,35 @@ class Program:
         data = memory.facts(text) if memory is not None else None
         if data is not None:
             return decode(data, file.module, file.is_package)
-        facts = extract(text, file.module, file.is_package)
         self.counts.files_parsed += 1
         self.counts.lines_parsed += text.count("\n") + 1
+        data = self._read.pop(file.name, None)
+        if data is not None:
+            if memory is not None:
+                memory.keep_facts(text, data)
+            return decode(data, file.module, file.is_package)
+        facts = extract(text, file.module, file.is_package)
         if memory is not None:
             memory.keep_facts(text, encode(facts))
         return facts
+
+    def read(self, files: Sequence[SourceFile], jobs: int | None) -> list[Module]:
+        """The modules of some files, in their order; read in several processes where that is quicker."""
+        memory = self.project.memory
+        new = [f for f in files if memory is None or memory.facts(f.text or "") is None]
+        reading = Reading(new, jobs)
+        elsewhere = reading.elsewhere()
+        for file in files:
+            if file.name not in elsewhere:
+                self.load(file)
+        self._read = reading.results()
+        problems = len(self.problems)
+        modules = [m for f in files if (m := self.load(f)) is not None]
+        # The order of problems is that of the files, whoever read them.
+        if len(self.problems) > problems:
+            order = {f.name: i for i, f in enumerate(self.project.files)}
+            self.problems.sort(key=lambda p: order.get(p.path, 0))
+        return modules
 
     def check(self, file: SourceFile) -> None:
         """Parse a file in which there is nothing to find, for its syntax errors."""

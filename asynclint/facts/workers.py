@@ -1,0 +1,102 @@
+"""Reads modules in several processes, where there is enough to read.
+
+A worker is a fork of this process: it has the texts already, and hands back bytes. What a worker does not hand back, because it was
+killed or its file does not parse, is read here as if there were no workers; so their number changes no result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import IO
+
+from asynclint.facts.encode import encode
+from asynclint.facts.extract import TooDeep, extract
+from asynclint.project import SourceFile
+
+ENOUGH = 800_000
+"""Characters of text below which one process is as quick: starting a worker and reading its answer cost as much as
+reading some 20,000 lines."""
+
+OWN_SHARE = 0.85
+"""What this process reads itself, as a part of a worker's share: it also takes in what the workers hand back."""
+
+
+def usable() -> int:
+    """How many processes can run at once."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Reading:
+    """Workers that extract the facts of some files while this process does the same with others."""
+
+    def __init__(self, files: Sequence[SourceFile], jobs: int | None) -> None:
+        self._workers: list[tuple[int, IO[bytes], list[SourceFile]]] = []
+        count = min(jobs or usable(), 16)
+        size = sum(len(f.text or "") for f in files)
+        if count > 1 and hasattr(os, "fork") and (jobs is not None or size >= ENOUGH):
+            for share in _shares(files, count):
+                self._start(share)
+
+    def _start(self, share: list[SourceFile]) -> None:
+        try:
+            # Closed when its content is taken in.
+            answer: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+            worker = os.fork()
+        except OSError:
+            return
+        if worker == 0:
+            _work(share, answer)
+        self._workers.append((worker, answer, share))
+
+    def elsewhere(self) -> set[str]:
+        """Names of the files that workers read."""
+        return {file.name for _, _, share in self._workers for file in share}
+
+    def results(self) -> dict[str, bytes]:
+        """What the workers read, by file name; waits for them."""
+        found: dict[str, bytes] = {}
+        for worker, answer, _ in self._workers:
+            with answer:
+                try:
+                    _, status = os.waitpid(worker, 0)
+                    if status == 0:
+                        answer.seek(0)
+                        found.update(marshal.loads(answer.read()))
+                except (OSError, EOFError, ValueError, TypeError):
+                    continue
+        self._workers = []
+        return found
+
+
+def _shares(files: Sequence[SourceFile], count: int) -> list[list[SourceFile]]:
+    """The files for each worker, about the same amount of text each; the rest is this process's own."""
+    shares: list[list[SourceFile]] = [[] for _ in range(count)]
+    weights = [0.0] * count
+    for file in sorted(files, key=lambda f: (-len(f.text or ""), f.name)):
+        index = min(range(count), key=weights.__getitem__)
+        shares[index].append(file)
+        weights[index] += len(file.text or "") / (OWN_SHARE if index == 0 else 1.0)
+    return [share for share in shares[1:] if share]
+
+
+def _work(share: list[SourceFile], answer: IO[bytes]) -> None:
+    """Read a worker's files and end the process."""
+    status = 1
+    try:
+        found: dict[str, bytes] = {}
+        for file in share:
+            with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
+                data = encode(extract(file.text or "", file.module, file.is_package))
+                if data is not None:
+                    found[file.name] = data
+        answer.write(marshal.dumps(found))
+        answer.flush()
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,0 +1,103 @@
+"""Several processes read what one reads, and what they cannot read is read by this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from asynclint import check
+from asynclint.cli import run
+from asynclint.config import from_table
+from asynclint.facts import workers
+from asynclint.facts.workers import Reading
+from asynclint.findings import Finding
+from asynclint.project import SourceFile
+from asynclint.testing import in_memory
+
+MODULE = """
+import time
+from m{other} import helper{other}
+
+
+def helper{number}():
+    time.sleep(1)
+
+
+async def handler{number}():
+    helper{other}()
+"""
+
+FILES = {f"m{n}.py": MODULE.format(number=n, other=(n + 1) % 9) for n in range(9)}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forks")
+
+
+def _findings(jobs: int | None, files: dict[str, str] = FILES) -> list[Finding]:
+    project = in_memory(files)
+    return check.check(project, from_table({"jobs": jobs} if jobs else {}, project.root)).findings
+
+
+def test_findings_do_not_depend_on_the_number_of_jobs() -> None:
+    alone = _findings(1)
+    assert len(alone) == 9
+    assert _findings(2) == alone
+    assert _findings(8) == alone
+    assert _findings(None) == alone
+
+
+def test_broken_files_are_reported_in_order_whoever_reads_them() -> None:
+    files = {**FILES, "m4.py": "async def (:\n", "m7.py": "import asyncio\nx = (\n"}
+    alone = _findings(1, files)
+    assert [f.path for f in alone if f.rule == "syntax-error"] == ["m4.py", "m7.py"]
+    for jobs in (2, 3, 8):
+        assert _findings(jobs, files) == alone
+
+
+def test_small_projects_start_no_workers() -> None:
+    assert not Reading(in_memory(FILES).files, None).elsewhere()
+
+
+def test_workers_read_all_but_this_process_own_share() -> None:
+    files = in_memory(FILES).files
+    reading = Reading(files, 3)
+    elsewhere = reading.elsewhere()
+    assert 4 <= len(elsewhere) < 9
+    assert reading.results().keys() == elsewhere
+
+
+def test_a_killed_worker_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _findings(1)
+
+    def killed(share: list[SourceFile], answer: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(workers, "_work", killed)
+    assert _findings(4) == alone
+
+
+def test_a_worker_that_hands_back_nonsense_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _findings(1)
+
+    def nonsense(share: list[SourceFile], answer: object) -> None:
+        answer.write(b"\xff\xfe nonsense")  # type: ignore[attr-defined]
+        answer.flush()  # type: ignore[attr-defined]
+        os._exit(0)
+
+    monkeypatch.setattr(workers, "_work", nonsense)
+    assert _findings(3) == alone
+
+
+def test_jobs_is_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    outputs = set()
+    for jobs in ("1", "2", "8"):
+        assert run(["check", ".", "--no-cache", "--jobs", jobs, "--output-format", "json"]) == 1
+        outputs.add(capsys.readouterr().out)
+    assert len(outputs) == 1
