@@ -318,12 +318,55 @@ class BlockingFacts:
         """Whether a condition on the way makes it unlikely that a loop's thread comes here.
 
         A nested loop raises each time, so a conditional call of one is taken not to happen on a loop. A condition
-        variable waited for in a `while` is a lock of the project's own, held for short.
+        variable waited for in a `while` is a lock of the project's own, held for short. What is done only while
+        something is not there yet, and puts it there, is done once.
         """
+        if self._first_time(function, site):
+            return True
         kinds = [b.kind for b in function.module.chain(site.block)]
         if stop.kind == "loop":
             return any(kind in ("if", "else", "except", "case") for kind in kinds)
         return stop.name.endswith("Condition.wait") and "while" in kinds
+
+    def _first_time(self, function: Function, site: CallSite) -> bool:
+        """`if not self.started:` or `if self._index is None:` around the site, in a block that then sets it."""
+        module = function.module
+        for index in _indices(module, site.block):
+            block = module.blocks[index]
+            state = _missing(block.info) if block.kind == "if" else None
+            if state is not None and self._sets(function, state, index):
+                return True
+        root = function.facts.root_block
+        for index in range(root + 1, len(module.blocks)):
+            block = module.blocks[index]
+            if block.line >= site.line:
+                break
+            if block.parent == root and block.kind == "if" and block.raises:
+                state = _present(block.info)
+                if state is not None and self._sets(function, state, root):
+                    return True
+        return False
+
+    def _sets(self, function: Function, state: Recipe, block: int) -> bool:
+        """Whether a block of the function gives a value to an attribute, or to a global."""
+        module = function.module
+        if state[0] == "attr":
+            if any(
+                one.attr == state[2] and one.base == state[1] and module.inside(one.block, block)
+                for one in function.facts.attribute_bindings
+            ):
+                return True
+            # What is called there may set it: `if self._loop is None: self._thread.start()`.
+            method = function.method_around()
+            if method is None or method.klass is None or state[1] != ("name", method.self_name):
+                return False
+            return any(
+                setter.facts.name != "__init__" and setter is not function
+                for setter, _ in method.klass.self_attributes().get(state[2], ())
+            )
+        return state[1] in function.facts.globals and any(
+            module.inside(one.block, block) for one in function.facts.bindings.get(state[1], ())
+        )
 
     def _off_loop(self, function: Function, site: CallSite) -> bool:
         """The site runs only where no loop runs: in the handler of a failed `get_running_loop()`, after a test for it."""
@@ -415,6 +458,30 @@ class BlockingFacts:
             links.append(places.link(function, step.site, text))
             function = step.next
         return tuple(links)
+
+
+def _missing(test: Recipe) -> Recipe:
+    """The attribute or name of which a test says that it is not there: `not x`, `x is None`."""
+    if not test:
+        return None
+    if test[0] == "not":
+        return _state(test[1])
+    if test[0] == "cmp" and test[1] == "Is" and test[3] == ("const", None):
+        return _state(test[2])
+    if test[0] == "any":
+        return next((s for one in test[1] if (s := _missing(one)) is not None), None)
+    return None
+
+
+def _present(test: Recipe) -> Recipe:
+    """The attribute or name of which a test says that it is there: `x`, `x is not None`."""
+    if test and test[0] == "cmp" and test[1] == "IsNot" and test[3] == ("const", None):
+        return _state(test[2])
+    return _state(test)
+
+
+def _state(recipe: Recipe) -> Recipe:
+    return recipe if recipe and recipe[0] in ("attr", "name") else None
 
 
 def _edge_key(edge: Edge) -> tuple[str, int, int, int]:

@@ -1341,7 +1341,11 @@ class Evaluator:
             return NONE
         if len(returns) > 12:
             return None
-        return union([self.eval(r, function, (line, END, block)) for r, line, block in returns])
+        found = [self.eval(r, function, (line, END, block)) for r, line, block in returns]
+        if any(isinstance(m, Coro) for one in found for m in members(one)) and _may_end(function):
+            # `if self.is_async: return work()`, and else nothing.
+            return None
+        return union(found)
 
     # -- decorators ---------------------------------------------------------------------------------
 
@@ -1634,6 +1638,17 @@ class Evaluator:
         if isinstance(type_, Any_):
             return union([self.subscript(m, index, function, at) for m in type_.members])
         return None
+
+
+def _may_end(function: Function) -> bool:
+    """Whether control may come to the end of a function without a `return`."""
+    blocks = function.module.blocks
+    root = function.facts.root_block
+    if blocks[root].ends or function.facts.kind == "lambda":
+        return False
+    inner = [b for b in blocks[root + 1 :] if b.parent == root]
+    tried = [b for b in inner if b.kind in ("try", "except", "tryelse", "finally")]
+    return not tried or tried[-1] is not inner[-1] or not all(b.ends for b in tried)
 
 
 def _opened(type_: Type) -> Type:
