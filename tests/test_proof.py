@@ -98,9 +98,7 @@ FORMS = [
 ]
 
 MISSED = {
-    "router": "`Request` of `starlette.requests` is taken for something else than FastAPI's",
     "asgi_middleware": "a middleware that passes everything but HTTP on is not found",
-    "two_configurations": "`os.environ.get` is taken for something that may change",
 }
 """Forms that are not fixed yet, and what is missing; a repair is noticed."""
 

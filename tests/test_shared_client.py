@@ -335,6 +335,19 @@ def test_request_under_another_name_is_used() -> None:
     assert "async def ask(prompt: str, req: Request):" in texts["routes.py"]
 
 
+def test_request_of_starlette_is_the_same_class() -> None:
+    route = ROUTE.replace(
+        "from openai", "from starlette.requests import Request\nfrom openai"
+    ) + textwrap.dedent("""
+
+    @router.get("/path")
+    async def path(request: Request) -> str:
+        return request.url.path
+    """)
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "async def ask(request: Request, prompt: str) -> str:" in texts["routes.py"]
+
+
 def test_a_body_called_request_is_left_alone() -> None:
     route = _handler(
         """
@@ -475,13 +488,14 @@ def test_one_of_several_items_is_taken_out() -> None:
     )
 
 
-def test_try_that_only_closes_goes() -> None:
-    body = """
+@pytest.mark.parametrize("comment", ["", "  # every time"])
+def test_try_that_only_closes_goes(comment: str) -> None:
+    body = f"""
     client = AsyncOpenAI()
     try:
         return await client.models.list()
     finally:
-        await client.close()
+        await client.close(){comment}
     """
     assert _function(fixed(_body(body))) == textwrap.dedent(
         """\
@@ -610,6 +624,15 @@ def test_names_of_the_module_are_imported_where_the_lifespan_is() -> None:
         "AsyncOpenAI(api_key=KEY, base_url=read().url, timeout=float(os.getenv('T', '3')))"
         in texts["app.py"]
     )
+
+
+def test_environment_is_the_same_for_every_request() -> None:
+    route = ROUTE.replace("AsyncOpenAI()", "AsyncOpenAI(api_key=os.environ.get('KEY', 'none'))")
+    texts = fixed({"app.py": APP, "routes.py": "import os\n" + textwrap.dedent(route)})
+    assert "AsyncOpenAI(api_key=os.environ.get('KEY', 'none')) as app.state" in texts["app.py"]
+    mapping = ROUTE.replace("AsyncOpenAI()", "AsyncOpenAI(api_key=KEYS.get('main'))")
+    text = textwrap.dedent(mapping) + "\n\nKEYS = {'main': 'x'}\n"
+    assert "is not known" in refusal({"app.py": APP, "routes.py": text})
 
 
 def test_local_that_only_the_constructor_needs_goes_along() -> None:

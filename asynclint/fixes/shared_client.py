@@ -36,6 +36,9 @@ ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
 
 
+ENVIRONMENT = frozenset({"os.environ.get", "environ.get"})
+"""Mappings hold anything, but the environment stays as it is."""
+
 HOLDERS = ("Shared", "SharedClients")
 OPENED = "What the application's lifespan opens and closes."
 """The class that holds a module's shared objects where no request is in reach, and its docstring."""
@@ -256,7 +259,7 @@ class _Sharing:
             return
         if (
             site is not None
-            and callee is None
+            and (callee is None or ast.unparse(call.func) in ENVIRONMENT)
             and site.callee
             and site.callee[-1] in ("get", "getenv")
         ):
@@ -516,7 +519,10 @@ class _Sharing:
         if starlette:
             # Starlette hands the request to every endpoint itself: one without a parameter is called otherwise.
             return None
-        local, edits = imports.bring(source, "fastapi", "Request", entry)
+        try:
+            local, edits = imports.bring(source, "fastapi", "Request", entry)
+        except Refused:  # The same class under its other name may be there.
+            local, edits = imports.bring(source, "starlette.requests", "Request", entry)
         self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
         return name
 

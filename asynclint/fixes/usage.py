@@ -186,7 +186,7 @@ class Usage:
         before = (node.orelse or (node.handlers[-1].body if node.handlers else node.body))[-1]
         start = source.line_start((before.end_lineno or before.lineno) + 1)
         end = source.line_start((last.end_lineno or last.lineno) + 1)
-        if "#" in source.text[start:end]:
+        if "#" in source.text[start : source.end(last)]:  # One behind the call goes with it.
             raise Refused("a comment stands where the client is closed")
         edits = [source.edit(start, end, "")]
         if node.handlers or node.orelse:
