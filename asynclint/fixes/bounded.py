@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place
 
 STARTERS = frozenset({"create_task", "ensure_future"})
+
+HOLDERS = frozenset({"wait_for", "shield"})
+"""Functions that take a coroutine which is made beforehand."""
+
+WRAPPER = re.compile(
+    r"async def \w+\(function, /, \*args, \*\*kwargs\):\n"
+    r" +async with \w+:\n"
+    r" +return await function\(\*args, \*\*kwargs\)"
+)
+"""What this fix defines."""
+
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+UNREAD = "where its coroutines are made could not be read"
 
 
 def bound(place: Place) -> Iterable[Fix]:
@@ -17,130 +32,228 @@ def bound(place: Place) -> Iterable[Fix]:
     function = place.tree.function(call)
     if not isinstance(function, ast.AsyncFunctionDef):
         raise Refused("the enclosing function is not `async def`")
-    coroutines = list(_coroutines(place, call, function))
-    if not coroutines:
-        raise Refused("where its coroutines are made could not be read")
-    first = min((_outermost(place, node, function) for node in coroutines), key=lambda s: s.lineno)
+    members = list(dict.fromkeys(_members(place, call, function)))
+    if not members:
+        raise Refused(UNREAD)
+    first = _before(place, members, function)
+    number = source.comments_above(first)
     if source.text[source.line_start(first.lineno) : source.start(first)].strip():
         raise Refused("something else stands on the line of the fan-out")
     limit = place.workshop.config.limit
+    title = f"let at most {limit} run at once, with a semaphore"
+    once = f"{source.path}:{function.lineno}"
+    there = _there(place, first, function)
+    if there is not None:
+        yield place.fix(title, *(_wrapped(place, node, there) for node in members), once=once)
+        return
     semaphore = place.free_name("semaphore", "limiter", "fan_out_limit")
     wrapper = place.free_name("bounded", "with_limit", "run_bounded")
-    value = place.free_name("coroutine", "awaitable", "work")
-    asyncio, edits = place.imported("asyncio")
+    module, edits = place.imported(_library(place, call))
     indent, unit = source.indent(first), source.unit(function)
     lines = [
-        f"{semaphore} = {asyncio}.Semaphore({limit})",
+        f"{semaphore} = {module}.Semaphore({limit})",
         "",
-        f"async def {wrapper}({value}):",
+        f"async def {wrapper}(function, /, *args, **kwargs):",
         f"{unit}async with {semaphore}:",
-        f"{unit}{unit}return await {value}",
+        f"{unit}{unit}return await function(*args, **kwargs)",
         "",
     ]
     text = "".join(f"{indent}{line}\n" if line else "\n" for line in lines)
-    wraps: list[Edit] = []
-    for node in coroutines:
-        if isinstance(node, ast.Starred):
-            inner = source.segment(node.value)
-            wraps.append(source.replace(node.value, f"map({wrapper}, {inner})"))
-        else:
-            wraps.append(source.insert(source.start(node), f"{wrapper}("))
-            wraps.append(source.insert(source.end(node), ")"))
     yield place.fix(
-        f"let at most {limit} run at once, with a semaphore",
-        source.insert(source.line_start(first.lineno), text),
-        *wraps,
+        title,
+        source.insert(source.line_start(number), text),
+        *(_wrapped(place, node, wrapper) for node in members),
         *edits,
-        once=f"{source.path}:{function.lineno}",
+        once=once,
     )
 
 
-def _coroutines(place: Place, call: ast.Call, function: ast.AsyncFunctionDef) -> Iterator[ast.expr]:
-    """The expressions that make the coroutines, or the `*map(…)` that does."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if name in STARTERS or name == "start_soon":
-        if name == "start_soon" or not call.args or isinstance(call.args[0], ast.Starred):
-            raise Refused("what it starts is not a coroutine in plain sight")
+def _there(place: Place, first: ast.stmt, function: ast.AsyncFunctionDef) -> str | None:
+    """The function that an earlier fan-out of the same function goes through, where it is defined before this one."""
+    for suite, statement in _chain(place, first, function):
+        for one in suite[: suite.index(statement)]:
+            if isinstance(one, ast.AsyncFunctionDef) and WRAPPER.fullmatch(ast.unparse(one)):
+                return one.name
+    return None
+
+
+def _library(place: Place, call: ast.Call) -> str:
+    """Whose semaphore the fan-out takes."""
+    own = _name(call) != "start_soon"
+    others = ("anyio", "trio") if not own or not place.uses("asyncio") else ()
+    return next((name for name in others if place.uses(name)), "asyncio" if own else "anyio")
+
+
+def _wrapped(place: Place, node: ast.expr, wrapper: str) -> Edit:
+    """`f(a)` → `bounded(f, a)`; `*map(f, items)` → `*(bounded(f, item) for item in items)`; `f` → `bounded, f`."""
+    source = place.source
+    if isinstance(node, ast.Starred):
+        mapped = node.value
+        assert isinstance(mapped, ast.Call)
+        function, *iterables = (source.segment(a) for a in mapped.args)
+        if len(iterables) == 1:
+            name, items = place.free_name("item", "one", "each"), iterables[0]
+            text = f"({wrapper}({function}, {name}) for {name} in {items})"
+        else:
+            name, items = place.free_name("items", "each", "values"), ", ".join(iterables)
+            text = f"({wrapper}({function}, *{name}) for {name} in zip({items}))"
+        return source.replace(mapped, text)
+    if isinstance(node, ast.Call):
+        return source.replace(node, f"{wrapper}({place.handed(node)})")
+    return source.insert(source.start(node), f"{wrapper}, ")
+
+
+# -- where the coroutines are made -----------------------------------------------------------------
+
+
+def _members(place: Place, call: ast.Call, function: ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    """The calls that make the coroutines, the `*map(…)` that does, or the function given to `start_soon`."""
+    name = _name(call)
+    if name == "start_soon":
+        if not call.args or isinstance(call.args[0], (ast.Starred, ast.Lambda)):
+            raise Refused("what it starts is not a function in plain sight")
+        yield call.args[0]
+        return
+    if name in STARTERS:
+        if not call.args:
+            raise Refused(UNREAD)
         yield _one(call.args[0])
         return
     for argument in call.args:
         if isinstance(argument, ast.Starred):
-            yield from _members(place, argument.value, argument, function)
+            yield from _of(place, argument.value, argument, function)
         elif len(call.args) == 1:
-            yield from _members(place, argument, None, function)
+            yield from _of(place, argument, None, function)
 
 
-def _members(
+def _of(
     place: Place, node: ast.expr, star: ast.Starred | None, function: ast.AsyncFunctionDef
 ) -> Iterator[ast.expr]:
     if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)):
         yield _one(node.elt)
-    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "map" and star is not None:
+    elif isinstance(node, ast.Call) and _name(node) == "map" and star is not None:
+        if len(node.args) < 2 or any(isinstance(a, (ast.Starred, ast.Lambda)) for a in node.args):
+            raise Refused(UNREAD)
         yield star
     elif isinstance(node, ast.Name):
-        yield from _named(node.id, function)
+        yield from _named(place, node.id, function)
     else:
-        raise Refused("where its coroutines are made could not be read")
+        raise Refused(UNREAD)
 
 
-def _named(name: str, function: ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+def _named(place: Place, name: str, function: ast.AsyncFunctionDef) -> Iterator[ast.expr]:
     """The members of a list of coroutines that the function builds."""
-    found: list[ast.expr] = []
+    refusal = f"where the coroutines in `{name}` are made could not be read"
     for node in ast.walk(function):
-        target, value = _assignment(node)
-        if isinstance(target, ast.Name) and target.id == name:
-            if isinstance(value, (ast.ListComp, ast.SetComp)):
-                found.append(_one(value.elt))
-            elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
-                found += [_one(e) for e in value.elts]
-            elif not (
-                isinstance(value, ast.Call)
-                and getattr(value.func, "id", "") in ("list", "set")
-                and not value.args
-            ):
-                raise Refused(f"where the coroutines in `{name}` are made could not be read")
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            base = node.func.value
-            if isinstance(base, ast.Name) and base.id == name:
-                if node.func.attr in ("append", "add") and len(node.args) == 1:
-                    found.append(_one(node.args[0]))
-                elif node.func.attr in ("extend", "insert", "update"):
-                    raise Refused(f"where the coroutines in `{name}` are made could not be read")
-    yield from found
+        if isinstance(node, ast.arg) and node.arg == name:
+            raise Refused(refusal)
+        if not (isinstance(node, ast.Name) and node.id == name):
+            continue
+        if place.tree.function(node) is not function:
+            if _is_shared(place, node, function):
+                raise Refused(refusal)
+            continue
+        parent = place.tree.parent(node)
+        if isinstance(node.ctx, ast.Store):
+            yield from _assigned(parent, refusal)
+        elif isinstance(parent, ast.Attribute):
+            if parent.attr not in ("append", "add", "extend", "insert", "update"):
+                continue
+            added = place.tree.parent(parent)
+            if not isinstance(added, ast.Call) or parent.attr not in ("append", "add"):
+                raise Refused(refusal)
+            yield _one(added.args[0])
 
 
-def _assignment(node: ast.AST) -> tuple[ast.expr | None, ast.expr | None]:
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        return node.targets[0], node.value
-    if isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
-        return node.target, node.value
-    return None, None
+def _is_shared(place: Place, node: ast.expr, function: ast.AsyncFunctionDef) -> bool:
+    """Whether a name in a function within a function may mean the outer one's variable."""
+    inner = place.tree.function(node)
+    assert isinstance(node, ast.Name)
+    while inner is not None and inner is not function:
+        if any(
+            isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
+            for n in ast.walk(inner)
+        ):
+            return any(
+                isinstance(n, (ast.Nonlocal, ast.Global)) and node.id in n.names
+                for n in ast.walk(inner)
+            )
+        inner = place.tree.function(inner)
+    return True
+
+
+def _assigned(statement: ast.AST | None, refusal: str) -> Iterator[ast.expr]:
+    """The coroutines in what a statement gives to the list's name."""
+    value: ast.expr | None = None
+    if isinstance(statement, ast.AnnAssign) and statement.value is None:
+        return
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        value = statement.value
+    if isinstance(value, (ast.ListComp, ast.SetComp)):
+        yield _one(value.elt)
+    elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+        for element in value.elts:
+            yield _one(element)
+    elif not (isinstance(value, ast.Call) and _name(value) in ("list", "set") and not value.args):
+        raise Refused(refusal)
 
 
 def _one(node: ast.expr) -> ast.expr:
-    """The coroutine that a member is, or that the task in its place runs."""
-    if isinstance(node, ast.Starred):
-        raise Refused("where its coroutines are made could not be read")
-    if isinstance(node, ast.Call):
-        name = (
-            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        )
-        if name in STARTERS:
-            if not node.args or not isinstance(node.args[0], ast.Call):
-                raise Refused("what its tasks run is not made in plain sight")
-            return node.args[0]
-        return node
-    raise Refused("its coroutines are not made in plain sight")
+    """The call that makes a coroutine, or what the task in its place runs."""
+    if not isinstance(node, ast.Call):
+        raise Refused("its coroutines are not made in plain sight")
+    name = _name(node)
+    if name in STARTERS:
+        if not node.args or not isinstance(node.args[0], ast.Call):
+            raise Refused("what its tasks run is not made in plain sight")
+        return _one(node.args[0])
+    if name in HOLDERS:
+        raise Refused(f"its coroutines are made before `{name}` gets them")
+    if isinstance(node.func, ast.Lambda):
+        raise Refused("its coroutines are not made in plain sight")
+    return node
 
 
-def _outermost(place: Place, node: ast.expr, function: ast.AsyncFunctionDef) -> ast.stmt:
-    """The statement before which the semaphore goes: that of the outermost loop, or of the expression."""
-    found = place.tree.statement(node)
-    for one in place.tree.above(found):
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+# -- where the semaphore goes ----------------------------------------------------------------------
+
+
+def _before(place: Place, members: list[ast.expr], function: ast.AsyncFunctionDef) -> ast.stmt:
+    """The statement before which the semaphore goes: it runs before all members are made, and once for all of them."""
+    chains = [_chain(place, node, function) for node in members]
+    shared = 0
+    while all(len(c) > shared and c[shared][0] is chains[0][shared][0] for c in chains):
+        shared += 1
+        if not all(c[shared - 1][1] is chains[0][shared - 1][1] for c in chains):
+            break
+    found = min((c[shared - 1][1] for c in chains), key=lambda s: s.lineno)
+    for suite, statement in chains[0][:shared]:
+        if isinstance(statement, LOOPS) and (suite is not chains[0][shared - 1][0]):
+            return statement
+    return found
+
+
+def _chain(
+    place: Place, node: ast.expr | ast.stmt, function: ast.AsyncFunctionDef
+) -> list[tuple[list[ast.stmt], ast.stmt]]:
+    """The suites around a node with the statement of each that holds it, the function's own first."""
+    chain: list[tuple[list[ast.stmt], ast.stmt]] = []
+    below: ast.AST = node
+    for one in place.tree.above(node):
+        for name in ("body", "orelse", "finalbody"):
+            suite = getattr(one, name, None)
+            if isinstance(suite, list) and isinstance(below, ast.stmt) and below in suite:
+                if not _is_elif(place, below):
+                    chain.append((suite, below))
         if one is function:
             break
-        if isinstance(one, (ast.For, ast.AsyncFor, ast.While)):
-            found = one
-        elif isinstance(one, (ast.With, ast.AsyncWith)) and found is not place.tree.statement(node):
-            continue
-    return found
+        below = one
+    return chain[::-1]
+
+
+def _is_elif(place: Place, statement: ast.stmt) -> bool:
+    start = place.source.start(statement)
+    return isinstance(statement, ast.If) and place.source.text.startswith("elif", start)

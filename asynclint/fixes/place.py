@@ -162,6 +162,28 @@ class Place:
             tight = True
         return f"(await {text})" if tight else f"await {text}"
 
+    def handed(self, call: ast.Call) -> str:
+        """A call as arguments of a function that will make it: `f(a, b=c)` → `f, a, b=c`.
+
+        Raises Refused for a function without a name.
+        """
+        if isinstance(call.func, ast.Lambda):
+            raise Refused("a lambda is called")
+        source = self.source
+        function = source.segment(call.func)
+        opening = source.text.index("(", source.end(call.func))
+        inner = source.text[opening + 1 : source.end(call) - 1]
+        behind = inner.lstrip()
+        if not behind:
+            return function
+        if len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
+            if source.segment(call.args[0]) == f"({inner})":
+                return f"{function}, ({inner})"
+        gap = inner[: len(inner) - len(behind)]
+        if behind.startswith("#"):
+            return f"{function},{inner}"
+        return f"{gap}{function},{inner}" if "\n" in gap else f"{function}, {behind}"
+
     def is_module(self, node: ast.expr) -> bool:
         """Whether an expression is the name of an imported module."""
         if not isinstance(node, ast.Name):

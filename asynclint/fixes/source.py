@@ -237,7 +237,7 @@ class Source:
         """Replace the characters between two offsets; line ends become the file's own."""
         line_end = self.module.file.line_end
         if line_end != "\n":
-            text = text.replace("\n", line_end)
+            text = text.replace(line_end, "\n").replace("\n", line_end)
         return Edit(self.path, start, end, text)
 
     def replace(self, node: ast.AST, text: str) -> Edit:
@@ -337,6 +337,10 @@ class Source:
                 start = self.line_start(number) + len(prefix)
                 edits.append(self.edit(start, start + len(own) - len(prefix), ""))
         return edits
+
+    def comments_above(self, statement: ast.stmt) -> int:
+        """The line on which a statement starts, or that of the first comment right above it; lines count from 1."""
+        return self.first_line([statement])
 
     def first_line(self, body: list[ast.stmt]) -> int:
         """The first line of a suite with the comments above it; lines count from 1."""

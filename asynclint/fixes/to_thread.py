@@ -67,15 +67,9 @@ def hand_over(place: Place) -> Iterable[Fix]:
 
 def _awaited(place: Place, call: ast.Call) -> Fix:
     source = place.source
-    function = source.segment(call.func)
-    opening = source.text.index("(", source.end(call.func))
-    inner = source.text[opening + 1 : source.end(call) - 1]
-    arguments = f"{function}, {inner.lstrip()}" if inner.strip() else function
-    if "\n" in inner and inner[: len(inner) - len(inner.lstrip())].count("\n"):
-        gap = inner[: len(inner) - len(inner.lstrip())]
-        arguments = f"{gap}{function},{inner}"
-    if isinstance(call.func, ast.Lambda):
-        raise Refused("a lambda is called")
+    if len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
+        raise Refused("its argument is a generator expression")
+    arguments = place.handed(call)
     if place.uses("anyio") and not place.uses("asyncio"):
         name, edits = place.imported("anyio")
         if call.keywords:
@@ -85,9 +79,6 @@ def _awaited(place: Place, call: ast.Call) -> Fix:
     else:
         name, edits = place.imported("asyncio")
         text, title = f"{name}.to_thread({arguments})", "asyncio.to_thread"
-    generators = [a for a in call.args if isinstance(a, ast.GeneratorExp)]
-    if generators and len(call.args) == 1 and not inner.lstrip().startswith("("):
-        raise Refused("its argument is a generator expression")
     return place.fix(
         f"hand it to a thread with `{title}`",
         source.replace(call, place.awaited(call, text)),
