@@ -488,14 +488,13 @@ def test_one_of_several_items_is_taken_out() -> None:
     )
 
 
-@pytest.mark.parametrize("comment", ["", "  # every time"])
-def test_try_that_only_closes_goes(comment: str) -> None:
-    body = f"""
+def test_try_that_only_closes_goes() -> None:
+    body = """
     client = AsyncOpenAI()
     try:
         return await client.models.list()
     finally:
-        await client.close(){comment}
+        await client.close()
     """
     assert _function(fixed(_body(body))) == textwrap.dedent(
         """\
@@ -735,3 +734,84 @@ def test_module_style_uses_no_request() -> None:
     texts = fixed({"app.py": APP, "routes.py": ROUTE}, fix={"client": "module"})
     assert "request" not in texts["routes.py"]
     assert "async with AsyncOpenAI() as routes.Shared.openai_client:" in texts["app.py"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "os.environ.get('K', 'd')",
+        "os.environ.get('K')",
+        "os.environ['K']",
+        "str(os.environ.get('K'))",
+    ],
+)
+def test_environment_is_read_once_however_it_is_written(key: str) -> None:
+    files = _body(f"return await AsyncOpenAI(api_key={key}).models.list()")
+    files["routes.py"] = "import os\n\n" + files["routes.py"]
+    texts = fixed(files)
+    assert f"AsyncOpenAI(api_key={key}) as app.state.openai_client" in texts["app.py"]
+
+
+def test_request_class_of_starlette_is_used_where_it_is_there() -> None:
+    route = ROUTE.replace(
+        "\nrouter =", "from starlette.requests import Request\n\nprint(Request)\nrouter ="
+    )
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "async def ask(request: Request, prompt: str) -> str:" in texts["routes.py"]
+    assert "from fastapi import APIRouter\n" in texts["routes.py"]
+
+
+MIDDLEWARE = """
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+
+
+class Audit:
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def __call__(self, scope, receive, send):
+        {test}
+        client = AsyncOpenAI()
+        await client.models.list()
+        await self.inner(scope, receive, send)
+
+
+app = FastAPI()
+app.add_middleware(Audit)
+"""
+
+
+def test_asgi_middleware_that_also_runs_at_startup_is_refused() -> None:
+    assert "before the application has started" in refusal(
+        {"app.py": MIDDLEWARE.format(test="print(scope)")}
+    )
+
+
+def test_asgi_middleware_that_lets_everything_but_requests_pass() -> None:
+    test = "if scope['type'] != 'http':\n            return await self.inner(scope, receive, send)"
+    texts = fixed({"app.py": MIDDLEWARE.format(test=test)})
+    assert "client = app.state.openai_client" in texts["app.py"]
+
+
+def test_comments_beside_the_closing_are_kept() -> None:
+    body = """
+    client = AsyncOpenAI()
+    try:
+        models = await client.models.list()
+        await client.close()  # early
+        return models
+    finally:
+        # Always.
+        await client.close()  # every time
+    """
+    assert _function(fixed(_body(body))) == textwrap.dedent(
+        """\
+        client = request.app.state.openai_client
+        models = await client.models.list()
+        # early
+        return models
+        # Always.
+        # every time
+        """
+    )

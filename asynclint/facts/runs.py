@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from asynclint.facts import places
+from asynclint.facts import guards, places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, EntryPoint, Graph, place_name
-from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.findings import Link
 
@@ -44,7 +44,7 @@ class Runs:
             known = self.evaluator.known_callee(value)
             if known is not None and known.caches:
                 return True
-            if recipe_last(recipe) in (
+            if guards.last_name(recipe) in (
                 "lru_cache",
                 "cache",
                 "cached",
@@ -147,36 +147,8 @@ class Runs:
         return any(b.kind in ("for", "afor", "while", "comp") for b in module.chain(site.block))
 
     def guarded(self, function: Function, site: CallSite) -> bool:
-        """Whether the site runs only where something is not there yet: `if self.client is None:`, `except KeyError:`."""
-        module = function.module
-        index = site.block
-        while index >= 0:
-            block = module.blocks[index]
-            if block.kind in ("if", "else", "while") and is_guard(
-                block.info, block.kind != "else", module
-            ):
-                return True
-            if block.kind == "except" and recipe_last(block.info) in (
-                "KeyError",
-                "AttributeError",
-                "LookupError",
-            ):
-                return True
-            if block.parent >= 0 and self._returned_before(module, block.parent, site):
-                return True
-            index = block.parent
-        return self._returned_before(module, function.facts.root_block, site)
-
-    def _returned_before(self, module: Module, parent: int, site: CallSite) -> bool:
-        """`if self.client is not None: return self.client` before the site."""
-        for index in range(parent + 1, len(module.blocks)):
-            block = module.blocks[index]
-            if block.line >= site.line:
-                break
-            if block.parent == parent and block.kind == "if" and block.raises:
-                if is_guard(block.info, False, module) or is_presence(block.info, module):
-                    return True
-        return False
+        """Whether the site runs only while something is not there that is kept afterwards."""
+        return guards.guarded(function, site)
 
     def request_chain(self, function: Function) -> tuple[Link, ...]:
         """From the entry point down to a function that runs per request."""
@@ -198,57 +170,3 @@ class Runs:
                 links.append(places.link(how.caller, how.site, text))
                 current = how.caller
         return tuple(reversed(links))
-
-
-def is_guard(test: Recipe, holds: bool, module: Module) -> bool:
-    """Whether a test says that something is missing: `x is None`, `not x`, `k not in d`, `not hasattr(…)`."""
-    if not test:
-        return False
-    tag = test[0]
-    if tag == "not":
-        inner = test[1]
-        if holds and inner and inner[0] in ("name", "attr", "sub"):
-            return True
-        return is_guard(inner, not holds, module)
-    if tag == "any":
-        return any(is_guard(t, holds, module) for t in test[1])
-    if tag == "cmp":
-        op, right = test[1], test[3]
-        if right == ("const", None):
-            return bool((op in ("Is", "Eq")) == holds)
-        if op in ("NotIn", "In"):
-            return bool((op == "NotIn") == holds)
-        return False
-    if tag in ("name", "attr"):
-        return not holds
-    if tag == "call":
-        callee = module.site(test[1]).callee
-        if callee == ("name", "hasattr") or (callee and callee[-1] in ("is_closed", "closed")):
-            return not holds if callee == ("name", "hasattr") else True
-    return False
-
-
-def is_presence(test: Recipe, module: Module) -> bool:
-    """Whether a test says that something is there: `x`, `x is not None`, `k in d`, `hasattr(…)`."""
-    if not test:
-        return False
-    if test[0] in ("name", "attr"):
-        return True
-    if test[0] == "cmp":
-        return bool(test[1] in ("IsNot", "In", "NotEq"))
-    if test[0] == "call":
-        return bool(module.site(test[1]).callee == ("name", "hasattr"))
-    if test[0] == "any":
-        return any(is_presence(t, module) for t in test[1])
-    return False
-
-
-def recipe_last(recipe: Recipe) -> str | None:
-    """The last name of a recipe: of `functools.lru_cache(…)` "lru_cache" needs its call's callee."""
-    if not recipe:
-        return None
-    if recipe[0] in ("name", "attr"):
-        return str(recipe[-1])
-    if recipe[0] == "display" and recipe[2]:
-        return recipe_last(recipe[2][0])
-    return None

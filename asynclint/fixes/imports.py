@@ -102,6 +102,12 @@ def bring(
     return wanted, (_insertion(source, module, name, alias),)
 
 
+def known(source: Source, module: str, name: str, function: Function | None = None) -> bool:
+    """Whether a name of another module can be written in a function without a new import."""
+    local = _imported(source, module, name)
+    return local is not None and not _hidden(local, function)
+
+
 def _hidden(name: str, function: Function | None) -> bool:
     current = function
     while current is not None and current.facts.kind != "module":

@@ -36,7 +36,7 @@ ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
 
 
-ENVIRONMENT = frozenset({"os.environ.get", "environ.get"})
+ENVIRONMENT = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
 """Mappings hold anything, but the environment stays as it is."""
 
 HOLDERS = ("Shared", "SharedClients")
@@ -60,7 +60,17 @@ class Plan:
                 self.edits.append(edit)
 
     def checked(self) -> tuple[Edit, ...]:
-        """All edits. Raises Refused where two of them overlap."""
+        """All edits. Raises Refused where two of them overlap; white space of lines that go need not go by itself."""
+        larger = [e for e in self.edits if e.start >= 0 and e.end > e.start]
+        self.edits = [
+            e
+            for e in self.edits
+            if e.text
+            or not any(
+                o is not e and o.path == e.path and o.start <= e.start and e.end <= o.end
+                for o in larger
+            )
+        ]
         last: Edit | None = None
         for edit in sorted(e for e in self.edits if e.start >= 0):
             if last is not None and last.path == edit.path and edit.start < last.end:
@@ -244,6 +254,8 @@ class _Sharing:
         callee = self.evaluator.callee(self.module, site) if site is not None else None
         if isinstance(callee, (Lib, Cls, LibMethod)):
             return
+        if ast.unparse(call.func) in ENVIRONMENT:
+            return
         if isinstance(callee, Func) and callee.bound is None:
             if self.runs.cached(callee.function):
                 return
@@ -256,13 +268,6 @@ class _Sharing:
             self.plan.doubts.append(
                 f"`{callee.function.name}` is called once instead of for every request"
             )
-            return
-        if (
-            site is not None
-            and (callee is None or ast.unparse(call.func) in ENVIRONMENT)
-            and site.callee
-            and site.callee[-1] in ("get", "getenv")
-        ):
             return
         raise Refused(f"what `{ast.unparse(call)}` gives is not known")
 
@@ -466,16 +471,31 @@ class _Sharing:
             type_ = self.evaluator.parameter_type(entry, parameter)
             if isinstance(type_, Inst) and type_.of in REQUESTS | SOCKETS:
                 return parameter.name
+        if self._asgi(entry):
+            if not self._only_http(entry):
+                raise Refused("an ASGI middleware also runs before the application has started")
+            return None
         if "middleware" in roles or "exception handler" in roles:
             return self._positional(entry, roles)
-        if self._asgi(entry):
-            return None
         if roles & {"background task"} or not roles & {"route", "dependency"}:
             return None
         return self._added(entry, roles)
 
     def _asgi(self, entry: Function) -> bool:
         return [p.name for p in entry.facts.params][-3:] == ["scope", "receive", "send"]
+
+    def _only_http(self, entry: Function) -> bool:
+        """Whether a test of `scope["type"]` stands around the constructor, or before it."""
+        found = self.workshop.source(entry.module).definition(entry)
+        if found is None:
+            return False
+        line = self.place.site.line
+        return any(
+            isinstance(node, ast.If)
+            and node.lineno <= line
+            and re.search(r"scope(?:\[|\.get\()['\"]type['\"]", ast.unparse(node.test))
+            for node in ast.walk(found[1])
+        )
 
     def _positional(self, entry: Function, roles: set[str]) -> str | None:
         """`(request, call_next)` and `(request, exc)`, annotated or not."""
@@ -519,12 +539,17 @@ class _Sharing:
         if starlette:
             # Starlette hands the request to every endpoint itself: one without a parameter is called otherwise.
             return None
-        try:
-            local, edits = imports.bring(source, "fastapi", "Request", entry)
-        except Refused:  # The same class under its other name may be there.
-            local, edits = imports.bring(source, "starlette.requests", "Request", entry)
+        local, edits = self._request_class(source, entry)
         self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
         return name
+
+    def _request_class(self, source: Source, entry: Function) -> tuple[str, tuple[Edit, ...]]:
+        """How the module writes the class of requests, which it may have from either framework."""
+        for path in sorted(REQUESTS):
+            module, _, name = path.rpartition(".")
+            if name == "Request" and imports.known(source, module, name, entry):
+                return imports.bring(source, module, name, entry)
+        return imports.bring(source, "fastapi", "Request", entry)
 
     def _nested(self, entry: Function, name: str) -> bool:
         for function in entry.module.functions:

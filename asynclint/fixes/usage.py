@@ -151,7 +151,7 @@ class Usage:
             parent = self.tree.parent(statement)
             if isinstance(parent, ast.Try) and statement in parent.finalbody:
                 if any(s not in closings for s in parent.finalbody):
-                    edits.append(self._removed(statement))
+                    edits.append(self._removed(statement, closings))
                 elif statement is parent.finalbody[0]:
                     edits += self._finally(parent)
                 continue
@@ -161,9 +161,9 @@ class Usage:
                     if isinstance(above, ast.Try) and above.finalbody == [parent]:
                         edits += self._finally(above)
                         continue
-                    edits.append(self._removed(parent))
+                    edits.append(self._removed(parent, closings))
                     continue
-            edits.append(self._removed(statement))
+            edits.append(self._removed(statement, closings))
         return edits
 
     def _tests(self, node: ast.expr) -> bool:
@@ -172,12 +172,23 @@ class Usage:
             node = node.left
         return ast.unparse(node) == self.holder
 
-    def _removed(self, statement: ast.stmt) -> Edit:
+    def _removed(self, statement: ast.stmt, closings: list[ast.Expr]) -> Edit:
         parent = self.tree.parent(statement)
         for name in ("body", "orelse", "finalbody"):
             if getattr(parent, name, None) == [statement]:
                 raise Refused("closing it is all that a block does")
-        return self.source.remove(statement)
+        start = self.source.line_start(statement.lineno)
+        end = self.source.after(statement)
+        goes = (
+            isinstance(parent, ast.Try)
+            and bool(parent.finalbody)
+            and all(s in closings for s in parent.finalbody)
+            and not parent.handlers
+            and not parent.orelse
+        )
+        indent = self.source.indent(parent if goes and isinstance(parent, ast.Try) else statement)
+        kept = _comments(self.source.text[start:end], indent)
+        return self.source.edit(start, end, kept)
 
     def _finally(self, node: ast.Try) -> list[Edit]:
         """Take out a `finally` that only closes; and the `try` with it where nothing is left for that."""
@@ -186,9 +197,7 @@ class Usage:
         before = (node.orelse or (node.handlers[-1].body if node.handlers else node.body))[-1]
         start = source.line_start((before.end_lineno or before.lineno) + 1)
         end = source.line_start((last.end_lineno or last.lineno) + 1)
-        if "#" in source.text[start : source.end(last)]:  # One behind the call goes with it.
-            raise Refused("a comment stands where the client is closed")
-        edits = [source.edit(start, end, "")]
+        edits = [source.edit(start, end, _comments(source.text[start:end], source.indent(node)))]
         if node.handlers or node.orelse:
             return edits
         head = source.line_start(node.lineno)
@@ -197,6 +206,12 @@ class Usage:
             raise Refused("something else stands on the line of the `try`")
         edits.append(source.edit(head, head_end, ""))
         return edits + source.dedent(node.body, source.indent(node))
+
+
+def _comments(text: str, indent: str) -> str:
+    """The comments of lines that go, on lines of their own."""
+    found = (line.partition("#") for line in text.splitlines())
+    return "".join(f"{indent}#{comment.rstrip()}\n" for _, sign, comment in found if sign)
 
 
 def unwrapped(
