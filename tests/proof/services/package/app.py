@@ -1,0 +1,1 @@
+from svc.main import app
