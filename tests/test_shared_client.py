@@ -569,6 +569,10 @@ def test_client_entered_later_is_unwrapped() -> None:
             "client = AsyncOpenAI(api_key=await secret())\nreturn await client.models.list()",
             "computed",
         ),
+        (
+            "client = AsyncOpenAI()\nawait client.close()\nreturn client.is_closed",
+            "`client.is_closed` is asked for",
+        ),
         ("client = AsyncOpenAI()\nunknown(client)\nreturn await client.models.list()", "not known"),
     ],
 )

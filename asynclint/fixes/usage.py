@@ -105,6 +105,8 @@ class Usage:
         if called and len(names) > 1 and names[-1] in CHANGING and set(names[:-1]) & STATE:
             raise Refused(f"`{self.holder}` is changed: {ast.unparse(top)}")
         if names:
+            if names[0] in ("is_closed", "closed"):
+                raise Refused(f"`{ast.unparse(top)}` is asked for")
             if (
                 not called
                 and names[0] in STATE
