@@ -168,7 +168,6 @@ TRAPS = [
 
 MISSED = {
     "websocket_dependency": "a websocket's dependency gets a `Request`, which FastAPI does not give it",
-    "unguarded_middleware": "the middleware is called for the lifespan before the client is there",
     "optional_client": "an exception of the constructor is caught, but not in the lifespan",
 }
 """Forms that are not fixed yet, and what is missing; a repair is noticed."""
