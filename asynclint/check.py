@@ -67,13 +67,15 @@ class Result:
     """What the rules say of themselves, by name."""
 
 
-def check(project: Project, config: Config) -> Result:
+def check(project: Project, config: Config, repairs: bool = True) -> Result:
     """Find what the configured rules object to, in the files that are to be reported on.
+
+    Findings carry their fixes where `repairs` is true; looking for those takes its time, and not every report shows them.
 
     Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
     """
     with _uncollected():
-        return _check(project, config)
+        return _check(project, config, repairs)
 
 
 @contextlib.contextmanager
@@ -88,7 +90,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _check(project: Project, config: Config) -> Result:
+def _check(project: Project, config: Config, repairs: bool) -> Result:
     stats = Stats(files=len(project.files))
     known = packs.known(_directories(config))
     found, active, repair = _all_findings(project, config, known, stats)
@@ -96,7 +98,7 @@ def _check(project: Project, config: Config) -> Result:
     judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
     kept = suppress.apply(found, texts, _groups(known), active, judged)
     start = time.perf_counter()
-    kept = _sorted(repair(f) if shown(f, config) else f for f in kept)
+    kept = _sorted(repair(f) if repairs and shown(f, config) else f for f in kept)
     stats.seconds["fixes"] = time.perf_counter() - start
     return Result([f for f in kept if shown(f, config)], stats, kept, known)
 
@@ -178,11 +180,13 @@ Repair = Callable[[Finding], Finding]
 
 
 def _repairing(facts: ProjectFacts, config: Config, rules: Mapping[str, Any]) -> Repair:
-    from asynclint.fixes.place import Place, Workshop
-
-    workshop = Workshop(facts, config)
+    workshops: list[Any] = []
 
     def repair(finding: Finding) -> Finding:
+        from asynclint.fixes.place import Place, Workshop
+
+        workshop = workshops[0] if workshops else Workshop(facts, config)
+        workshops[:] = [workshop]
         rule = rules.get(finding.rule)
         if rule is None or not rule.repairs or finding.fixes or finding.refusal:
             return finding

@@ -239,14 +239,18 @@ def _keep_output(
 def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
     """Check, keep the results, fix if that is wanted, and print."""
     from asynclint.check import check as run_check
+    from asynclint.report import SHOW_FIXES
 
-    result = run_check(project, config)
+    # What is kept of a run answers in every format.
+    fixing = options["fix"] or options["fix_only"] or options["diff"]
+    repairs = fixing or cache is not None or config.output_format in SHOW_FIXES
+    result = run_check(project, config, repairs)
     if cache is not None:
         cache.keep(project, result.findings, result.known)
     findings = result.findings
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
-    if options["fix"] or options["fix_only"] or options["diff"]:
+    if fixing:
         outcome = _fix(result.kept, project, config, options)
         if options["diff"]:
             return 1 if outcome.after and not config.exit_zero else 0

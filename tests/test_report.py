@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ import pytest
 
 from asynclint.config import FORMATS, Config
 from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
-from asynclint.report import MODULES, Context, render
+from asynclint.report import MODULES, SHOW_FIXES, Context, render
 
 APP = "from store import load\n\n\nasync def handler():\n    return load()\n"
 STORE = "import time\n\n\ndef load():\n    time.sleep(1)\n"
@@ -51,6 +52,18 @@ def test_formats_are_repeatable_and_end_with_a_newline(name: str) -> None:
     text = render(name, [THROUGH, THROUGH], context())
     assert text == render(name, [THROUGH, THROUGH], context())
     assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_fixes_are_looked_for_where_they_are_shown(name: str) -> None:
+    fix = Fix("await it", Safety.SAFE, (Edit("app.py", 45, 45, "await "),))
+    plain = render(name, [THROUGH], context())
+    assert (render(name, [replace(THROUGH, fixes=(fix,))], context()) != plain) == (
+        name in SHOW_FIXES
+    )
+    assert (render(name, [replace(THROUGH, refusal="why not")], context()) == plain) or (
+        name in SHOW_FIXES
+    )
 
 
 # -- full ---------------------------------------------------------------------------------------------

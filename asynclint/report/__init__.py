@@ -20,6 +20,9 @@ MODULES = {
     "junit": "junit",
 }
 
+SHOW_FIXES = frozenset({"full", "json", "sarif"})
+"""The formats in which a finding's fixes, or the reason why there are none, can be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
