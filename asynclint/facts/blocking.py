@@ -233,7 +233,7 @@ class BlockingFacts:
         functions = self.graph.known_functions()
         for function in functions:
             found: list[tuple[CallSite, Stop]] = []
-            for site in function.sites:
+            for site in self.graph.speaking[function]:
                 stop = self.stop(function.module, site)
                 if stop is None:
                     continue

@@ -71,6 +71,24 @@ WRAPPERS = {
 }  # fmt: skip
 SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
 TASKS = {"asyncio.Task", "asyncio.Future"}
+CONSUMERS = frozenset(
+    {
+        "builtins.list",
+        "builtins.set",
+        "builtins.tuple",
+        "builtins.sorted",
+        "builtins.sum",
+        "builtins.max",
+        "builtins.min",
+        "builtins.any",
+        "builtins.all",
+        "builtins.dict",
+        "builtins.next",
+        "builtins.frozenset",
+    }
+)
+"""Builtins that run a generator handed to them."""
+
 PLAIN_VALUES = {
     "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.len",
     "builtins.repr", "builtins.abs", "builtins.round", "builtins.format", "builtins.hash",
@@ -109,6 +127,7 @@ class Evaluator:
         self._states: dict[str, Type] = {}
         self._wrappers: dict[Function, str] = {}
         self._subclasses: dict[Klass, list[Klass]] = {}
+        self._mute: dict[str, bool] = {}
 
     # -- keeping answers --------------------------------------------------------------------------
 
@@ -1164,6 +1183,22 @@ class Evaluator:
                 if one is None:
                     return None
         return None
+
+    def is_mute(self, callee: Type) -> bool:
+        """Whether calling it gives a plain value at most, and nothing else is known of it: `len`, `logging.info`."""
+        if not isinstance(callee, Lib):
+            return False
+        path = callee.path
+        found = self._mute.get(path)
+        if found is None:
+            cls = self.known.cls(path)
+            found = self._mute[path] = (
+                path not in _SPECIAL
+                and path not in CONSUMERS
+                and self.known.function(path) is None
+                and (cls is None or (cls.construct is None and cls.client is None))
+            )
+        return found
 
     def argument(self, site: CallSite, known: Known, param: int | str) -> Recipe:
         """The argument that a call passes for a parameter of a known function."""

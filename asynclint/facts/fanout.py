@@ -66,7 +66,7 @@ class FanOutFacts:
         if module.file.is_test:
             return []
         found: list[tuple[CallSite, FanOut]] = []
-        for site in function.sites:
+        for site in self.graph.speaking[function]:
             if site.kind != "call":
                 continue
             callee = self.evaluator.callee(module, site)

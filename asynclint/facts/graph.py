@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import (
@@ -53,24 +53,6 @@ class EntryPoint:
 SYNC = frozenset({"call", "enter", "iterate", "property"})
 """Edges along which the caller's thread itself executes the target."""
 
-CONSUMERS = frozenset(
-    {
-        "builtins.list",
-        "builtins.set",
-        "builtins.tuple",
-        "builtins.sorted",
-        "builtins.sum",
-        "builtins.max",
-        "builtins.min",
-        "builtins.any",
-        "builtins.all",
-        "builtins.dict",
-        "builtins.next",
-        "builtins.frozenset",
-    }
-)
-"""Builtins that run a generator handed to them."""
-
 APPLIERS = {"builtins.sorted": "key", "builtins.min": "key", "builtins.max": "key"}
 """Builtins that call an argument at once."""
 
@@ -88,6 +70,8 @@ class Graph:
     fanned: dict[Function, list[Edge]] = field(default_factory=lambda: defaultdict(list))
     """Coroutine functions that are started once for each item of something."""
     properties: set[str] = field(default_factory=set)
+    speaking: dict[Function, list[CallSite]] = field(default_factory=dict)
+    """The call sites of which something can be said: what they call is known, and more than a plain value."""
     _queue: list[Function] = field(default_factory=list)
     _seen: set[Function] = field(default_factory=set)
     _modules: set[str] = field(default_factory=set)
@@ -130,19 +114,19 @@ class Graph:
         klass = module.klasses[function.facts.cls] if function.facts.kind == "class" else None
         if klass is not None and klass.facts.bases:
             self._entry_methods(klass)
+        speaking = self.speaking[function] = []
         for site in function.sites:
-            edges.extend(self._edges(function, site))
+            callee = self.evaluator.callee(module, site)
+            if callee is None or self.evaluator.is_mute(callee):
+                continue
+            speaking.append(site)
+            edges.extend(self._edges(function, site, callee))
         self._properties(function, edges)
         for edge in edges:
             self.into[edge.target].append(edge)
             self.visit(edge.target)
 
-    def _edges(self, function: Function, site: CallSite) -> list[Edge]:
-        ev = self.evaluator
-        module = function.module
-        callee = ev.callee(module, site)
-        if callee is None:
-            return []
+    def _edges(self, function: Function, site: CallSite, callee: Type) -> list[Edge]:
         edges: list[Edge] = []
         many = isinstance(callee, Any_)
         for member in members(callee):

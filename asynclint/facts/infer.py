@@ -161,7 +161,7 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
     for function in functions:
         if not function.module.file.reported:
             continue
-        for site in function.sites:
+        for site in graph.speaking[function]:
             building = clients.building(function, site)
             if building is not None:
                 facts_of(function, site).building = building

@@ -134,7 +134,7 @@ class Runs:
         """A function without callers that starts an event loop: a console script's `main`."""
         if function.is_async or function.facts.kind != "def" or function.klass is not None:
             return False
-        for site in function.sites:
+        for site in self.graph.speaking[function]:
             known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
             if known is not None and known.runs_loop and not self.graph.entries.get(function):
                 return True
