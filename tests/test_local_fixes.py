@@ -194,3 +194,341 @@ def test_a_function_for_several_iterables() -> None:
 def test_fan_outs_that_are_refused(line: str, reason: str) -> None:
     code = f"{FETCH}async def handler(urls: list[str]) -> None:\n    {line}\n"
     assert refusals("unbounded-gather", code) == [reason]
+
+
+# -- handing over to a thread ------------------------------------------------------------------------
+
+SLOW = """\
+def load(path: str) -> str:
+    time.sleep(1)
+    return path
+
+
+"""
+
+
+def _slow(line: str, head: str = "import time\n\n\n" + SLOW) -> str:
+    return f"{head}async def handler(path: str) -> str:\n    {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("return load(path)", "return await asyncio.to_thread(load, path)"),
+        ("return load(path).strip()", "return (await asyncio.to_thread(load, path)).strip()"),
+        ('return f"{load(path)}!"', 'return f"{await asyncio.to_thread(load, path)}!"'),
+        ("return load(*[path])", "return await asyncio.to_thread(load, *[path])"),
+        ("return load(path=path,)", "return await asyncio.to_thread(load, path=path,)"),
+        ("return [load(p) for p in path][0]", "return [await asyncio.to_thread(load, p) for p in path][0]"),
+        ("return '' if not load(path) else path", "return '' if not await asyncio.to_thread(load, path) else path"),
+        ("return load(path) + load(path)", "return await asyncio.to_thread(load, path) + await asyncio.to_thread(load, path)"),
+        ("if path: return load(path)", "if path: return await asyncio.to_thread(load, path)"),
+    ],
+)  # fmt: skip
+def test_calls_that_are_handed_over(line: str, after: str) -> None:
+    assert fixed("blocking-sleep", _slow(line)) == _slow(
+        after, f"import asyncio\nimport time\n\n\n{SLOW}"
+    )
+
+
+def test_the_lines_of_a_call_stay() -> None:
+    text = _slow("return load(\n        # which\n        path,  # this\n    )")
+    assert "to_thread(\n        load,\n        # which\n        path,  # this\n    )" in fixed(
+        "blocking-sleep", text
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "return ''.join(load(p) for p in path)",
+            "the enclosing function is not `async def`, so that nothing can be awaited in it",
+        ),
+        ("return load(path := path)", "its arguments do more than give values"),
+        ("with lock: return load(path)", "`lock` would be held while other tasks run"),
+        ("return load(c for c in path)", "its argument is a generator expression"),
+    ],
+)
+def test_calls_that_stay(line: str, reason: str) -> None:
+    head = f"import threading\nimport time\n\nlock = threading.Lock()\n\n\n{SLOW}"
+    assert refusals("blocking-sleep", _slow(line, head)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("var.set(1)", "`work` sets a context variable, which a thread keeps to itself"),
+        ("event.set()", "`work` needs the event loop's thread for `Event.set`"),
+        ("asyncio.get_event_loop()", "`work` needs the event loop's thread for `get_event_loop`"),
+        ("signal.signal(2, print)", "`work` needs the main thread for `signal.signal`"),
+        (
+            "sessions.commit()",
+            "`work` uses a `scoped_session`, which is another one in each thread",
+        ),
+        (
+            "connection.execute('select 1')",
+            "`work` uses a `Connection` that belongs to another thread",
+        ),
+    ],
+)
+def test_functions_that_belong_to_a_thread(body: str, reason: str) -> None:
+    code = f"""\
+import asyncio
+import signal
+import sqlite3
+import time
+from contextvars import ContextVar
+
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+var: ContextVar[int] = ContextVar("var")
+event = asyncio.Event()
+sessions = scoped_session(sessionmaker())
+connection = sqlite3.connect("x")
+
+
+def work():
+    time.sleep(1)
+    {body}
+
+
+async def handler():
+    return work()
+"""
+    assert refusals("blocking-sleep", code) == [reason]
+
+
+def test_what_a_function_opens_itself_it_may_use_in_a_thread() -> None:
+    text = fixed(
+        "blocking-database-call",
+        """
+        import sqlite3
+
+
+        def count(path: str) -> int:
+            connection = sqlite3.connect(path)
+            return connection.execute("select count(*) from t").fetchone()[0]
+
+
+        async def handler(path: str) -> int:
+            return count(path)
+        """,
+    )
+    assert "return await asyncio.to_thread(count, path)" in text
+
+
+def test_a_connection_stays_in_its_thread() -> None:
+    assert refusals(
+        "blocking-database-call",
+        """
+        import sqlite3
+
+
+        def connect(path: str) -> sqlite3.Connection:
+            return sqlite3.connect(path)
+
+
+        async def handler(path: str) -> None:
+            connection = connect(path)
+            connection.execute("select 1")
+        """,
+    ) == [
+        "the `Connection` that it gives is used by one thread at a time",
+        "a `Connection` is used by one thread at a time",
+    ]
+
+
+def test_a_generator_below_the_call_runs_in_the_thread() -> None:
+    text = fixed(
+        "blocking-sleep",
+        """
+        import time
+
+
+        def steps():
+            time.sleep(1)
+            yield 1
+
+
+        def work() -> int:
+            return sum(steps())
+
+
+        async def handler() -> int:
+            return work()
+        """,
+    )
+    assert "return await asyncio.to_thread(work)" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "after"),
+    [
+        ("socket.getaddrinfo(host, 443)", "await asyncio.get_running_loop().getaddrinfo(host, 443)"),
+        (
+            "socket.getaddrinfo(host, 443, socket.AF_INET, proto=6)",
+            "await asyncio.get_running_loop().getaddrinfo(host, 443, family=socket.AF_INET, proto=6)",
+        ),
+        ("socket.getaddrinfo(*host)", "await asyncio.to_thread(socket.getaddrinfo, *host)"),
+        ("input(host)", "await asyncio.to_thread(input, host)"),
+    ],
+)  # fmt: skip
+def test_forms_of_the_loop(call: str, after: str) -> None:
+    head = "import asyncio\nimport socket\n\n\nasync def handler(host: str):\n    return "
+    assert fixed("blocking-wait", f"{head}{call}\n") == f"{head}{after}\n"
+
+
+def test_routes_that_await_nothing_become_plain_where_a_thread_is_not_right() -> None:
+    text = fixed(
+        "blocking-database-call",
+        """
+        from fastapi import APIRouter, Depends
+        from sqlalchemy.orm import Session
+
+        router = APIRouter()
+
+
+        @router.get("/users")
+        async def users(db: Session = Depends(print)) -> list[int]:
+            db.commit()
+            with db.begin():
+                db.execute("select 1")
+            return []
+        """,
+    )
+    assert "\ndef users(db: Session = Depends(print))" in text
+
+
+def test_routes_with_other_decorators_stay_coroutines() -> None:
+    text = fixed(
+        "blocking-sleep",
+        """
+        import time
+
+        from fastapi import APIRouter
+
+        from limits import limited
+
+        router = APIRouter()
+
+
+        def work() -> int:
+            time.sleep(1)
+            return 1
+
+
+        @router.get("/a")
+        @limited
+        async def a() -> int:
+            return work()
+        """,
+        limits="""
+        def limited(function):
+            async def wrapper(*args, **kwargs):
+                return await function(*args, **kwargs)
+
+            return wrapper
+        """,
+    )
+    assert "async def a() -> int:\n    return await asyncio.to_thread(work)" in text
+
+
+# -- unawaited-coroutine and nested-event-loop -------------------------------------------------------------
+
+
+def _forgotten(line: str) -> str:
+    return f"""\
+import asyncio
+import threading
+
+lock = threading.Lock()
+
+
+async def fetch(number: int = 0) -> dict[str, int]:
+    return {{"a": number}}
+
+
+async def work() -> None:
+    while True:
+        await asyncio.sleep(1)
+
+
+async def handler(flag: bool) -> object:
+    {line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("fetch(); fetch()  # two", "await fetch(); await fetch()  # two"),
+        ("if flag: fetch()", "if flag: await fetch()"),
+        ('return fetch().get("a")', 'return (await fetch()).get("a")'),
+        ('return fetch()["a"] ** 2', 'return (await fetch())["a"] ** 2'),
+        ('return {"b": fetch()["a"]}', 'return {"b": (await fetch())["a"]}'),
+        ("if not fetch(): pass", "if not await fetch(): pass"),
+        ("return fetch() == 3 or flag", "return await fetch() == 3 or flag"),
+        ('return f"{fetch()!r:>{10}}"', 'return f"{await fetch()!r:>{10}}"'),
+        ("a, b = fetch()", "a, b = await fetch()"),
+        ('return (fetch() if flag else {})["a"]', 'return (await fetch() if flag else {})["a"]'),
+        ('return [fetch(i)["a"] for i in range(3)]', 'return [(await fetch(i))["a"] for i in range(3)]'),
+        ('def inner(a=fetch()["a"]): return a', 'def inner(a=(await fetch())["a"]): return a'),
+        ('await fetch().get("a")', 'await (await fetch()).get("a")'),
+        ("for key in fetch(): print(key)", "for key in await fetch(): print(key)"),
+        ("assert fetch()", "assert await fetch()"),
+        ("return -fetch()", "return -await fetch()"),
+    ],
+)  # fmt: skip
+def test_awaits(line: str, after: str) -> None:
+    assert fixed("unawaited-coroutine", _forgotten(line)) == _forgotten(after)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('return sum(fetch(i)["a"] for i in range(3))', "it stands in a generator expression, which would become an asynchronous one"),
+        ('return lambda: fetch()["a"]', "it stands in a lambda"),
+        ('class A: b = fetch()["a"]', "it stands in the body of a class"),
+        ("def inner(): fetch()", "the enclosing function is not `async def`"),
+    ],
+)  # fmt: skip
+def test_places_without_await(line: str, reason: str) -> None:
+    assert refusals("unawaited-coroutine", _forgotten(line)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ("fetch()", Safety.SAFE),
+        ("fetch()['a']", Safety.SAFE),
+        ("if fetch(): pass", Safety.UNSAFE),
+        ("asyncio.gather(fetch(), fetch())", Safety.UNSAFE),
+        ("work()", Safety.UNSAFE),
+        ("with lock: fetch()", Safety.UNSAFE),
+    ],
+)
+def test_safety_of_awaits(line: str, how: Safety) -> None:
+    assert safety("unawaited-coroutine", _forgotten(line)) == [how]
+
+
+def test_a_loop_that_a_try_expects_to_fail() -> None:
+    code = """
+    import asyncio
+
+
+    async def fetch() -> int:
+        return 1
+
+
+    async def plain() -> int:
+        return asyncio.run(fetch())
+
+
+    async def tried() -> int:
+        try:
+            return asyncio.run(fetch())
+        except OSError:
+            return 0
+    """
+    assert safety("nested-event-loop", code) == [Safety.SAFE, Safety.UNSAFE]

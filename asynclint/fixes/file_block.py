@@ -35,6 +35,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         raise Refused(
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
+    place.refuse_held()
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")

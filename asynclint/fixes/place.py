@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 Read = TypeVar("Read", bound=ast.expr)
+
+HELD = re.compile(
+    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode", re.IGNORECASE
+)
+"""`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
 
 DEEPER = (ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp, ast.Await, ast.Compare)
 
@@ -120,6 +126,37 @@ class Place:
             with contextlib.suppress(Refused):
                 self.__dict__["tree"] = self.source.statement(*self.site.statement)
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether a `try` with handlers stands around the place."""
+        below: ast.AST = self.node
+        for one in self.tree.above(self.node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return False
+            if isinstance(one, ast.Try) and one.handlers and below in one.body:
+                return True
+            below = one
+        return False
+
+    @property
+    def held(self) -> str | None:
+        """The item of a `with` around the place that must not be held while other tasks run, such as a thread's lock."""
+        for one in self.tree.above(self.node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return None
+            if isinstance(one, ast.With):
+                for item in one.items:
+                    text = self.source.segment(item.context_expr)
+                    if HELD.search(text) and item.context_expr is not self.node:
+                        return text
+        return None
+
+    def refuse_held(self) -> None:
+        """Raise Refused where an `await` would let other tasks run while a thread's lock is held."""
+        held = self.held
+        if held is not None:
+            raise Refused(f"`{held}` would be held while other tasks run")
+
     def is_local(self, name: str) -> bool:
         """Whether a name is bound in a function of the module, so that a global of that name would be hidden."""
         return any(
@@ -180,9 +217,9 @@ class Place:
             if source.segment(call.args[0]) == f"({inner})":
                 return f"{function}, ({inner})"
         gap = inner[: len(inner) - len(behind)]
-        if behind.startswith("#"):
-            return f"{function},{inner}"
-        return f"{gap}{function},{inner}" if "\n" in gap else f"{function}, {behind}"
+        if "\n" in gap:
+            return f"{gap}{function},{inner}"
+        return f"{function},{inner}" if behind.startswith("#") else f"{function}, {behind}"
 
     def is_module(self, node: ast.expr) -> bool:
         """Whether an expression is the name of an imported module."""

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.graph import SYNC
+from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
-from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, Type, members
+from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes.place import Place
+from asynclint.fixes.place import Place, Workshop
 
 THREAD_BOUND = (
     "sqlite3.",
@@ -21,7 +22,12 @@ THREAD_BOUND = (
 )
 """Roots of classes whose objects belong to the thread, or the transaction, that uses them."""
 
+THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
+"""Classes whose objects stand for another one in each thread."""
+
 LOCKS = frozenset({"acquire", "release", "__enter__", "__exit__"})
+
+QUEUES = ("queue.", "multiprocessing.")
 
 ON_LOOP = frozenset(
     {
@@ -36,6 +42,15 @@ ON_LOOP = frozenset(
 )
 """Calls that need the event loop's own thread."""
 
+LOOP_OBJECTS = frozenset(
+    {"Event.set", "Event.clear", "Queue.put_nowait", "Queue.get_nowait", "Future.set_result"}
+    | {"Future.set_exception", "Future.cancel", "Task.cancel", "Task.add_done_callback"}
+    | {"Lock.release", "Semaphore.release", "StreamWriter.write", "StreamWriter.close"}
+)
+"""Methods of asyncio's classes that only the loop's own thread may call."""
+
+MAIN_THREAD = frozenset({"signal.signal", "signal.set_wakeup_fd", "signal.setitimer"})
+
 IMPLICIT = {
     "with": "entering or leaving it is what blocks",
     "for": "each step of the iteration blocks",
@@ -43,34 +58,101 @@ IMPLICIT = {
 }
 """Why calls that are not written as calls cannot be handed over."""
 
+ADDRESS = ("family", "type", "proto", "flags")
+"""What `socket.getaddrinfo` takes by position behind the host and the port, and the loop's by keyword."""
+
 REACH = 200
 """Functions looked at below the call."""
 
 
 def hand_over(place: Place) -> Iterable[Fix]:
     """The fixes of a blocking call. Raises Refused with the reason where a thread is not right."""
+    try:
+        first = _first(place)
+    except Refused:
+        fixes = list(plain_route(place))
+        if not fixes:
+            raise
+        yield from fixes
+        return
+    yield first
+    yield from plain_route(place)
+
+
+def _first(place: Place) -> Fix:
     reason = IMPLICIT.get(place.site.kind)
     if reason is not None:
         raise Refused(reason)
-    place.narrow()
     call = place.call
     if not place.in_coroutine:
         raise Refused(
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
-    _refuse_bound(place, call)
+    place.refuse_held()
+    _refuse_arguments(call)
+    _refuse_bound(place)
     if place.uses("trio") and not place.uses("asyncio"):
         raise Refused("the module uses trio")
-    yield _awaited(place, call)
-    yield from plain_route(place)
+    return _of_loop(place, call) or _awaited(place, call)
+
+
+def _refuse_arguments(call: ast.Call) -> None:
+    for node in ast.walk(call):
+        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            raise Refused("its arguments do more than give values")
+    if len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
+        raise Refused("its argument is a generator expression")
+    for keyword in call.keywords:
+        if (
+            keyword.arg == "stream"
+            and isinstance(keyword.value, ast.Constant)
+            and keyword.value.value
+        ):
+            raise Refused("the stream that it opens would still be read on the event loop")
+
+
+# -- what is written -----------------------------------------------------------------------------------
+
+
+def _of_loop(place: Place, call: ast.Call) -> Fix | None:
+    """The event loop's own form of a call, where it has one."""
+    blocking = place.facts.blocks_as("wait")
+    if blocking is None or blocking.through is not None or not isinstance(call.func, ast.Attribute):
+        return None
+    if place.uses("anyio") and not place.uses("asyncio"):
+        return None
+    source = place.source
+    if blocking.name == "socket.getaddrinfo":
+        parts = [source.segment(a) for a in call.args]
+        if any(isinstance(a, ast.Starred) for a in call.args) or any(
+            k.arg is None for k in call.keywords
+        ):
+            return None
+        if "#" in source.segment(call):
+            return None
+        parts = parts[:2] + [f"{n}={p}" for n, p in zip(ADDRESS, parts[2:], strict=False)]
+        parts += [source.segment(k) for k in call.keywords]
+        asyncio, edits = place.imported("asyncio")
+        text = f"{asyncio}.get_running_loop().getaddrinfo({', '.join(parts)})"
+        title = "await the loop's `getaddrinfo` instead"
+    elif blocking.name == "concurrent.Future.result" and not (call.args or call.keywords):
+        asyncio, edits = place.imported("asyncio")
+        text = f"{asyncio}.wrap_future({source.segment(call.func.value)})"
+        title = "await it with `asyncio.wrap_future`"
+    else:
+        return None
+    return place.fix(title, source.replace(call, place.awaited(call, text)), *edits)
 
 
 def _awaited(place: Place, call: ast.Call) -> Fix:
     source = place.source
-    if len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
-        raise Refused("its argument is a generator expression")
     arguments = place.handed(call)
-    if place.uses("anyio") and not place.uses("asyncio"):
+    if _speaks(place, "django.db."):
+        wrap, edits = place.imported("asgiref.sync", "sync_to_async")
+        opening = source.text.index("(", source.end(call.func))
+        rest = source.text[opening : source.end(call)]
+        text, title = f"{wrap}({source.segment(call.func)}){rest}", "sync_to_async"
+    elif place.uses("anyio") and not place.uses("asyncio"):
         name, edits = place.imported("anyio")
         if call.keywords:
             partial, more = place.imported("functools", "partial")
@@ -86,59 +168,154 @@ def _awaited(place: Place, call: ast.Call) -> Fix:
     )
 
 
+def _speaks(place: Place, root: str) -> bool:
+    """Whether the call uses a library, itself or below."""
+    evaluator = place.workshop.facts.graph.evaluator
+    for member in members(evaluator.callee(place.function.module, place.site)):
+        if isinstance(member, LibMethod) and member.cls.startswith(root):
+            return True
+        if isinstance(member, Func):
+            for one in _reached(place.workshop, member.function):
+                for site in one.sites:
+                    found = members(evaluator.callee(one.module, site))
+                    if any(isinstance(m, LibMethod) and m.cls.startswith(root) for m in found):
+                        return True
+    return False
+
+
 # -- what must stay in its thread ----------------------------------------------------------------------
 
 
-def _refuse_bound(place: Place, call: ast.Call) -> None:
+def _refuse_bound(place: Place) -> None:
     evaluator = place.workshop.facts.graph.evaluator
     module = place.function.module
-    callee = evaluator.callee(module, place.site)
-    for member in members(callee):
+    for member in members(evaluator.callee(module, place.site)):
         if isinstance(member, LibMethod):
-            if member.cls.startswith(THREAD_BOUND):
-                raise Refused(
-                    f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time"
-                )
-            if member.name in LOCKS:
-                raise Refused("a lock taken in another thread would not be held by this one")
+            _refuse_method(place, member)
         if isinstance(member, (Cls, Lib)) and any(
             b.name.startswith(THREAD_BOUND) for b in place.facts.blocking.values()
         ):
             raise Refused("what it opens is used by the thread that opens it")
+        if isinstance(member, Lib) and member.path == "builtins.next":
+            raise Refused("a `StopIteration` cannot leave a thread")
         if isinstance(member, Func):
-            _refuse_loop(place, member.function)
+            if member.function.facts.generator:
+                raise Refused(
+                    f"`{member.function.name}` is a generator: its body runs where it is iterated"
+                )
             _refuse_object(member.bound)
+            _refuse_below(place.workshop, member.function)
+        if isinstance(member, Cls):
+            init, _ = evaluator.member(member.klass, "__init__")
+            if isinstance(init, Func):
+                _refuse_below(place.workshop, init.function)
     for recipe, _ in place.site.args:
         inner = recipe[1] if recipe and recipe[0] == "star" else recipe
         for value in members(evaluator.at_site(inner, place.site, module)):
             _refuse_object(value)
-    for node in ast.walk(call):
-        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
-            raise Refused("its arguments do more than give values")
+            if isinstance(value, Gen) and value.function is not None:
+                _refuse_below(place.workshop, value.function)
+    for value in members(evaluator.call_type(module, place.site.index)):
+        if isinstance(value, Gen):
+            raise Refused("what it gives is read on the event loop")
+        _refuse_object(value, "gives")
 
 
-def _refuse_object(value: Type) -> None:
+def _refuse_method(place: Place, member: LibMethod) -> None:
+    if member.cls.startswith(THREAD_BOUND):
+        raise Refused(f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time")
+    if member.name in LOCKS:
+        raise Refused("a lock taken in another thread would not be held by this one")
+    if member.cls.startswith(QUEUES) and member.cls.endswith("Queue") and member.name == "get":
+        call = place.call
+        if len(call.args) < 2 and not any(k.arg in ("timeout", None) for k in call.keywords):
+            raise Refused(
+                "its thread would wait on when the coroutine is cancelled, which `asyncio.Queue` does not"
+            )
+
+
+def _refuse_object(value: Type, how: str = "") -> None:
     if isinstance(value, Inst) and isinstance(value.of, str) and value.of.startswith(THREAD_BOUND):
-        raise Refused(f"a `{value.of.rpartition('.')[2]}` is used by one thread at a time")
+        name = value.of.rpartition(".")[2]
+        given = f"the `{name}` that it gives" if how else f"a `{name}`"
+        raise Refused(f"{given} is used by one thread at a time")
 
 
-def _refuse_loop(place: Place, function: Function) -> None:
-    """A function that speaks with the event loop works only in the loop's thread."""
-    graph = place.workshop.facts.graph
+def _refuse_below(workshop: Workshop, function: Function) -> None:
+    """Raise Refused where a function, or one that it calls, works in the event loop's thread only."""
+    known = workshop.once(_known_reasons)
+    for one in _reached(workshop, function):
+        if one not in known:
+            known[one] = next(_reasons(workshop, one), None)
+        reason = known[one]
+        if reason is not None:
+            raise Refused(reason)
+
+
+def _known_reasons(workshop: Workshop) -> dict[Function, str | None]:
+    return {}
+
+
+def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
+    """A function and those that its thread executes below it."""
+    graph = workshop.facts.graph
     seen = {function}
     queue = [function]
     while queue and len(seen) < REACH:
         one = queue.pop()
-        if one.facts.generator:
-            raise Refused(f"`{one.name}` is a generator: its body runs where it is iterated")
-        for site in one.sites:
-            last = site.callee[-1] if site.callee else None
-            if isinstance(last, str) and last in ON_LOOP:
-                raise Refused(f"`{one.name}` needs the event loop's thread for `{last}`")
+        yield one
         for edge in graph.out.get(one, ()):
             if edge.how in SYNC and edge.target not in seen:
                 seen.add(edge.target)
                 queue.append(edge.target)
+
+
+def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
+    """Why what a function does itself belongs to one thread."""
+    evaluator = workshop.facts.graph.evaluator
+    for site in function.sites:
+        yield from _needs_loop(workshop, function, site)
+        for member in members(evaluator.callee(function.module, site)):
+            if not isinstance(member, LibMethod):
+                continue
+            name = member.cls.rpartition(".")[2]
+            if member.cls in THREAD_LOCAL:
+                yield f"`{function.name}` uses a `{name}`, which is another one in each thread"
+            if member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee):
+                yield f"`{function.name}` uses a `{name}` that belongs to another thread"
+
+
+def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Iterator[str]:
+    last = site.callee[-1] if site.callee else None
+    if isinstance(last, str) and last in ON_LOOP:
+        yield f"`{function.name}` needs the event loop's thread for `{last}`"
+    for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
+        if isinstance(member, Lib) and member.path in MAIN_THREAD:
+            yield f"`{function.name}` needs the main thread for `{member.path}`"
+        if not isinstance(member, LibMethod):
+            continue
+        library, _, name = member.cls.rpartition(".")
+        if member.cls == "contextvars.ContextVar" and member.name in ("set", "reset"):
+            yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
+        if library == "asyncio" and f"{name}.{member.name}" in LOOP_OBJECTS:
+            yield f"`{function.name}` needs the event loop's thread for `{name}.{member.name}`"
+
+
+def _comes_from_outside(function: Function, callee: Recipe) -> bool:
+    """Whether the receiver of a method is kept in an object or a global: made by whoever came first."""
+    base = callee
+    while base and base[0] in ("attr", "sub"):
+        base = base[1]
+    if not base or base[0] != "name":
+        return False
+    name = base[1]
+    if (
+        function.klass is not None
+        and function.facts.params
+        and name == function.facts.params[0].name
+    ):
+        return True
+    return name not in function.facts.bindings and name not in function.parameters
 
 
 # -- the route as a plain function ------------------------------------------------------------------------
@@ -160,11 +337,11 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     if any(getattr(n, "is_async", 0) for s in node.body for n in ast.walk(s)):
         return
-    if graph.into.get(function) or any(
-        isinstance(last := (s.callee[-1] if s.callee else None), str) and last in ON_LOOP
-        for s in function.sites
-    ):
+    if graph.into.get(function) or not _only_routes(node):
         return
+    for one in _reached(place.workshop, function):
+        if any(True for site in one.sites for _ in _needs_loop(place.workshop, one, site)):
+            return
     start = place.source.offset(node.lineno, node.col_offset)
     text = place.source.text[start : start + 40]
     if not text.startswith("async "):
@@ -173,4 +350,17 @@ def plain_route(place: Place) -> Iterator[Fix]:
     yield place.fix(
         "make the route a plain `def`, which the framework runs in a thread",
         place.source.edit(start, start + width, ""),
+    )
+
+
+METHODS = frozenset(
+    {"get", "post", "put", "patch", "delete", "head", "options", "trace", "route", "api_route"}
+)
+
+
+def _only_routes(node: ast.AsyncFunctionDef) -> bool:
+    """Whether all decorators say which route it is: another one may await what it decorates."""
+    return all(
+        isinstance(d, ast.Call) and isinstance(d.func, ast.Attribute) and d.func.attr in METHODS
+        for d in node.decorator_list
     )
