@@ -31,6 +31,9 @@ KINDS: tuple[BlockKind, ...] = (
 """From the gravest to the mildest."""
 
 
+CONDITIONS = 2
+"""A chain of calls with more steps than these under conditions shows too little: what holds them all is not known."""
+
 COMMON = frozenset(
     {
         "Session",
@@ -69,6 +72,8 @@ class Step:
     stop: Stop
     next: Function | None
     length: int
+    conditions: int
+    """How many of the steps from here on are taken only under a condition."""
 
 
 class BlockingFacts:
@@ -286,17 +291,22 @@ class BlockingFacts:
                 if stop.kind == kind and not function.is_async:
                     if self._off_loop(function, site) or self._doubtful(function, site, stop):
                         continue
-                    steps[function] = Step(site, stop, None, 1)
-                    queue.append(function)
-                    break
+                    conditions = _conditional(function, site)
+                    known = steps.get(function)
+                    if known is None or conditions < known.conditions:
+                        steps[function] = Step(site, stop, None, 1, conditions)
+            if function in steps:
+                queue.append(function)
         while queue:
             function = queue.popleft()
             step = steps[function]
             for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
                 caller = edge.caller
+                conditions = step.conditions + _conditional(caller, edge.site)
                 if (
                     edge.how in SYNC
                     and caller not in steps
+                    and conditions <= CONDITIONS
                     and not caller.is_async
                     and caller.facts.kind not in ("module", "class")
                     and self.all_block(edge, kind)
@@ -304,7 +314,9 @@ class BlockingFacts:
                     and not self._doubtful(caller, edge.site, step.stop)
                     and not self._off_loop(caller, edge.site)
                 ):
-                    steps[caller] = Step(edge.site, step.stop, function, step.length + 1)
+                    steps[caller] = Step(
+                        edge.site, step.stop, function, step.length + 1, conditions
+                    )
                     queue.append(caller)
 
     def all_block(self, edge: Edge, kind: BlockKind) -> bool:
@@ -351,14 +363,21 @@ class BlockingFacts:
         """Whether a block of the function gives a value to an attribute, or to a global."""
         module = function.module
         if state[0] == "attr":
+            root = state[1]
+            while root and root[0] == "attr":
+                root = root[1]
+            method = function.method_around()
+            own = method.self_name if method is not None else None
+            if not root or root[0] != "name" or (root[1] != own and _is_local(function, root[1])):
+                # What an argument says is another one's state, another time.
+                return False
             if any(
                 one.attr == state[2] and one.base == state[1] and module.inside(one.block, block)
                 for one in function.facts.attribute_bindings
             ):
                 return True
             # What is called there may set it: `if self._loop is None: self._thread.start()`.
-            method = function.method_around()
-            if method is None or method.klass is None or state[1] != ("name", method.self_name):
+            if method is None or method.klass is None or state[1] != ("name", own):
                 return False
             return any(
                 setter.facts.name != "__init__" and setter is not function
@@ -458,6 +477,25 @@ class BlockingFacts:
             links.append(places.link(function, step.site, text))
             function = step.next
         return tuple(links)
+
+
+def _is_local(function: Function, name: str) -> bool:
+    """Whether a name is a parameter or a local of a function or of one around it."""
+    scope: Function | None = function
+    while scope is not None and scope.facts.kind != "module":
+        if name in scope.facts.globals:
+            return False
+        if name in scope.parameters or name in scope.facts.bindings:
+            return True
+        scope = scope.parent
+    return False
+
+
+def _conditional(function: Function, site: CallSite) -> int:
+    """1 where a site is reached only under a condition of its function, else 0."""
+    return int(
+        any(b.kind in ("if", "else", "except", "case") for b in function.module.chain(site.block))
+    )
 
 
 def _missing(test: Recipe) -> Recipe:
