@@ -819,3 +819,65 @@ def test_comments_beside_the_closing_are_kept() -> None:
         # every time
         """
     )
+
+
+def test_lifespan_state_style_yields_the_client() -> None:
+    texts = fixed({"app.py": APP, "routes.py": ROUTE}, fix={"client": "lifespan-state"})
+    assert section(texts["app.py"], "async def lifespan") == textwrap.dedent(
+        """\
+        async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+            async with AsyncOpenAI() as openai_client:
+                yield {"openai_client": openai_client}"""
+    )
+    assert "client = request.state.openai_client" in texts["routes.py"]
+
+
+def test_lifespan_state_style_adds_to_what_is_yielded() -> None:
+    app = """
+    from contextlib import asynccontextmanager
+
+    from fastapi import FastAPI
+    from routes import router
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield {"greeting": "hello"}
+
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(router)
+    """
+    route = (
+        ROUTE
+        + "\n\n"
+        + section(ROUTE, "@router").replace("ask", "again").replace("/ask", "/again")
+        + "\n"
+    )
+    texts = fixed({"app.py": app, "routes.py": route}, fix={"client": "lifespan-state"})
+    assert section(texts["app.py"], "async def lifespan") == textwrap.dedent(
+        """\
+        async def lifespan(app):
+            async with AsyncOpenAI() as openai_client:
+                yield {"greeting": "hello", "openai_client": openai_client}"""
+    )
+    assert texts["routes.py"].count("client = request.state.openai_client\n") == 2
+
+
+def test_dependency_style_has_a_provider() -> None:
+    route = (
+        ROUTE
+        + "\n\n"
+        + section(ROUTE, "@router").replace("ask", "again").replace("/ask", "/again")
+        + "\n"
+    )
+    texts = fixed({"app.py": APP, "routes.py": route}, fix={"client": "dependency"})
+    assert section(texts["routes.py"], "def get_openai_client") == textwrap.dedent(
+        """\
+        def get_openai_client(request: Request) -> AsyncOpenAI:
+            return request.app.state.openai_client"""
+    )
+    asks = "openai_client: Annotated[AsyncOpenAI, Depends(get_openai_client)], prompt: str"
+    assert texts["routes.py"].count(asks) == 2
+    assert texts["routes.py"].count("client = openai_client\n") == 2
+    assert texts["app.py"].count("AsyncOpenAI()") == 1

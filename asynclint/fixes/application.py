@@ -332,6 +332,54 @@ class Lifespan:
                     return name
         return None
 
+    def yielded(self, constructor: str) -> str | None:
+        """The key of the lifespan's state under which it already yields an object built in the same way."""
+        if self.existing is None:
+            return None
+        wanted = _normal(constructor)
+        built = {
+            one.optional_vars.id
+            for one in ast.walk(self.existing[2])
+            if isinstance(one, ast.withitem)
+            and isinstance(one.optional_vars, ast.Name)
+            and _normal(ast.unparse(one.context_expr)) == wanted
+        }
+        for one in ast.walk(self.existing[2]):
+            if isinstance(one, ast.Yield) and isinstance(one.value, ast.Dict):
+                for key, value in zip(one.value.keys, one.value.values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
+                        if value.id in built:
+                            return str(key.value)
+        return None
+
+    def open_yielded(self, name: str, opening: Opening) -> list[Edit]:
+        """The edits after which the lifespan builds an object, yields it in its state under a name, and closes it."""
+        if opening.enter is None:
+            raise Refused("it is no context manager, which the lifespan's state needs")
+        if self.existing is None:
+            return self._create(name, opening, f'yield {{"{name}": {name}}}')
+        function, _, node = self.existing
+        if name in function.facts.bindings:
+            raise Refused(f"`{name}` means something else in the lifespan")
+        yields = [n for n in ast.walk(node) if isinstance(n, ast.Yield)]
+        if len(yields) != 1:
+            raise Refused("its lifespan has more than one `yield`")
+        found = yields[0]
+        source = self.source
+        edits = self._extend(name, opening)
+        entry = f'"{name}": {name}'
+        if found.value is None:
+            edits.append(source.insert(source.end(found), f" {{{entry}}}"))
+        elif isinstance(found.value, ast.Dict):
+            last = found.value.values[-1] if found.value.values else None
+            if last is None:
+                edits.append(source.replace(found.value, f"{{{entry}}}"))
+            else:
+                edits.append(source.insert(source.end(last), f", {entry}"))
+        else:
+            raise Refused("what its lifespan yields could not be read")
+        return edits
+
     def free(self, name: str) -> str:
         """A name of `app.state` that nothing in the project uses, like the one wanted."""
         taken = self.workshop.once(_state_names)
@@ -419,7 +467,7 @@ class Lifespan:
         own, inner = self.source.indent(node), self.source.indent(node.body[-1])
         return inner[len(own) :] or "    "
 
-    def _create(self, target: str, opening: Opening) -> list[Edit]:
+    def _create(self, target: str, opening: Opening, end: str = "yield") -> list[Edit]:
         application, source = self.application, self.source
         text = source.text
         if "lifespan_context" in text or "add_event_handler" in text:
@@ -443,12 +491,17 @@ class Lifespan:
         manager, one = imports.bring(source, "contextlib", "asynccontextmanager")
         iterator, two = imports.bring(source, "collections.abc", "AsyncIterator")
         head, tail, pushes = _around(target, opening, "    ", "    ")
-        lines = [f"@{manager}", f"async def {name}(app: {callee}) -> {iterator}[None]:"]
+        gives = "None"
+        if end != "yield":
+            any_, three = imports.bring(source, "typing", "Any")
+            gives = f"dict[str, {any_}]"
+            two = (*two, *three)
+        lines = [f"@{manager}", f"async def {name}(app: {callee}) -> {iterator}[{gives}]:"]
         for function, event in handlers:
             if event == "startup":
                 lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
         body = head.rstrip("\n").split("\n")
-        lines += [*body, f"{'        ' if pushes else '    '}yield"]
+        lines += [*body, f"{'        ' if pushes else '    '}{end}"]
         if tail:
             lines += tail.rstrip("\n").split("\n")
         for function, event in handlers:

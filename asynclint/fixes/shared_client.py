@@ -411,8 +411,18 @@ class _Sharing:
         """How the function reads the shared client, and how the title says that."""
         style = self.workshop.config.client_style
         wanted = self._attribute()
+        if style == "dependency":
+            provided = self._provided(lifespan, opening, wanted)
+            if provided is not None:
+                return provided, "hand it to those that ask for it with `Depends`"
         if style != "module":
             reach = self._reach(application)
+            if reach and style == "lifespan-state":
+                name = lifespan.yielded(opening.constructor)
+                if name is None:
+                    name = lifespan.free(wanted)
+                    self.plan.add(*lifespan.open_yielded(name, opening))
+                return f"{reach}.state.{name}", "share it through the lifespan's state"
             if reach is not None:
                 name = lifespan.shared(opening.constructor)
                 if name is None:
@@ -424,6 +434,38 @@ class _Sharing:
                     "share it through `app.state`",
                 )
         return self._holder(lifespan, opening, wanted), "share it through a class attribute"
+
+    def _provided(self, lifespan: Lifespan, opening: Opening, wanted: str) -> str | None:
+        """A parameter that a provider fills with the shared client; None where the framework does not call."""
+        entry: Function | None = self.function
+        while entry is not None and not self._is_entry(entry):
+            entry = entry.parent
+        annotation = self._annotation()
+        if entry is None or annotation is None or not self._imports(entry.module, "fastapi"):
+            return None
+        roles = {p.entry.role for p in self.graph.entries[entry] if p.entry.often == "request"}
+        node = self._fillable(entry) if roles <= {"route", "dependency"} else None
+        if node is None:
+            return None
+        name = lifespan.shared(opening.constructor)
+        if name is None:
+            name = lifespan.free(wanted)
+            self.plan.add(*lifespan.open(f"{lifespan.parameter}.state.{name}", opening))
+        source = self.workshop.source(entry.module)
+        if name in entry.parameters or name in entry.facts.bindings or self._nested(entry, name):
+            raise Refused(f"`{name}` means something else in `{entry.name}`")
+        provider, body = f"get_{name}", f"return request.app.state.{name}"
+        if not imports.is_bound(source, provider):
+            request, edits = self._request_class(source, entry)
+            text = f"def {provider}(request: {request}) -> {annotation}:\n    {body}\n"
+            self.plan.add(*edits, source.define(text))
+        elif body not in source.text:
+            raise Refused(f"`{provider}` means something else in `{entry.module.name}`")
+        annotated, one = imports.bring(source, "typing", "Annotated", entry)
+        depends, two = imports.bring(source, "fastapi", "Depends", entry)
+        text = f"{name}: {annotated}[{annotation}, {depends}({provider})]"
+        self.plan.add(*one, *two, _parameter(source, node, text, entry.klass is not None))
+        return name
 
     def _attribute(self) -> str:
         """What the shared object is called: `openai_client`, `asyncpg_pool`."""
@@ -479,7 +521,7 @@ class _Sharing:
             return self._positional(entry, roles)
         if roles & {"background task"} or not roles & {"route", "dependency"}:
             return None
-        return self._added(entry, roles)
+        return self._added(entry)
 
     def _asgi(self, entry: Function) -> bool:
         return [p.name for p in entry.facts.params][-3:] == ["scope", "receive", "send"]
@@ -504,11 +546,28 @@ class _Sharing:
             params = params[1:]
         return params[0].name if len(params) == 2 else None
 
-    def _added(self, entry: Function, roles: set[str]) -> str | None:
-        """Add a `Request` parameter in front. Raises Refused where somebody else calls the function, too."""
-        if any(e.how == "call" or e.how == "async" for e in self.graph.into.get(entry, ())):
-            if not self._only_framework(entry):
-                return None
+    def _added(self, entry: Function) -> str | None:
+        """Add a `Request` parameter in front. Raises Refused where the function does not get what it asks for."""
+        node = self._fillable(entry)
+        if node is None or not self._imports(entry.module, "fastapi"):
+            # Starlette hands the request to every endpoint itself: one without a parameter is called otherwise.
+            return None
+        source = self.workshop.source(entry.module)
+        name = next(
+            n
+            for n in ("request", "http_request", "current_request")
+            if n not in entry.parameters
+            and n not in entry.facts.bindings
+            and not self._nested(entry, n)
+        )
+        local, edits = self._request_class(source, entry)
+        self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
+        return name
+
+    def _fillable(self, entry: Function) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The definition of a function whose parameters the framework alone fills; None where others call it, too."""
+        if any(e.how in ("call", "async") for e in self.graph.into.get(entry, ())):
+            return None
         if self._called_by_name(entry):
             return None
         for recipe in entry.facts.decorators:
@@ -523,25 +582,8 @@ class _Sharing:
         users = [p.user for p in self.graph.entries[entry] if p.user is not None]
         if any(self._is_socket(u) for u in users):
             return None
-        source = self.workshop.source(entry.module)
-        found = source.definition(entry)
-        if found is None:
-            return None
-        _, node = found
-        name = next(
-            n
-            for n in ("request", "http_request", "current_request")
-            if n not in entry.parameters
-            and n not in entry.facts.bindings
-            and not self._nested(entry, n)
-        )
-        starlette = not self._imports(entry.module, "fastapi")
-        if starlette:
-            # Starlette hands the request to every endpoint itself: one without a parameter is called otherwise.
-            return None
-        local, edits = self._request_class(source, entry)
-        self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
-        return name
+        found = self.workshop.source(entry.module).definition(entry)
+        return found[1] if found is not None else None
 
     def _request_class(self, source: Source, entry: Function) -> tuple[str, tuple[Edit, ...]]:
         """How the module writes the class of requests, which it may have from either framework."""
@@ -576,10 +618,6 @@ class _Sharing:
             isinstance(t := self.evaluator.parameter_type(function, p), Inst) and t.of in SOCKETS
             for p in function.facts.params
         )
-
-    def _only_framework(self, entry: Function) -> bool:
-        """Whether every edge into a function comes from a dependency's user, which the framework calls for."""
-        return False
 
     def _called_by_name(self, function: Function, unread: bool = False) -> bool:
         """Whether a file of the project, tests included, calls a function of this name that it may have imported.
@@ -676,13 +714,8 @@ class _Sharing:
         holder = next((n for n in HOLDERS if not imports.is_bound(source, n, self.function)), None)
         if holder is None:
             raise Refused(f"`{HOLDERS[0]}` means something else in `{self.module.name}`")
-        number = source.below_imports
-        lines = f'\n\nclass {holder}:\n    """{OPENED}"""\n\n    {wanted}: {annotation}\n'
-        following = source.text[source.line_start(number) :].lstrip("\r\n")
-        blank = source.text[source.line_start(number) :].count("\n") - following.count("\n")
-        self.plan.add(
-            source.insert_behind(source.line_start(number), lines + "\n" * max(0, 2 - blank))
-        )
+        text = f'class {holder}:\n    """{OPENED}"""\n\n    {wanted}: {annotation}\n'
+        self.plan.add(source.define(text))
         return f"{holder}.{wanted}"
 
     def _holders(self, source: Source) -> Iterator[ast.stmt]:

@@ -281,6 +281,13 @@ class Source:
         """A line of its own at the top of the module, below the imports."""
         return self.insert_behind(self.line_start(self.below_imports), f"\n{line}")
 
+    def define(self, text: str) -> Edit:
+        """A class or function at the top of the module, below the imports, parted by two blank lines."""
+        offset = self.line_start(self.below_imports)
+        rest = self.text[offset:]
+        blank = rest.count("\n") - rest.lstrip("\r\n").count("\n")
+        return self.insert_behind(offset, f"\n\n{text}" + "\n" * max(0, 2 - blank))
+
     @cached_property
     def below_imports(self) -> int:
         """The line after the imports at the top; 1 where there are none."""
