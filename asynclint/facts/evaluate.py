@@ -1122,6 +1122,9 @@ class Evaluator:
     def call(self, callee: Type, site: CallSite | None, module: Module) -> Type:
         """The type of the result of calling a value."""
         if isinstance(callee, Func):
+            passed = self._passed_through(callee, site, module)
+            if passed is not None:
+                return passed
             return self.call_function(callee.function, callee.bound)
         if isinstance(callee, Cls):
             return Inst(callee.klass, exact=True)
@@ -1156,6 +1159,46 @@ class Evaluator:
         if isinstance(callee, Any_):
             return union([self.call(m, site, module) for m in callee.members])
         return None
+
+    def _passed_through(self, callee: Func, site: CallSite | None, module: Module) -> Type:
+        """What `def load(kind: type[T], …) -> type[T]` gives: the type of the argument that has the variable's place."""
+        function = callee.function
+        wanted = function.facts.returns_annotation
+        if site is None or wanted is None or not self._is_variable(wanted, function):
+            return None
+        shift = 1 if callee.bound is not None and function.klass is not None else 0
+        positional = [p for p in function.facts.params if p.kind == "pos"][shift:]
+        for parameter in function.facts.params:
+            if parameter.annotation != wanted:
+                continue
+            recipe = next((r for r, k in site.args if k == parameter.name), None)
+            if recipe is None and parameter in positional:
+                given = [r for r, k in site.args if k is None]
+                index = positional.index(parameter)
+                if index < len(given) and not any(r and r[0] == "star" for r in given):
+                    recipe = given[index]
+            if recipe is None:
+                continue
+            value = self.at_site(recipe, site, module)
+            if value is None or isinstance(value, Coro):
+                return None
+            return Coro(value, function.name, function) if function.is_async else value
+        return None
+
+    def _is_variable(self, recipe: Recipe, function: Function) -> bool:
+        """Whether an annotation is a type variable of the module, or `type[…]` of one."""
+        if recipe[0] == "sub" and recipe[1] in (("name", "type"), ("name", "Type")):
+            recipe = recipe[2]
+        if not recipe or recipe[0] != "name":
+            return False
+        bindings = function.module.body.facts.bindings.get(recipe[1], ())
+        return any(
+            b.recipe
+            and b.recipe[0] == "call"
+            and (found := function.module.site(b.recipe[1]).callee)
+            and found[-1] == "TypeVar"
+            for b in bindings
+        )
 
     def _result_of(self, callee: Type, module: Module) -> Type:
         """What calling a callable without looking at arguments gives."""
