@@ -127,6 +127,17 @@ def good(bad_input: Path) -> Path:
     return bad_input
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
+@pytest.mark.parametrize(
+    "text",
+    ['x = f\'{"a".join(["\\n"])}\'\n', "type Alias = list[int]\n", "def f[T](x: T) -> T: ...\n"],
+)
+def test_syntax_of_a_newer_python_names_it(good: Path, text: str) -> None:
+    (good / "newer.py").write_text(text, "utf-8")
+    [line] = [line for line in findings(check(good)) if line.startswith("newer.py:")]
+    assert "this file needs Python 3.12" in line
+
+
 def test_syntax_error_names_its_place(bad_input: Path) -> None:
     assert any(line.startswith("syntax.py:4:") for line in findings(check(bad_input)))
 

@@ -529,6 +529,8 @@ def _python_needed(text: str, message: str, line: int) -> str | None:
     import re
 
     version = sys.version_info[:2]
+    if version < (3, 12) and message.startswith("f-string expression part cannot include"):
+        return "3.12"
     lines = text.splitlines()
     around = lines[line - 1] if line <= len(lines) else ""
     newer: list[tuple[tuple[int, int], str]] = [
