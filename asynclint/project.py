@@ -60,7 +60,7 @@ class SourceFile:
     reported: bool = True
     """False for files that are read only because a proof may lie in them."""
     is_test: bool = False
-    """conftest.py, test_*.py, *_test.py, or below a tests/ directory."""
+    """conftest.py, test_*.py, *_test.py, or below a tests/ or testing/ directory."""
     aliases: tuple[str, ...] = ()
     """Further dotted names under which the project may import it."""
 
@@ -593,7 +593,7 @@ def _is_test(path: str, root: str) -> bool:
     if base == "conftest.py" or base.startswith("test_") or base.endswith("_test.py"):
         return True
     relative = _relative(path, root).split(os.sep)
-    return any(part in ("tests", "test") for part in relative[:-1])
+    return any(part in ("tests", "test", "testing") for part in relative[:-1])
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from asynclint.facts import places
+from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
+from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
     Func,
     Inst,
@@ -30,9 +32,15 @@ KINDS: tuple[BlockKind, ...] = (
 )  # fmt: skip
 """From the gravest to the mildest."""
 
+DOUBT = 3
+"""A chain of helpers that takes more decisions than these says too little of the code at its head."""
 
-CONDITIONS = 2
-"""A chain of calls with more steps than these under conditions shows too little: what holds them all is not known."""
+NEAR = 4
+"""From here on, each further helper counts as a decision."""
+
+MOMENT = 0.005
+"""Sleeping for at most these seconds is for a clock or another thread, and not felt."""
+
 
 COMMON = frozenset(
     {
@@ -72,16 +80,18 @@ class Step:
     stop: Stop
     next: Function | None
     length: int
-    conditions: int
-    """How many of the steps from here on are taken only under a condition."""
+    doubt: int
+    """How many decisions lead from here to the blocking call."""
 
 
 class BlockingFacts:
     """Blocking of every function and call site of a program."""
 
-    def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
+    def __init__(self, evaluator: Evaluator, graph: Graph, runs: Runs) -> None:
         self.evaluator = evaluator
         self.graph = graph
+        self.runs = runs
+        self.conditions = Conditions(evaluator)
         self.steps: dict[BlockKind, dict[Function, Step]] = {kind: {} for kind in KINDS}
         self.direct: dict[Function, list[tuple[CallSite, Stop]]] = {}
         self._spread()
@@ -188,8 +198,21 @@ class BlockingFacts:
             for param, literal in known.only_if
         ):
             return False
+        if known.name.endswith(".acquire") and self._made_here(site, module):
+            return False
         return not (
             known.name.endswith((".result", ".exception")) and self._known_done(site, module)
+        )
+
+    def _made_here(self, site: CallSite, module: Module) -> bool:
+        """`lock = Lock()` and `lock.acquire()` in one function: nobody else has it yet."""
+        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+        if not base or base[0] != "name":
+            return False
+        bindings = module.functions[site.function].facts.bindings.get(base[1], ())
+        return any(
+            b.recipe and b.recipe[0] == "call" and b.line < site.line and b.block == site.block
+            for b in bindings
         )
 
     def _known_done(self, site: CallSite, module: Module) -> bool:
@@ -242,8 +265,12 @@ class BlockingFacts:
                 stop = self.stop(function.module, site)
                 if stop is None:
                     continue
+                if stop.kind == "sleep" and _is_moment(site):
+                    continue
                 if stop.kind == "file":
                     site = self._opened(function, site)
+                    if _is_virtual(site):
+                        continue
                     if any(s is site and one.kind == "file" for s, one in found):
                         continue
                 found.append((site, stop))
@@ -284,40 +311,41 @@ class BlockingFacts:
         return site
 
     def _spread_kind(self, kind: BlockKind, functions: list[Function]) -> None:
+        """The chain with the fewest decisions, of those the shortest."""
         steps = self.steps[kind]
-        queue: deque[Function] = deque()
+        queue: list[tuple[int, int, int, Function, Step]] = []
+        order = 0
         for function in functions:
+            if function.is_async or self._kept(function):
+                continue
             for site, stop in self.direct.get(function, ()):
-                if stop.kind == kind and not function.is_async:
-                    if self._off_loop(function, site) or self._doubtful(function, site, stop):
-                        continue
-                    conditions = _conditional(function, site)
-                    known = steps.get(function)
-                    if known is None or conditions < known.conditions:
-                        steps[function] = Step(site, stop, None, 1, conditions)
-            if function in steps:
-                queue.append(function)
+                if stop.kind == kind and not self._doubtful(function, site, stop):
+                    doubt = self.conditions.branches(function, site)
+                    order += 1
+                    step = Step(site, stop, None, 1, doubt)
+                    heappush(queue, (doubt, 1, order, function, step))
         while queue:
-            function = queue.popleft()
-            step = steps[function]
+            _, length, _, function, step = heappop(queue)
+            if function in steps or step.doubt + max(0, length - NEAR) > DOUBT:
+                continue
+            steps[function] = step
             for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
                 caller = edge.caller
-                conditions = step.conditions + _conditional(caller, edge.site)
                 if (
                     edge.how in SYNC
                     and caller not in steps
-                    and conditions <= CONDITIONS
                     and not caller.is_async
                     and caller.facts.kind not in ("module", "class")
                     and self.all_block(edge, kind)
                     and not caller.module.lazy(edge.site.block)
+                    and not self._kept(caller)
                     and not self._doubtful(caller, edge.site, step.stop)
-                    and not self._off_loop(caller, edge.site)
+                    and not self.conditions.contradicts(edge, step.site)
                 ):
-                    steps[caller] = Step(
-                        edge.site, step.stop, function, step.length + 1, conditions
-                    )
-                    queue.append(caller)
+                    doubt = step.doubt + self.conditions.branches(caller, edge.site)
+                    order += 1
+                    next_step = Step(edge.site, step.stop, function, length + 1, doubt)
+                    heappush(queue, (doubt, length + 1, order, caller, next_step))
 
     def all_block(self, edge: Edge, kind: BlockKind) -> bool:
         """Whether all that a call site may reach blocks; one implementation that does not makes it unknown."""
@@ -330,78 +358,20 @@ class BlockingFacts:
         """Whether a condition on the way makes it unlikely that a loop's thread comes here.
 
         A nested loop raises each time, so a conditional call of one is taken not to happen on a loop. A condition
-        variable waited for in a `while` is a lock of the project's own, held for short. What is done only while
-        something is not there yet, and puts it there, is done once.
+        variable waited for in a `while` is a lock of the project's own, held for short. What fills something that
+        outlives the call blocks once, and what asks for a running loop first does not block one.
         """
-        if self._first_time(function, site):
+        conditions = self.conditions
+        if conditions.once_only(function, site) or conditions.off_loop(function, site):
             return True
         kinds = [b.kind for b in function.module.chain(site.block)]
         if stop.kind == "loop":
             return any(kind in ("if", "else", "except", "case") for kind in kinds)
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
-    def _first_time(self, function: Function, site: CallSite) -> bool:
-        """`if not self.started:` or `if self._index is None:` around the site, in a block that then sets it."""
-        module = function.module
-        for index in _indices(module, site.block):
-            block = module.blocks[index]
-            state = _missing(block.info) if block.kind == "if" else None
-            if state is not None and self._sets(function, state, index):
-                return True
-        root = function.facts.root_block
-        for index in range(root + 1, len(module.blocks)):
-            block = module.blocks[index]
-            if block.line >= site.line:
-                break
-            if block.parent == root and block.kind == "if" and block.raises:
-                state = _present(block.info)
-                if state is not None and self._sets(function, state, root):
-                    return True
-        return False
-
-    def _sets(self, function: Function, state: Recipe, block: int) -> bool:
-        """Whether a block of the function gives a value to an attribute, or to a global."""
-        module = function.module
-        if state[0] == "attr":
-            root = state[1]
-            while root and root[0] == "attr":
-                root = root[1]
-            method = function.method_around()
-            own = method.self_name if method is not None else None
-            if not root or root[0] != "name" or (root[1] != own and _is_local(function, root[1])):
-                # What an argument says is another one's state, another time.
-                return False
-            if any(
-                one.attr == state[2] and one.base == state[1] and module.inside(one.block, block)
-                for one in function.facts.attribute_bindings
-            ):
-                return True
-            # What is called there may set it: `if self._loop is None: self._thread.start()`.
-            if method is None or method.klass is None or state[1] != ("name", own):
-                return False
-            return any(
-                setter.facts.name != "__init__" and setter is not function
-                for setter, _ in method.klass.self_attributes().get(state[2], ())
-            )
-        return state[1] in function.facts.globals and any(
-            module.inside(one.block, block) for one in function.facts.bindings.get(state[1], ())
-        )
-
-    def _off_loop(self, function: Function, site: CallSite) -> bool:
-        """The site runs only where no loop runs: in the handler of a failed `get_running_loop()`, after a test for it."""
-        module = function.module
-        for index in _indices(module, site.block):
-            block = module.blocks[index]
-            if block.kind != "except":
-                continue
-            for other in function.sites:
-                if other.callee and other.callee[-1] in ("get_running_loop", "current_task"):
-                    where = [
-                        b for b in _indices(module, other.block) if module.blocks[b].kind == "try"
-                    ]
-                    if any(module.blocks[w].parent == block.parent and w < index for w in where):
-                        return True
-        return False
+    def _kept(self, function: Function) -> bool:
+        """A function without parameters whose first result is kept blocks once."""
+        return not function.facts.params and self.runs.cached(function)
 
     # -- what rules see ---------------------------------------------------------------------------------
 
@@ -413,7 +383,8 @@ class BlockingFacts:
         """The places in a function of the loop that block it."""
         found: list[tuple[CallSite, Blocking]] = []
         for site, stop in self.direct.get(function, ()):
-            found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, False)))
+            once = self.conditions.once_only(function, site)
+            found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, once)))
         done: set[tuple[int, int, int, int, str, str]] = set()
         for edge in self.graph.out.get(function, ()):
             if (
@@ -425,6 +396,8 @@ class BlockingFacts:
             for kind in KINDS:
                 step = self.steps[kind].get(edge.target)
                 if step is None or not self.all_block(edge, kind):
+                    continue
+                if self.conditions.contradicts(edge, step.site):
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
@@ -452,7 +425,7 @@ class BlockingFacts:
                             name,
                             self.chain(edge.target, kind),
                             step.stop.instead,
-                            False,
+                            self.conditions.once_only(function, edge.site),
                         ),
                     )
                 )
@@ -479,62 +452,32 @@ class BlockingFacts:
         return tuple(links)
 
 
-def _is_local(function: Function, name: str) -> bool:
-    """Whether a name is a parameter or a local of a function or of one around it."""
-    scope: Function | None = function
-    while scope is not None and scope.facts.kind != "module":
-        if name in scope.facts.globals:
-            return False
-        if name in scope.parameters or name in scope.facts.bindings:
-            return True
-        scope = scope.parent
-    return False
+def _is_moment(site: CallSite) -> bool:
+    """`time.sleep(0.001)`."""
+    seconds = site.args[0][0] if len(site.args) == 1 else None
+    if not seconds or seconds[0] != "const" or not isinstance(seconds[1], (int, float)):
+        return False
+    return seconds[1] <= MOMENT
 
 
-def _conditional(function: Function, site: CallSite) -> int:
-    """1 where a site is reached only under a condition of its function, else 0."""
-    return int(
-        any(b.kind in ("if", "else", "except", "case") for b in function.module.chain(site.block))
-    )
-
-
-def _missing(test: Recipe) -> Recipe:
-    """The attribute or name of which a test says that it is not there: `not x`, `x is None`."""
-    if not test:
-        return None
-    if test[0] == "not":
-        return _state(test[1])
-    if test[0] == "cmp" and test[1] == "Is" and test[3] == ("const", None):
-        return _state(test[2])
-    if test[0] == "any":
-        return next((s for one in test[1] if (s := _missing(one)) is not None), None)
-    return None
-
-
-def _present(test: Recipe) -> Recipe:
-    """The attribute or name of which a test says that it is there: `x`, `x is not None`."""
-    if test and test[0] == "cmp" and test[1] == "IsNot" and test[3] == ("const", None):
-        return _state(test[2])
-    return _state(test)
-
-
-def _state(recipe: Recipe) -> Recipe:
-    return recipe if recipe and recipe[0] in ("attr", "name") else None
+def _is_virtual(site: CallSite) -> bool:
+    """`open("/proc/self/stat")`: the kernel answers from memory."""
+    path = site.args[0][0] if site.args else None
+    if path and path[0] == "str" and path[1]:
+        path = path[1][0]
+    if not path or path[0] != "const" or not isinstance(path[1], str):
+        return False
+    return path[1].startswith(("/proc/", "/sys/"))
 
 
 def _edge_key(edge: Edge) -> tuple[str, int, int, int]:
     return (*edge.caller.key(), edge.site.line, edge.site.col)
 
 
-def _indices(module: Module, block: int) -> list[int]:
-    found = []
-    while block >= 0:
-        found.append(block)
-        block = module.blocks[block].parent
-    return found
-
-
 def _is_literal(recipe: Recipe, literal: str) -> bool:
+    if recipe and recipe[0] == "attr":
+        # `os.WNOHANG`.
+        return bool(recipe[2] == literal.rpartition(".")[2])
     return bool(recipe) and recipe[0] == "const" and str(recipe[1]) == literal
 
 

@@ -318,6 +318,7 @@ class ClientFacts:
             here.is_async
             and here.facts.name not in ("__aenter__",)
             and not self._long_lived(here, context.site)
+            and not self._sets_up(here, context.site)
         ):
             return Building(client, name, "call", context.links, depends)
         return None
@@ -325,9 +326,35 @@ class ClientFacts:
     def _in_test_client(self, site: CallSite) -> bool:
         return any(k in ("transport", "app") for _, k in site.args)
 
+    def _sets_up(self, function: Function, site: CallSite) -> bool:
+        """The function builds another client that outlives it: it runs when something is set up."""
+        return any(
+            other is not site
+            and self.built(function.module, other) is not None
+            and self.life(function, other) in ("kept", "returned", "held")
+            for other in function.sites
+        )
+
+    def _reconnects(self, function: Function, site: CallSite) -> bool:
+        """`while True:` around the client and the loop that it serves: built anew when it broke."""
+        module = function.module
+        for index, block in enumerate(module.blocks):
+            if block.kind in ("while", "afor") and block.line > site.line:
+                for outer, around in enumerate(module.blocks[:index]):
+                    if (
+                        around.kind == "while"
+                        and around.info == ("const", True)
+                        and module.inside(index, outer)
+                        and module.inside(site.block, outer)
+                    ):
+                        return True
+        return False
+
     def _long_lived(self, function: Function, site: CallSite) -> bool:
         """The client serves a loop of its own, or a whole `yield`: it is opened once for a long time."""
         module = function.module
+        if self._reconnects(function, site):
+            return True
         for block_index, block in enumerate(module.blocks):
             if block.kind in ("while",) and module.inside(block_index, function.facts.root_block):
                 if (

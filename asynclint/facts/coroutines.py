@@ -10,7 +10,7 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Use
 from asynclint.facts.program import Function
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Coro, Lib, LibMethod, Type, members
+from asynclint.facts.types import Coro, Inst, Lib, LibMethod, Type, members
 from asynclint.facts.view import LostCoroutine, LostTask
 from asynclint.findings import Link
 
@@ -75,7 +75,7 @@ class CoroutineFacts:
             return None
         coroutine = alternatives[0]
         assert isinstance(coroutine, Coro)
-        if self._expected(function, site):
+        if self._expected(function, site) or function.module.dead(site.block):
             return None
         made_by = coroutine.function
         if made_by is not None and made_by.facts.stub:
@@ -359,6 +359,8 @@ class CoroutineFacts:
                 return None
             if known.returns is None or "Task" not in known.returns:
                 return None
+            if self._is_task(function, site, known.spawns):
+                return None
             if isinstance(member, LibMethod):
                 name = f"{_short(member.cls)}.{member.name}"
                 if "Loop" in member.cls:
@@ -381,6 +383,19 @@ class CoroutineFacts:
         if role[0] == "return" and function.facts.kind == "lambda":
             return None
         return None
+
+    def _is_task(self, function: Function, site: CallSite, param: int | str) -> bool:
+        """`ensure_future(task)` starts nothing: it gives the task back. So may one of a value that is not known."""
+        known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+        if known is None:
+            return False
+        recipe = self.evaluator.argument(site, known, param)
+        value = self.evaluator.at_site(recipe, site, function.module)
+        if value is None:
+            return bool(recipe) and recipe[0] in ("name", "attr") and known.name.endswith("future")
+        return any(
+            isinstance(m, Inst) and str(m.of).endswith((".Task", ".Future")) for m in members(value)
+        )
 
     def _task_assigned(
         self, function: Function, variable: str, name: str, site: CallSite

@@ -737,7 +737,9 @@ class _Extractor:
     def e_joined_str(self, node: ast.JoinedStr, role: Role) -> Recipe:
         parts: list[Recipe] = []
         for value in node.values:
-            if type(value) is ast.FormattedValue:
+            if type(value) is ast.Constant and not parts:
+                parts.append(self.expr(value, FSTR))
+            elif type(value) is ast.FormattedValue:
                 parts.append(self.expr(value.value, FSTR))
                 if value.format_spec is not None:
                     self.expr(value.format_spec, FSTR)
@@ -857,11 +859,13 @@ def _end(body: list[ast.stmt]) -> int:
 
 
 def _holds_call(recipe: Recipe) -> bool:
-    """Whether a value may be the very result of a call, or a fresh container of such."""
+    """Whether a value may be the very result of a call, awaited or not, or a fresh container of such."""
     if not recipe:
         return False
     if recipe[0] == "call" or recipe[0] in ("display", "comp"):
         return True
+    if recipe[0] == "await":
+        return _holds_call(recipe[1])
     return recipe[0] == "any" and any(_holds_call(r) for r in recipe[1])
 
 

@@ -50,6 +50,14 @@ BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", 
 CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
 
 
+REGISTERED_WORDS = frozenset({
+    "handler", "listener", "callback", "hook", "plugin", "middleware", "observer", "subscriber", "config",
+    "coordinator", "integration", "component", "platform", "extension", "service", "provider", "backend", "guardrail",
+    "capabilit", "toolset", "server", "factor", "registr", "validator", "scanner", "rail",
+})  # fmt: skip
+"""The last words, in the singular, of names for things that a program registers: as many as somebody wrote down."""
+
+
 class FanOutFacts:
     """Unbounded concurrency of a program."""
 
@@ -315,16 +323,28 @@ class FanOutFacts:
     def _joined_inside(self, function: Function, site: CallSite, loop: int) -> bool:
         """The loop itself waits for what it started, or waits in turn for a place."""
         module = function.module
-        return any(
-            module.inside(block, loop) for line, block in function.facts.awaits if line >= site.line
-        ) or any(
-            module.inside(block, loop)
-            and any(
-                other.callee and other.callee[-1] in ("acquire", "wait", "get")
-                for other in function.sites
-                if other.line == line
+        return (
+            any(
+                module.inside(block, loop)
+                for line, block in function.facts.awaits
+                if line >= site.line
             )
-            for line, block in function.facts.awaits
+            or any(
+                module.inside(block, loop)
+                and any(
+                    other.callee and other.callee[-1] in ("acquire", "wait", "get")
+                    for other in function.sites
+                    if other.line == line
+                )
+                for line, block in function.facts.awaits
+            )
+            or any(
+                module.inside(other.block, loop)
+                and bool(other.callee)
+                and other.callee[0] == "attr"
+                and other.callee[2].startswith("acquire")
+                for other in function.sites
+            )
         )
 
     def _starts_tasks(self, function: Function, recipe: Recipe) -> bool:
@@ -504,9 +524,17 @@ class FanOutFacts:
     def _data_block(self, function: Function, block: Block, site: CallSite) -> bool:
         return self._data(function, block.info, site)
 
+    def _registered(self, recipe: Recipe) -> bool:
+        """An iterable that is named for what a program sets up, not for its data: handlers, plugins, configurations."""
+        name = recipe[-1] if recipe and recipe[0] in ("name", "attr") else None
+        if not isinstance(name, str):
+            return False
+        last = name.lower().rpartition("_")[2]
+        return last.removesuffix("s").removesuffix("ie") in REGISTERED_WORDS
+
     def _data(self, function: Function, recipe: Recipe, site: CallSite, depth: int = 0) -> bool:
         """Whether the length of an iterable comes from data: a parameter, a query, a response, a file."""
-        if not recipe or depth > 6:
+        if not recipe or depth > 6 or self._registered(recipe):
             return False
         tag = recipe[0]
         if tag in ("display", "dict", "const"):
@@ -682,7 +710,8 @@ class FanOutFacts:
             declared = ev.annotation(parameter.annotation, function.parent or function)
             if isinstance(declared, Tup):
                 return False
-            return parameter.kind in ("pos", "kw", "args")
+            # What stands in `*args` is written out by the callers, or starred there.
+            return parameter.kind in ("pos", "kw") and not self._written_out(function, name)
         outer = function.parent
         while outer is not None and outer.facts.kind != "module":
             if name in outer.parameters or name in outer.facts.bindings:
@@ -690,6 +719,14 @@ class FanOutFacts:
                 return self._name_data(outer, name, end, depth + 1)
             outer = outer.parent
         return False
+
+    def _written_out(self, function: Function, name: str) -> bool:
+        """Whether every known call of the function writes the parameter's items out."""
+        callers = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        passed = [argument_of(e, name) for e in callers]
+        return bool(passed) and all(
+            r and r[0] == "display" and not any(i and i[0] == "star" for i in r[2]) for r in passed
+        )
 
     def _grown(self, function: Function, name: str, depth: int) -> bool:
         """An empty list that a loop over data fills."""
@@ -727,6 +764,21 @@ class FanOutFacts:
             ):
                 return True
         return False
+
+
+def argument_of(edge: Edge, name: str) -> Recipe:
+    """The argument that a call of a project function passes for a parameter; None where that is not plain."""
+    target = edge.target
+    names = [p.name for p in target.facts.params if p.kind == "pos"]
+    if target.klass is not None and names and names[0] == target.self_name:
+        names = names[1:]
+    given = iter(names)
+    for recipe, keyword in edge.site.args:
+        if keyword == "**" or (recipe and recipe[0] == "star"):
+            return None
+        if (keyword or next(given, None)) == name:
+            return recipe
+    return None
 
 
 def moved(site: CallSite, line: int, col: int, block: int) -> CallSite:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Module
 
 KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
@@ -33,7 +33,7 @@ def guarded(function: Function, site: CallSite) -> bool:
             return True
         if block.kind == "except" and last_name(block.info) in MISSING_ERRORS:
             return True
-        if block.parent >= 0 and _returned_before(function, block.parent, site):
+        if _returned_before(function, index, site):
             return True
         index = block.parent
     return False
@@ -46,11 +46,17 @@ def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
         block = module.blocks[index]
         if block.line >= site.line:
             return False
-        if block.parent != parent or block.kind != "if" or not block.raises:
+        if block.parent != parent or block.kind not in ("if", "try") or not block.raises:
             continue
         returned = [recipe for recipe, _, where in function.facts.returns if where == index]
         if not returned:
             continue
+        if block.kind == "try":
+            if _handles_missing(module, index):
+                return True
+            continue
+        if any(("name", name) in returned for name in _named_in(function, block)):
+            return True
         for state in (*present(block.info, module), *missing(block.info, False, module)):
             given = state[0] == "name" and state[1] in function.parameters
             if state in returned and not given:
@@ -58,6 +64,25 @@ def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
             if _kept(function, state, site, local=False):
                 return True
     return False
+
+
+def _handles_missing(module: Module, tried: int) -> bool:
+    """`try: return cache[key]` with an `except KeyError:`."""
+    parent = module.blocks[tried].parent
+    for block in module.blocks[tried + 1 :]:
+        if block.parent == parent:
+            if block.kind != "except":
+                return False
+            if last_name(block.info) in MISSING_ERRORS:
+                return True
+    return False
+
+
+def _named_in(function: Function, block: Block) -> Iterator[str]:
+    """The names that a test binds: `if found := await lookup(key):`."""
+    for name, bindings in function.facts.bindings.items():
+        if any(b.kind == "walrus" and b.recipe == block.info for b in bindings):
+            yield name
 
 
 def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True) -> bool:

@@ -133,7 +133,7 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
     start = time.perf_counter()
     functions = graph.known_functions()
     runs = Runs(evaluator, graph)
-    blocking = BlockingFacts(evaluator, graph)
+    blocking = BlockingFacts(evaluator, graph, runs)
     fanout = FanOutFacts(evaluator, graph)
     for function in functions:
         fanout.note_items(function)
@@ -153,7 +153,7 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
             continue
         startup = function in runs.startup
         for site, one in blocking.at(function):
-            if startup:
+            if startup or runs.alone(function, site, one.kind, one.name):
                 from dataclasses import replace
 
                 one = replace(one, startup=True)

@@ -106,6 +106,16 @@ class Module:
         """Whether the code of a block runs only when somebody iterates over the generator that it makes."""
         return any(one.lazy for one in self.chain(block))
 
+    def dead(self, block: int) -> bool:
+        """Whether the code of a block never runs: `if False:`, `if False and …:`."""
+        for one in self.chain(block):
+            test = one.info
+            if one.kind == "if" and test:
+                parts = test[1] if test[0] == "any" and test[2] == "and" else (test,)
+                if any(p and p[0] == "const" and not p[1] for p in parts):
+                    return True
+        return False
+
     def excludes(self, one: int, other: int) -> bool:
         """Whether `one` and `other` lie in different arms of one statement."""
         groups: dict[int, int] = {}

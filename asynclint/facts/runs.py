@@ -34,8 +34,11 @@ class Runs:
         self.once: set[Function] = set()
         self.startup: set[Function] = set()
         """Functions that run only at startup or shutdown."""
+        self.commands: set[Function] = set()
+        """Functions that run only as, or for, a command of a command line."""
         self._reach()
         self._settle_once()
+        self._settle_commands()
 
     def cached(self, function: Function) -> bool:
         """Whether the function's first result is kept."""
@@ -130,6 +133,22 @@ class Runs:
                     if all(e.caller in self.startup for e in edges):
                         self.startup.add(function)
 
+    def _settle_commands(self) -> None:
+        """Commands, and the functions all of whose callers are such."""
+        for function, points in self.graph.entries.items():
+            if all(p.entry.role == "command" and p.entry.often == "once" for p in points):
+                self.commands.add(function)
+        queue = list(self.commands)
+        while queue:
+            for edge in self.graph.out.get(queue.pop(), ()):
+                target = edge.target
+                if target in self.commands or target in self.graph.entries:
+                    continue
+                callers = [e for e in self.graph.into[target] if not e.caller.module.file.is_test]
+                if all(e.caller in self.commands for e in callers):
+                    self.commands.add(target)
+                    queue.append(target)
+
     def _is_main(self, function: Function) -> bool:
         """A function without callers that starts an event loop: a console script's `main`."""
         if function.is_async or function.facts.kind != "def" or function.klass is not None:
@@ -139,6 +158,20 @@ class Runs:
             if known is not None and known.runs_loop and not self.graph.entries.get(function):
                 return True
         return False
+
+    def alone(self, function: Function, site: CallSite, kind: str, name: str) -> bool:
+        """Whether short local work there is done once in a program's life: a command, a script's `main`."""
+        if function in self.commands:
+            return kind in ("file", "stat", "subprocess", "wait", "sleep")
+        if function not in self.once or self.cached(function):
+            return False
+        around = [function, *(e.caller for e in self.graph.into.get(function, ()))]
+        if any(f.facts.decorators for f in around if f not in self.commands):
+            # A decorator may call it again and again.
+            return False
+        if name == "input" or name.startswith("socket.get"):
+            return True
+        return kind in ("file", "stat", "subprocess") and not self.loops(function.module, site)
 
     # -- places -----------------------------------------------------------------------------------------
 

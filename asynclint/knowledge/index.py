@@ -15,6 +15,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "builtins": ("builtins", "", ("builtins", "io")),
     "chainlit": ("chainlit", "chainlit 2.12.0", ("chainlit",)),
     "cohere": ("cohere", "cohere 7.3.1", ("cohere",)),
+    "cyclopts": ("cyclopts", "cyclopts 5.1.0", ("cyclopts",)),
     "data": ("data", "", ("json", "pickle", "tomllib", "configparser", "marshal", "shelve", "csv", "zipfile", "tarfile", "gzip", "bz2", "lzma", "hashlib", "sqlite3", "linecache")),
     "exa": ("exa", "exa-py 2.27.0", ("exa_py",)),
     "fastapi": ("fastapi", "fastapi 0.165.0", ("fastapi",)),

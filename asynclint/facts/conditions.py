@@ -1,0 +1,338 @@
+"""What the conditions around a call say: that it happens once, that no event loop runs here, how often it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Edge
+from asynclint.facts.model import Block, CallSite, Recipe
+from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.types import Cls, Func, Inst, Lib, Tup, Type
+
+BRANCHES = frozenset({"if", "else", "except", "case"})
+
+LOOP_QUESTIONS = frozenset({"get_running_loop", "_get_running_loop", "current_task"})
+"""Calls that give something, or do not raise, only where an event loop runs."""
+
+FILLS = frozenset({"append", "add", "extend", "update", "setdefault"})
+
+
+class Conditions:
+    """Reads the tests around call sites."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self._asks: dict[Function, bool] = {}
+
+    def branches(self, function: Function, site: CallSite) -> int:
+        """How many decisions of the function lead to the site, counting a look for what is there already."""
+        module = function.module
+        taken = sum(1 for b in module.chain(site.block) if b.kind in BRANCHES)
+        for index in _indices(module, site.block):
+            for block, _ in self._left_before(module, index, site):
+                if any(
+                    part and part[0] == "cmp" and part[1] == "In" for part in _parts(block.info)
+                ):
+                    taken += 1
+        return taken
+
+    # -- once -------------------------------------------------------------------------------------------
+
+    def once_only(self, function: Function, site: CallSite) -> bool:
+        """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`."""
+        for block, holds in self._decisions(function, site):
+            for target in _missing(block.info, holds):
+                if self._lasting(function, target) and self._filled(function, target):
+                    return True
+        return False
+
+    def _lasting(self, function: Function, target: Recipe) -> bool:
+        """Whether a name or attribute is still there in the next call: of the object itself, or of the module."""
+        facts = function.facts
+        if target[0] == "name":
+            name = target[1]
+            local = name in function.parameters or name in facts.bindings
+            return name in facts.globals or facts.kind == "module" or not local
+        base = target[1]
+        while base and base[0] == "attr":
+            base = base[1]
+        if not base or base[0] != "name":
+            return False
+        name = base[1]
+        own = name not in function.parameters and name not in facts.bindings
+        return own or name == function.self_name
+
+    def _filled(self, function: Function, target: Recipe) -> bool:
+        """Whether the function, or another method of its class, sets what was missing."""
+        if target[0] == "name":
+            return self._set_in_module(function.module, target[1])
+        base, attr = target[1], target[2]
+        if _sets(function, base, attr):
+            return True
+        klass = function.klass
+        if klass is None or base != ("name", function.self_name):
+            return False
+        return any(
+            method.facts.name != "__init__" for method, _ in klass.self_attributes().get(attr, ())
+        )
+
+    def _set_in_module(self, module: Module, name: str) -> bool:
+        """Whether a function of the module binds or fills a global."""
+        fills = ("attr", ("name", name))
+        return any(
+            (name in one.facts.globals and name in one.facts.bindings)
+            or _sets(one, ("name", name), "[]")
+            or any(s.callee and s.callee[:2] == fills and s.callee[2] in FILLS for s in one.sites)
+            for one in module.functions
+            if one.facts.kind in ("def", "async")
+        )
+
+    # -- no loop ----------------------------------------------------------------------------------------
+
+    def off_loop(self, function: Function, site: CallSite) -> bool:
+        """The site runs only where no event loop runs: after a test for one, or in the handler of a failed one."""
+        if self._asked_in_vain(function, site):
+            return True
+        return any(
+            self._says_loop(block.info, function) is (not holds)
+            for block, holds in self._decisions(function, site)
+        )
+
+    def _asked_in_vain(self, function: Function, site: CallSite) -> bool:
+        """`try: get_running_loop()` … `except RuntimeError:` the site."""
+        module = function.module
+        for index in _indices(module, site.block):
+            block = module.blocks[index]
+            if block.kind != "except":
+                continue
+            for other in function.sites:
+                if not self._asks_for_loop(other, module):
+                    continue
+                tried = [b for b in _indices(module, other.block) if module.blocks[b].kind == "try"]
+                if any(module.blocks[b].parent == block.parent and b < index for b in tried):
+                    return True
+        return False
+
+    def _asks_for_loop(self, site: CallSite, module: Module) -> bool:
+        return bool(site.callee) and site.callee[-1] in LOOP_QUESTIONS
+
+    def _says_loop(self, test: Recipe, function: Function, depth: int = 0) -> bool | None:
+        """Whether a test that holds says that a loop runs; None when it says nothing of that."""
+        if not test or depth > 4:
+            return None
+        tag = test[0]
+        if tag == "not":
+            said = self._says_loop(test[1], function, depth + 1)
+            return None if said is None else not said
+        if tag == "cmp" and test[3] == ("const", None):
+            said = self._says_loop(test[2], function, depth + 1)
+            return said if said is None or test[1] in ("IsNot", "NotEq") else not said
+        if tag == "any":
+            for part in test[1]:
+                said = self._says_loop(part, function, depth + 1)
+                if said is not None:
+                    return said
+            return None
+        if tag == "call":
+            return self._call_says_loop(function.module, function.module.site(test[1]))
+        if tag == "name":
+            return self._name_says_loop(test[1], function)
+        return None
+
+    def _call_says_loop(self, module: Module, site: CallSite) -> bool | None:
+        if self._asks_for_loop(site, module):
+            return True
+        if site.callee and site.callee[0] == "attr" and site.callee[2] == "is_running":
+            base = site.callee[1]
+            owner = self.evaluator.at_site(base, site, module)
+            named = base and base[-1] == "loop"
+            return True if named or (isinstance(owner, Inst) and "Loop" in str(owner.of)) else None
+        callee = self.evaluator.callee(module, site)
+        if isinstance(callee, Func) and self._tells_of_loop(callee.function):
+            return True
+        return None
+
+    def _tells_of_loop(self, function: Function) -> bool:
+        """A helper that asks for the running loop and returns whether there is one."""
+        if function not in self._asks:
+            self._asks[function] = False
+            returned = [r for r, _, _ in function.facts.returns]
+            plain = all(r and r[0] in ("const", "cmp", "not", "name") for r in returned)
+            asks = any(self._asks_for_loop(s, function.module) for s in function.sites)
+            self._asks[function] = asks and plain and ("const", True) in returned
+        return self._asks[function]
+
+    def _name_says_loop(self, name: str, function: Function) -> bool | None:
+        """`loop = get_running_loop()` or `in_loop = True` in a `try`, the contrary in its handler."""
+        module = function.module
+        for binding in function.facts.bindings.get(name, ()):
+            recipe = binding.recipe
+            if recipe and recipe[0] == "call":
+                site = module.site(recipe[1])
+                if self._asks_for_loop(site, module) or self._call_says_loop(module, site):
+                    return True
+            if recipe == ("const", True) and module.blocks[binding.block].kind in (
+                "try",
+                "tryelse",
+            ):
+                if any(
+                    self._asks_for_loop(s, module) and s.line < binding.line
+                    for s in function.sites
+                    if module.blocks[s.block].kind == "try"
+                ):
+                    return True
+        return None
+
+    # -- arguments --------------------------------------------------------------------------------------
+
+    def contradicts(self, edge: Edge, site: CallSite) -> bool:
+        """Whether the arguments of a call keep its target from reaching a site: `f(join=False)`, `if join: …`."""
+        target = edge.target
+        return any(
+            self._passed(edge, block.info) is (not holds)
+            for block, holds in self._decisions(target, site)
+        )
+
+    def _passed(self, edge: Edge, test: Recipe) -> bool | None:
+        """What a test of a parameter gives for the argument of this call; None when that is not plain."""
+        if not test:
+            return None
+        if test[0] == "not":
+            said = self._passed(edge, test[1])
+            return None if said is None else not said
+        if test[0] == "any" and test[2] == "and":
+            # One conjunct that fails decides.
+            return False if any(self._passed(edge, t) is False for t in test[1]) else None
+        if test[0] == "name":
+            passed = self._argument(edge, test[1])
+            return bool(passed[1]) if passed and passed[0] == "const" else None
+        if test[0] == "call":
+            return self._is_instance(edge, edge.target.module.site(test[1]))
+        return None
+
+    def _argument(self, edge: Edge, name: str) -> Recipe:
+        """What a call passes for a parameter that the target never sets; None when that is not plain."""
+        target = edge.target
+        parameter = target.parameters.get(name)
+        if parameter is None or name in target.facts.bindings or edge.how not in ("call", "enter"):
+            return None
+        site = edge.site
+        if site.kind != "call":
+            if not site.callee or site.callee[0] != "call":
+                return None
+            site = edge.caller.module.site(site.callee[1])
+        if any(k == "**" or (r and r[0] == "star") for r, k in site.args):
+            return None
+        names = [p.name for p in target.facts.params if p.kind == "pos"]
+        if target.klass is not None and names and names[0] == target.self_name:
+            names = names[1:]
+        given = iter(names)
+        for recipe, keyword in site.args:
+            if (keyword or next(given, None)) == name:
+                return recipe
+        return parameter.default
+
+    def _is_instance(self, edge: Edge, test: CallSite) -> bool | None:
+        """`isinstance(x, C)` for a parameter `x`: False when the argument is of a known other class."""
+        if test.callee != ("name", "isinstance") or len(test.args) != 2:
+            return None
+        subject = test.args[0][0]
+        if not subject or subject[0] != "name":
+            return None
+        passed = self._argument(edge, subject[1])
+        value = self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+        wanted = self.evaluator.at_site(test.args[1][0], test, edge.target.module)
+        if not isinstance(value, Inst):
+            return None
+        if not isinstance(value.of, str):
+            return None
+        own = {value.of}
+        classes = wanted.items if isinstance(wanted, Tup) else (wanted,)
+        names = [_class_name(_as_class(c)) for c in classes]
+        if None in names or not own & PLAIN:
+            return None
+        return None if own & set(names) else False
+
+    # -- blocks -----------------------------------------------------------------------------------------
+
+    def _decisions(self, function: Function, site: CallSite) -> Iterator[tuple[Block, bool]]:
+        """The tests that were made on the way to a site, and whether each holds there."""
+        module = function.module
+        for index in _indices(module, site.block):
+            block = module.blocks[index]
+            if block.kind in ("if", "else", "while"):
+                yield block, block.kind != "else"
+            yield from self._left_before(module, index, site)
+
+    def _left_before(
+        self, module: Module, parent: int, site: CallSite
+    ) -> Iterator[tuple[Block, bool]]:
+        """`if …: return` before the site."""
+        for index in range(parent + 1, len(module.blocks)):
+            block = module.blocks[index]
+            if block.line >= site.line:
+                return
+            if block.parent == parent and block.kind == "if" and block.raises:
+                yield block, False
+
+
+PLAIN = frozenset(
+    {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"}
+)
+
+
+def _as_class(value: Type) -> Klass | str | None:
+    if isinstance(value, Cls):
+        return value.klass
+    return value.path if isinstance(value, Lib) else None
+
+
+def _class_name(of: Klass | str | None) -> str | None:
+    return of.facts.qualname if isinstance(of, Klass) else of
+
+
+def _indices(module: Module, block: int) -> list[int]:
+    found = []
+    while block >= 0:
+        found.append(block)
+        block = module.blocks[block].parent
+    return found
+
+
+def _parts(test: Recipe) -> tuple[Recipe, ...]:
+    return tuple(test[1]) if test and test[0] == "any" else (test,)
+
+
+def _sets(function: Function, base: Recipe, attr: str) -> bool:
+    return any(b.base == base and b.attr == attr for b in function.facts.attribute_bindings)
+
+
+def _missing(test: Recipe, holds: bool) -> Iterator[Recipe]:
+    """The names and attributes that a test says are not there: of `x is None`, `not x`, and `x` that does not hold."""
+    if not test:
+        return
+    tag = test[0]
+    if tag == "not":
+        yield from _missing(test[1], not holds)
+    elif tag == "any":
+        found = [target for part in test[1] for target in _missing(part, holds)]
+        if (test[2] == "and") == holds:
+            yield from found
+        else:
+            # Any part alone may decide: `x is None or not x.alive`, but not `not token or expired()`.
+            yield from (t for t in found if all(_mentions(part, t) for part in test[1]))
+    elif tag == "cmp":
+        if test[3] == ("const", None) and (test[1] in ("Is", "Eq")) == holds:
+            yield from _missing(test[2], False)
+        elif test[3] in (("const", False), ("const", True)):
+            if (test[1] in ("Is", "Eq")) == (holds == (test[3] == ("const", False))):
+                yield from _missing(test[2], False)
+    elif tag in ("name", "attr") and not holds:
+        yield test
+
+
+def _mentions(recipe: Recipe, target: Recipe) -> bool:
+    if recipe == target:
+        return True
+    return isinstance(recipe, tuple) and any(_mentions(part, target) for part in recipe)
