@@ -35,6 +35,9 @@ KINDS: tuple[BlockKind, ...] = (
 DOUBT = 3
 """A chain of helpers that takes more decisions than these says too little of the code at its head."""
 
+CONDITIONS = 2
+"""A chain with more steps than these under conditions shows too little: what holds them all is not known."""
+
 NEAR = 4
 """From here on, each further helper counts as a decision."""
 
@@ -82,6 +85,8 @@ class Step:
     length: int
     doubt: int
     """How many decisions lead from here to the blocking call."""
+    conditions: int
+    """How many of the steps from here on are taken only under a condition."""
 
 
 class BlockingFacts:
@@ -322,11 +327,13 @@ class BlockingFacts:
                 if stop.kind == kind and not self._doubtful(function, site, stop):
                     doubt = self.conditions.branches(function, site)
                     order += 1
-                    step = Step(site, stop, None, 1, doubt)
+                    step = Step(site, stop, None, 1, doubt, int(doubt > 0))
                     heappush(queue, (doubt, 1, order, function, step))
         while queue:
             _, length, _, function, step = heappop(queue)
             if function in steps or step.doubt + max(0, length - NEAR) > DOUBT:
+                continue
+            if step.conditions > CONDITIONS:
                 continue
             steps[function] = step
             for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
@@ -342,9 +349,11 @@ class BlockingFacts:
                     and not self._doubtful(caller, edge.site, step.stop)
                     and not self.conditions.contradicts(edge, step.site)
                 ):
-                    doubt = step.doubt + self.conditions.branches(caller, edge.site)
+                    here = self.conditions.branches(caller, edge.site)
+                    doubt = step.doubt + here
                     order += 1
-                    next_step = Step(edge.site, step.stop, function, length + 1, doubt)
+                    under = step.conditions + int(here > 0)
+                    next_step = Step(edge.site, step.stop, function, length + 1, doubt, under)
                     heappush(queue, (doubt, length + 1, order, caller, next_step))
 
     def all_block(self, edge: Edge, kind: BlockKind) -> bool:
