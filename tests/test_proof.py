@@ -168,12 +168,7 @@ TRAPS = [
 ]
 """Services that must answer the same afterwards, whether there is a fix for them or not."""
 
-MISSED = {
-    "websocket_dependency": "a websocket's dependency gets a `Request`, which FastAPI does not give it",
-    "conditional_client": "the lifespan builds what a condition kept from being built",
-    "partial_dependency": "a parameter in front of those that `partial` has filled",
-    "optional_client": "an exception of the constructor is caught, but not in the lifespan",
-}
+MISSED: dict[str, str] = {}
 """Forms that are not fixed yet, and what is missing; a repair is noticed."""
 
 

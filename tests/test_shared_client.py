@@ -271,17 +271,94 @@ def test_a_router_of_two_applications_is_refused() -> None:
     assert "not certain" in refusal({"app.py": APP, "admin.py": APP, "routes.py": ROUTE})
 
 
-def test_mounted_application_is_refused() -> None:
+MOUNTED = """
+from fastapi import FastAPI
+from routes import router
+
+app = FastAPI()
+api = FastAPI()
+api.include_router(router)
+app.mount("/api", api)
+"""
+
+
+def test_lifespan_of_the_root_fills_a_mounted_application() -> None:
+    texts = fixed({"app.py": MOUNTED, "routes.py": ROUTE})
+    assert "AsyncOpenAI() as api.state.openai_client:" in texts["app.py"]
+    assert "\napp = FastAPI(lifespan=lifespan)\napi = FastAPI()\n" in texts["app.py"]
+    assert "request.app.state.openai_client" in texts["routes.py"]
+
+
+def test_mounted_application_is_known_where_the_existing_lifespan_stands() -> None:
+    lifespan = """
+    from contextlib import asynccontextmanager
+
+    from v1 import api as v1
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with AsyncOpenAI() as v1.state.openai_client:
+            yield
+    """
     app = """
+    from fastapi import FastAPI
+    from life import lifespan
+    from v1 import api
+
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/api", api)
+    """
+    api = """
     from fastapi import FastAPI
     from routes import router
 
-    app = FastAPI()
     api = FastAPI()
     api.include_router(router)
+    """
+    without = lifespan.replace(
+        "async with AsyncOpenAI() as v1.state.openai_client:\n            yield", "yield"
+    )
+    texts = fixed({"app.py": app, "v1.py": api, "life.py": without, "routes.py": ROUTE})
+    assert "AsyncOpenAI() as v1.state.openai_client:" in texts["life.py"]
+    kept = lifespan.replace("from v1", "from openai import AsyncOpenAI\n    from v1")
+    texts = fixed({"app.py": app, "v1.py": api, "life.py": kept, "routes.py": ROUTE})
+    assert texts["life.py"] == textwrap.dedent(kept).lstrip("\n")
+    assert "request.app.state.openai_client" in texts["routes.py"]
+
+
+def test_mounted_application_without_a_name_in_the_lifespan_is_refused() -> None:
+    app = """
+    from fastapi import FastAPI
+    from life import lifespan
+    from v1 import api
+
+    app = FastAPI(lifespan=lifespan)
     app.mount("/api", api)
     """
-    assert "mounted" in refusal({"app.py": app, "routes.py": ROUTE})
+    life = """
+    from contextlib import asynccontextmanager
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+    """
+    api = """
+    from fastapi import FastAPI
+    from routes import router
+
+    api = FastAPI()
+    api.include_router(router)
+    """
+    files = {"app.py": app, "v1.py": api, "life.py": life, "routes.py": ROUTE}
+    assert "has no name for the mounted `v1.api`" in refusal(files)
+
+
+def test_application_mounted_in_two_is_refused() -> None:
+    second = "from app import api\nfrom fastapi import FastAPI\n\nother = FastAPI()\nother.mount('/api', api)\n"
+    files = {"app.py": MOUNTED, "second.py": second, "routes.py": ROUTE}
+    assert "is mounted is not certain" in refusal(files)
 
 
 def test_without_an_application_there_is_a_reason() -> None:
@@ -881,3 +958,128 @@ def test_dependency_style_has_a_provider() -> None:
     assert texts["routes.py"].count(asks) == 2
     assert texts["routes.py"].count("client = openai_client\n") == 2
     assert texts["app.py"].count("AsyncOpenAI()") == 1
+
+
+# -- what may not be built at startup ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "if prompt:\n    client = AsyncOpenAI()\n    return await client.models.list()\nreturn None",
+            "only under a condition",
+        ),
+        (
+            "client = AsyncOpenAI() if prompt else None\nreturn await client.models.list()",
+            "only under a condition",
+        ),
+        (
+            "try:\n    client = AsyncOpenAI()\nexcept Exception:\n    return None\nreturn await client.models.list()",
+            "an exception of its constructor is caught",
+        ),
+        (
+            "if not os.environ.get('KEY'):\n    return None\nclient = AsyncOpenAI(api_key=os.environ['KEY'])\nreturn await client.models.list()",
+            "is tested before the client is built",
+        ),
+    ],
+)
+def test_constructor_that_need_not_run_is_refused(body: str, reason: str) -> None:
+    files = _body(body.replace("prompt", "request.query_params"))
+    files["routes.py"] = "import os\n\n" + files["routes.py"]
+    assert reason in refusal(files)
+
+
+def test_call_and_constructor_in_one_try_are_shared() -> None:
+    body = "try:\n    client = AsyncOpenAI()\n    return await client.models.list()\nexcept Exception:\n    return None"
+    assert "AsyncOpenAI() as app.state.openai_client" in fixed(_body(body))["app.py"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "@patch('routes.AsyncOpenAI')\ndef test_ask(fake): ...",
+        "def test_ask(monkeypatch):\n    monkeypatch.setattr(routes, 'AsyncOpenAI', object)",
+        "def test_ask():\n    with patch.object(routes, 'AsyncOpenAI'): ...",
+    ],
+)
+def test_constructor_that_a_test_replaces_is_refused(line: str) -> None:
+    test = f"import routes\nfrom unittest.mock import patch\n\n\n{line}\n"
+    files = {"app.py": APP, "routes.py": ROUTE, "tests/test_routes.py": test}
+    assert "a test puts something else in place of `routes.AsyncOpenAI`" in refusal(files)
+
+
+def test_tests_that_do_not_start_the_application_make_it_unsafe() -> None:
+    test = "from app import app\nfrom fastapi.testclient import TestClient\n\n"
+    files = {"app.py": APP, "routes.py": ROUTE}
+    [finding] = findings({**files, "tests/test_app.py": f"{test}client = TestClient(app)\n"})
+    assert [f.safety.value for f in finding.fixes] == ["unsafe"]
+    [finding] = findings(
+        {**files, "tests/test_app.py": f"{test}with TestClient(app) as client:\n    pass\n"}
+    )
+    assert [f.safety.value for f in finding.fixes] == ["safe"]
+
+
+def test_dependency_that_a_websocket_may_use_takes_a_connection() -> None:
+    routes = """
+    from fastapi import APIRouter, Depends, WebSocket
+    from openai import AsyncOpenAI
+
+    router = APIRouter()
+
+
+    async def models() -> object:
+        client = AsyncOpenAI()
+        return await client.models.list()
+
+
+    @router.websocket("/chat")
+    async def chat(socket: WebSocket, known: object = Depends(models)) -> None:
+        await socket.accept()
+    """
+    texts = fixed({"app.py": APP, "routes.py": routes})
+    assert "from fastapi.requests import HTTPConnection\n" in texts["routes.py"]
+    assert "async def models(request: HTTPConnection) -> object:" in texts["routes.py"]
+
+
+def test_dependency_made_by_partial_gets_no_parameter() -> None:
+    routes = """
+    from functools import partial
+
+    from fastapi import APIRouter, Depends
+    from openai import AsyncOpenAI
+
+    router = APIRouter()
+
+
+    async def answer(model: str) -> object:
+        client = AsyncOpenAI()
+        return await client.models.retrieve(model)
+
+
+    @router.get("/model")
+    async def model(found: object = Depends(partial(answer, "gpt-5"))) -> object:
+        return found
+    """
+    files = {"app.py": APP, "routes.py": routes}
+    for one in findings(files):
+        texts = [e.text for fix_ in one.fixes for e in fix_.edits if e.path == "routes.py"]
+        assert not any("Request" in text for text in texts)
+
+
+def test_module_style_in_the_module_of_the_application() -> None:
+    app = """
+    from fastapi import FastAPI
+    from openai import AsyncOpenAI
+
+    app = FastAPI()
+
+
+    @app.get("/models")
+    async def models() -> object:
+        client = AsyncOpenAI()
+        return await client.models.list()
+    """
+    [text] = fixed({"app.py": app}, fix={"client": "module"}).values()
+    assert "async with AsyncOpenAI() as Shared.openai_client:" in text
+    assert "    client = Shared.openai_client\n" in text

@@ -141,7 +141,8 @@ class Serving:
         self.workshop = workshop
         self.all = applications(workshop)
         self.parents: dict[tuple[Function, str], set[tuple[Function, str]]] = defaultdict(set)
-        self.mounted: set[tuple[Function, str]] = set()
+        self.mounted: dict[tuple[Function, str], set[tuple[Function, str]]] = defaultdict(set)
+        """Mounted applications, and in which ones."""
         program = workshop.facts.program
         for module in program.loaded():
             text = module.file.text or ""
@@ -168,7 +169,7 @@ class Serving:
         if below is None or above is None:
             return
         if name == "mount":
-            self.mounted.add(below)
+            self.mounted[below].add(above)
         else:
             self.parents[below].add(above)
 
@@ -199,9 +200,19 @@ class Serving:
         else:
             names = " and ".join(f"`{a}`" for a in sorted(served or self.all, key=str)[:3])
             raise Refused(f"which application serves it is not certain: {names}")
-        if one.name and (one.function, one.name) in self.mounted:
-            raise Refused(f"`{one}` is mounted in another application, which alone has a lifespan")
         return one
+
+    def root(self, application: Application) -> Application:
+        """The application whose lifespan runs: that in which one is mounted, if it is. Raises Refused where that is not certain."""
+        seen = set()
+        while application.name and (application.function, application.name) in self.mounted:
+            above = self._above(self.mounted[application.function, application.name])
+            outer = [a for a in self.all if a.name and (a.function, a.name) in above]
+            if len(outer) != 1 or application in seen:
+                raise Refused(f"in which application `{application}` is mounted is not certain")
+            seen.add(application)
+            application = outer[0]
+        return application
 
     def _owners(self, function: Function) -> Iterator[tuple[Function, str]]:
         """The routers and applications with which a function, or a user of the dependency, is registered."""
@@ -245,7 +256,10 @@ class Opening:
 class Lifespan:
     """The lifespan of an application: the one that is there, or a new one."""
 
-    def __init__(self, workshop: Workshop, application: Application) -> None:
+    def __init__(
+        self, workshop: Workshop, application: Application, inner: Application | None = None
+    ) -> None:
+        """`inner` is the mounted application whose state is filled, where it is another than the one with the lifespan."""
         self.workshop = workshop
         self.application = application
         self.source = workshop.source(application.module)
@@ -267,6 +281,19 @@ class Lifespan:
             raise Refused(f"`{application}` is built with `lifespan=None`")
         elif "on_startup" in keywords or "on_shutdown" in keywords:
             raise Refused("the application has startup handlers, which a lifespan would switch off")
+        self.filled = self.parameter
+        """What the lifespan calls the application whose state it fills."""
+        if inner is not None and inner is not application:
+            self.filled = self._named(inner)
+
+    def _named(self, inner: Application) -> str:
+        """A mounted application's name in the lifespan; raises Refused where it has none there."""
+        scope = self.existing[0] if self.existing else self.module.body
+        for name in (inner.name, *self.module.body.facts.bindings):
+            if name and name != self.parameter and inner.function.facts.kind == "module":
+                if meant(self.workshop, scope, ("name", name)) == (inner.function, inner.name):
+                    return name
+        raise Refused(f"the lifespan of `{self.application}` has no name for the mounted `{inner}`")
 
     def _read(self) -> tuple[Function, Tree, ast.AsyncFunctionDef]:
         evaluator = self.workshop.facts.graph.evaluator
@@ -319,7 +346,6 @@ class Lifespan:
             return None
         wanted = _normal(constructor)
         _, _, node = self.existing
-        parameter = self.parameter
         for one in ast.walk(node):
             pairs: list[tuple[ast.expr, ast.expr]] = []
             if isinstance(one, ast.Assign) and len(one.targets) == 1:
@@ -327,7 +353,7 @@ class Lifespan:
             elif isinstance(one, ast.withitem) and one.optional_vars is not None:
                 pairs.append((one.optional_vars, one.context_expr))
             for target, value in pairs:
-                name = _state_attribute(target, parameter)
+                name = _state_attribute(target, self.filled)
                 if name and _normal(ast.unparse(value)) == wanted:
                     return name
         return None

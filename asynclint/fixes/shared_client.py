@@ -109,8 +109,11 @@ class _Sharing:
             raise Refused("a connection serves one task at a time; what can be shared is a pool")
         call = self.place.call
         whole = self._awaited(call)
+        self._unconditional(call)
+        self._not_replaced()
         application = self._application()
-        lifespan = Lifespan(self.workshop, application)
+        root = self.workshop.once(Serving).root(application)
+        lifespan = Lifespan(self.workshop, root, application)
         constructor = self._constructor(call, whole, lifespan)
         if constructor.startswith("await ") and self._opening("").enter == "async with":
             # `create_pool(…)` may be awaited or entered; the lifespan enters it.
@@ -123,6 +126,58 @@ class _Sharing:
             self.plan.doubts.append(f"a shared one keeps {client.state} between requests")
         title = f"build `{self.building.name}` once in the lifespan and {how}"
         return self.place.fix(title, *self.plan.checked(), safe=not self.plan.doubts)
+
+    def _unconditional(self, call: ast.Call) -> None:
+        """Raise Refused where the constructor may not run, or may fail: at startup it always runs, and must not."""
+        if self.building.client.state is not None:
+            # Its constructor asks for nothing that may not be there.
+            return
+        statement = self.tree.statement(call)
+        below: ast.AST = call
+        for one in self.tree.above(call):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                break
+            if isinstance(one, (ast.If, ast.IfExp)) and below is not one.test:
+                raise Refused(
+                    "it is built only under a condition, and may fail where that does not hold"
+                )
+            if isinstance(one, ast.Try) and one.body == [statement] and one.handlers:
+                if not isinstance(statement, (ast.With, ast.AsyncWith)):
+                    raise Refused("an exception of its constructor is caught")
+            below = one
+        used = {
+            ast.unparse(n)
+            for argument in (*call.args, *(k.value for k in call.keywords))
+            for n in ast.walk(argument)
+            if isinstance(n, (ast.Name, ast.Attribute))
+            or (isinstance(n, ast.Constant) and isinstance(n.value, str))
+        } - {"os", "environ", "os.environ", "settings", "config", "self"}
+        function = self.tree.function(call)
+        for one in ast.walk(function) if function is not None else ():
+            if isinstance(one, ast.If) and one.lineno < call.lineno:
+                found = used & {
+                    ast.unparse(n) for n in ast.walk(one.test) if isinstance(n, ast.expr)
+                }
+                if found:
+                    raise Refused(f"`{min(found)}` is tested before the client is built")
+
+    def _not_replaced(self) -> None:
+        """Raise Refused where a test puts something else in the constructor's place; a doubt where tests start nothing."""
+        name = ast.unparse(self.place.call.func).partition(".")[0]
+        last = self.module.name.rpartition(".")[2]
+        replaced = re.compile(
+            rf"[\"'](?:[\w.]+\.)?{re.escape(last)}\.{re.escape(name)}\b[\w.]*[\"']"
+            rf"|(?:setattr|patch\.object)\(\s*(?:[\w.]+\.)?{re.escape(last)},\s*[\"']{re.escape(name)}[\"']"
+        )
+        for file in self.workshop.facts.program.project.files:
+            if not file.is_test or not file.text:
+                continue
+            if name in file.text and replaced.search(file.text):
+                raise Refused(f"a test puts something else in place of `{last}.{name}`")
+            if re.search(r"(?<!with )\b(?:TestClient|ASGITransport)\(", file.text):
+                doubt = "tests that do not start the application would not have the client"
+                if doubt not in self.plan.doubts:
+                    self.plan.doubts.append(doubt)
 
     # -- who serves it ----------------------------------------------------------------------------------
 
@@ -427,7 +482,7 @@ class _Sharing:
                 name = lifespan.shared(opening.constructor)
                 if name is None:
                     name = lifespan.free(wanted)
-                    target = f"{lifespan.parameter}.state.{name}"
+                    target = f"{lifespan.filled}.state.{name}"
                     self.plan.add(*lifespan.open(target, opening))
                 return (
                     f"{reach}.app.state.{name}" if reach else f"{application.name}.state.{name}",
@@ -450,7 +505,7 @@ class _Sharing:
         name = lifespan.shared(opening.constructor)
         if name is None:
             name = lifespan.free(wanted)
-            self.plan.add(*lifespan.open(f"{lifespan.parameter}.state.{name}", opening))
+            self.plan.add(*lifespan.open(f"{lifespan.filled}.state.{name}", opening))
         source = self.workshop.source(entry.module)
         if name in entry.parameters or name in entry.facts.bindings or self._nested(entry, name):
             raise Refused(f"`{name}` means something else in `{entry.name}`")
@@ -560,9 +615,21 @@ class _Sharing:
             and n not in entry.facts.bindings
             and not self._nested(entry, n)
         )
-        local, edits = self._request_class(source, entry)
+        if any(p.entry.role == "dependency" for p in self.graph.entries[entry]) and self._sockets():
+            # A websocket's dependency gets no Request.
+            local, edits = imports.bring(source, "fastapi.requests", "HTTPConnection", entry)
+        else:
+            local, edits = self._request_class(source, entry)
         self.plan.add(*edits, _parameter(source, node, f"{name}: {local}", entry.klass is not None))
         return name
+
+    def _sockets(self) -> bool:
+        """Whether the project has websockets, whose dependencies are called without a request."""
+        return any(
+            point.entry.role == "websocket"
+            for points in self.graph.entries.values()
+            for point in points
+        )
 
     def _fillable(self, entry: Function) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The definition of a function whose parameters the framework alone fills; None where others call it, too."""
@@ -578,10 +645,6 @@ class _Sharing:
                     raise Refused(f"`{entry.name}` has a decorator that may not hand a request on")
             if known is not None and known.caches:
                 raise Refused(f"`{entry.name}` is cached")
-        # A websocket's dependency gets no Request.
-        users = [p.user for p in self.graph.entries[entry] if p.user is not None]
-        if any(self._is_socket(u) for u in users):
-            return None
         found = self.workshop.source(entry.module).definition(entry)
         return found[1] if found is not None else None
 
@@ -611,14 +674,6 @@ class _Sharing:
             for b in bindings
         )
 
-    def _is_socket(self, function: Function) -> bool:
-        return any(
-            p.entry.role == "websocket" for p in self.graph.entries.get(function, ())
-        ) or any(
-            isinstance(t := self.evaluator.parameter_type(function, p), Inst) and t.of in SOCKETS
-            for p in function.facts.params
-        )
-
     def _called_by_name(self, function: Function, unread: bool = False) -> bool:
         """Whether a file of the project, tests included, calls a function of this name that it may have imported.
 
@@ -632,6 +687,7 @@ class _Sharing:
         word = re.escape(name)
         called = re.compile(rf"(?<![\w.])(?<!def )(?<!class ){word}\(")
         through = re.compile(rf"\b{re.escape(last)}\.{word}\(")
+        filled = re.compile(rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b")
         imported = re.compile(
             rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
         )
@@ -641,12 +697,12 @@ class _Sharing:
             if name not in text or file.name in read:
                 continue
             if file.name == function.module.file.name:
-                if called.search(text):
+                if called.search(text) or filled.search(text):
                     return True
                 if klass is not None and name == facts.name and f".{name}(" in text:
                     return True
             elif re.search(rf"\b{re.escape(last)}\b", text) and imported.search(text):
-                if called.search(text) or through.search(text):
+                if called.search(text) or through.search(text) or filled.search(text):
                     return True
         return False
 
@@ -654,14 +710,13 @@ class _Sharing:
         """A name in the function's own module, which the lifespan fills."""
         existing = self._held(lifespan, opening.constructor)
         if existing is None:
-            if lifespan.module is self.module:
-                raise Refused(
-                    "the function has no request, and the application is not in its reach"
-                )
-            self._acyclic(lifespan.module, self.module)
             existing = self._declared(wanted)
-            local, edits = imports.bring(lifespan.source, self.module.name)
-            self.plan.add(*edits, *lifespan.open(f"{local}.{existing}", opening))
+            if lifespan.module is self.module:
+                self.plan.add(*lifespan.open(existing, opening))
+            else:
+                self._acyclic(lifespan.module, self.module)
+                local, edits = imports.bring(lifespan.source, self.module.name)
+                self.plan.add(*edits, *lifespan.open(f"{local}.{existing}", opening))
         self.plan.doubts.append("outside of the running application the client is not there")
         return existing
 
@@ -669,6 +724,7 @@ class _Sharing:
         """`Shared.x` of this module, where the lifespan already puts a client built in the same way."""
         if lifespan.existing is None:
             return None
+        own = lifespan.module is self.module
         normal = ast.unparse(ast.parse(constructor.removeprefix("await "), mode="eval"))
         for one in ast.walk(lifespan.existing[2]):
             if isinstance(one, ast.withitem):
@@ -678,6 +734,11 @@ class _Sharing:
             else:
                 continue
             match target:
+                case ast.Attribute(value=ast.Name(id=holder), attr=name) if (
+                    own and holder in HOLDERS
+                ):
+                    if ast.unparse(value).removeprefix("await ") == normal:
+                        return f"{holder}.{name}"
                 case ast.Attribute(
                     value=ast.Attribute(value=ast.Name(id=module), attr=holder), attr=name
                 ) if holder in HOLDERS:
