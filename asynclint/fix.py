@@ -225,8 +225,15 @@ def _regressions(
                 bad.append(one)
     if bad:
         return bad
+    gone = Counter((f.path, f.rule) for f in before)
+    gone.subtract(Counter((f.path, f.rule) for f in after))
     for finding in after:
         if finding.level == "note" or now[_shape(finding)] <= was[_shape(finding)]:
+            continue
+        better = next((r for r in yields.get(finding.rule, ()) if gone[finding.path, r] > 0), None)
+        if better is not None:
+            # The same defect, said in a milder way: it was there before.
+            gone[finding.path, better] -= 1
             continue
         beside = [one for one in chosen if any(e.path == finding.path for e in one[1].edits)]
         if any(one[0].rule in yields.get(finding.rule, ()) for one in beside):

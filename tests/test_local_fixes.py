@@ -532,3 +532,104 @@ def test_a_loop_that_a_try_expects_to_fail() -> None:
             return 0
     """
     assert safety("nested-event-loop", code) == [Safety.SAFE, Safety.UNSAFE]
+
+
+def test_a_defect_that_is_said_in_a_milder_way_afterwards_was_there_before() -> None:
+    files = {
+        "app.py": _text(
+            """
+            import asyncio
+
+            import httpx
+
+
+            async def fetch(url: str) -> int:
+                async with httpx.AsyncClient() as client:
+                    return (await client.get(url)).status_code
+
+
+            async def handler(urls: list[str]) -> list[int]:
+                return await asyncio.gather(*[fetch(url) for url in urls])
+            """
+        )
+    }
+    project = in_memory(files)
+    config = from_table({}, project.root)
+
+    def again(project: object) -> Sequence[Finding]:
+        return check.check(project, config).kept  # type: ignore[arg-type]
+
+    found = check.check(project, config).findings
+    assert {f.rule for f in found} == {"client-per-item", "unbounded-gather"}
+    outcome = fix.run(project, found, again, fix.allowed(False), check.yields(config))
+    assert outcome.problems == []
+    assert "bounded(fetch, url)" in outcome.after["app.py"]
+
+
+# -- lost-task ---------------------------------------------------------------------------------------------
+
+
+def _lost(head: str, body: str) -> str:
+    return f"{head}async def work() -> int:\n    return 1\n\n\nasync def handler(flag: bool) -> None:\n{body}"
+
+
+KEPT = """\
+    {0} = asyncio.create_task(work()){1}
+    {2}.add({0})
+    {0}.add_done_callback({2}.discard)
+"""
+
+
+def test_the_set_stands_below_all_imports() -> None:
+    text = fixed(
+        "lost-task",
+        _lost(
+            '"""Doc."""\n\nimport asyncio\n\nLIMIT = 1\nif True:\n    import json\nSIZE = 2\n\n\n',
+            "    asyncio.create_task(work())  # later\n    _ = asyncio.create_task(work())\n",
+        ),
+    )
+    kept = "\n\nbackground_tasks: set[asyncio.Task[Any]] = set()\n"
+    assert f"    import json\n{kept[1:]}SIZE = 2\n" in text
+    assert text.count(kept) == 1
+    assert KEPT.format("task", "  # later", "background_tasks") in text
+    assert text.endswith(KEPT.format("task", "", "background_tasks"))
+
+
+@pytest.mark.parametrize(
+    ("head", "top"),
+    [
+        ("", "import asyncio\nfrom typing import Any\n\n\nbackground_tasks"),
+        ('"""Doc."""\n\n\n', '"""Doc."""\n\nimport asyncio\nfrom typing import Any\n\nbackground_tasks'),
+        ("#!/bin/python\n# Licence\n\n", "#!/bin/python\n# Licence\n\nimport asyncio\n"),
+        ("from typing import Any, List\n\n\n", "import asyncio\nfrom typing import Any, List\n\nbackground_tasks"),
+        ("import typing\n\n\n", "import asyncio\nimport typing\n\nbackground_tasks: set[asyncio.Task[typing.Any]]"),
+    ],
+)  # fmt: skip
+def test_what_the_set_needs_is_imported(head: str, top: str) -> None:
+    body = "    import asyncio\n\n    asyncio.create_task(work())\n"
+    text = fixed("lost-task", _lost(head, body))
+    assert text.startswith(top)
+    assert text.endswith("    import asyncio\n\n" + KEPT.format("task", "", "background_tasks"))
+
+
+def test_names_that_mean_something_else_are_left_alone() -> None:
+    text = fixed(
+        "lost-task",
+        _lost(
+            "import asyncio\n\nbackground_tasks = []\n\n\n",
+            "    task = flag\n    asyncio.create_task(work())\n    print(task)\n",
+        ),
+    )
+    assert KEPT.format("background_task", "", "running_tasks") in text
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("flag and asyncio.create_task(work())", "the task is made within an expression"),
+        ("if flag: asyncio.create_task(work())", "something else stands on the line of the statement"),
+        ("print(flag); asyncio.create_task(work())", "something else stands on the line of the statement"),
+    ],
+)  # fmt: skip
+def test_tasks_that_stay_lost(line: str, reason: str) -> None:
+    assert refusals("lost-task", _lost("import asyncio\n\n\n", f"    {line}\n")) == [reason]

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 
-from asynclint.facts.model import Binding
+from asynclint.facts.model import Binding, Recipe
 from asynclint.facts.program import Function
 from asynclint.findings import Edit, Refused
 from asynclint.fixes.source import Source
@@ -42,11 +42,15 @@ def _means(source: Source, binding: Binding, local: str, module: str, name: str 
         or binding.block != source.module.body.facts.root_block
     ):
         return False
-    if recipe[0] == "import":
+    if recipe[0] == "from" and not _keeps(source, binding.line):
+        return False
+    return _recipe_means(source, recipe, module, name)
+
+
+def _recipe_means(source: Source, recipe: Recipe, module: str, name: str | None) -> bool:
+    if recipe and recipe[0] == "import":
         return bool(name is None and recipe[1] == module)
-    if recipe[0] == "from":
-        if not _keeps(source, binding.line):
-            return False
+    if recipe and recipe[0] == "from":
         _, level, base, item = recipe
         full = _absolute(source, level, base or "")
         if name is None:
@@ -80,11 +84,16 @@ def bring(
     name: str | None = None,
     function: Function | None = None,
     alias: str | None = None,
+    line: int = 0,
 ) -> tuple[str, tuple[Edit, ...]]:
     """How to write `module`, or `name` of it, in a function of a module, with the edits that import it.
 
-    Raises Refused where the name means something else there.
+    `line` is the one on which it is written, where an import of the function's own may do. Raises Refused where the name means
+    something else there.
     """
+    own = _own_import(source, module, name, function, line)
+    if own is not None:
+        return own, ()
     local = _imported(source, module, name)
     if local is not None and not _hidden(local, function):
         return local, ()
@@ -106,6 +115,35 @@ def known(source: Source, module: str, name: str, function: Function | None = No
     """Whether a name of another module can be written in a function without a new import."""
     local = _imported(source, module, name)
     return local is not None and not _hidden(local, function)
+
+
+def _own_import(
+    source: Source, module: str, name: str | None, function: Function | None, line: int
+) -> str | None:
+    """The name under which a function, or one around it, imports it before a line."""
+    current = function
+    while current is not None and current.facts.kind != "module":
+        for local, bindings in current.facts.bindings.items():
+            if (
+                len(bindings) == 1
+                and bindings[0].kind == "import"
+                and bindings[0].block == current.facts.root_block
+                and bindings[0].line < line
+                and _recipe_means(source, bindings[0].recipe, module, name)
+                and not _hidden_below(local, function, current)
+            ):
+                return local
+        current = current.parent
+    return None
+
+
+def _hidden_below(name: str, function: Function | None, outer: Function) -> bool:
+    current = function
+    while current is not None and current is not outer:
+        if name in current.facts.bindings or name in current.parameters:
+            return True
+        current = current.parent
+    return False
 
 
 def _hidden(name: str, function: Function | None) -> bool:
@@ -255,7 +293,7 @@ def _first_imports(source: Source, chosen: list[tuple[int, str]]) -> Edit:
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         return source.insert(source.line_start((body[0].end_lineno or 1) + 1), "\n" + text)
     return source.insert(
-        source.line_start(_first_code(source)), text + ("\n\n" if source.text.strip() else "")
+        source.line_start(source.first_code), text + ("\n\n" if source.text.strip() else "")
     )
 
 
@@ -272,15 +310,6 @@ def _leading(
         elif found:
             break
     return found
-
-
-def _first_code(source: Source) -> int:
-    """The line of the first statement or its comment, after a `#!` line and an encoding declaration."""
-    number = 1
-    for text in source.module.lines[:2]:
-        if text.startswith("#!") or (text.startswith("#") and "coding" in text):
-            number += 1
-    return number
 
 
 def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple[Edit, ...]:

@@ -85,8 +85,8 @@ def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
             continue
         bindings = body.bindings.get(name)
         if bindings is None:
-            any_, one = imports.bring(source, "typing", "Any", place.function)
-            asyncio, two = imports.bring(source, "asyncio", None, place.function)
+            any_, one = imports.bring(source, "typing", "Any")
+            asyncio, two = imports.bring(source, "asyncio")
             line = f"{name}: set[{asyncio}.Task[{any_}]] = set()\n"
             return name, (*one, *two, source.declare(line))
         if len(bindings) == 1 and _is_set(place, bindings[0].recipe):

@@ -235,7 +235,7 @@ class Place:
 
     def imported(self, module: str, name: str | None = None) -> tuple[str, tuple[Edit, ...]]:
         """How to write a module, or a name of it, here, with the edits that import it. Raises Refused."""
-        return imports.bring(self.source, module, name, self.function)
+        return imports.bring(self.source, module, name, self.function, line=self.site.line)
 
     def uses(self, module: str) -> bool:
         """Whether the file imports a library."""

@@ -279,7 +279,26 @@ class Source:
 
     def declare(self, line: str) -> Edit:
         """A line of its own at the top of the module, below the imports."""
-        return self.insert_behind(self.line_start(self.below_imports), f"\n{line}")
+        number = self.below_imports
+        if number == self.first_code:
+            return self.insert_behind(self.line_start(number), f"{line}\n\n")
+        return self.insert_behind(self.line_start(number), f"\n{line}")
+
+    @cached_property
+    def first_code(self) -> int:
+        """The line of the first statement or its comment, after `#!`, an encoding and a comment that stands by itself."""
+        lines = self.module.lines
+        number = 1
+        for text in lines[:2]:
+            if text.startswith("#!") or (text.startswith("#") and "coding" in text):
+                number += 1
+        behind = number
+        while behind <= len(lines) and self.line(behind).startswith("#"):
+            behind += 1
+        if number < behind <= len(lines) and not self.line(behind).strip():
+            # A licence, or another comment about the whole file.
+            return behind + 1
+        return number
 
     def define(self, text: str) -> Edit:
         """A class or function at the top of the module, below the imports, parted by two blank lines."""
@@ -290,13 +309,21 @@ class Source:
 
     @cached_property
     def below_imports(self) -> int:
-        """The line after the imports at the top; 1 where there are none."""
-        number = 1
+        """The line after the docstring and the imports at the top, those under a condition with them."""
+        number = self.first_code
         for statement in self.head:
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            if (
+                statement is self.head[0]
+                and isinstance(statement, ast.Expr)
+                and isinstance(statement.value, ast.Constant)
+                and isinstance(statement.value.value, str)
+            ):
                 number = (statement.end_lineno or statement.lineno) + 1
-            elif number > 1:
-                break
+            if isinstance(statement, (ast.Import, ast.ImportFrom)) or (
+                isinstance(statement, (ast.If, ast.Try, ast.With))
+                and any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(statement))
+            ):
+                number = (statement.end_lineno or statement.lineno) + 1
         return number
 
     def insert_behind(self, offset: int, text: str) -> Edit:
