@@ -6,6 +6,7 @@ Everything is computed on demand and kept. What cannot be resolved is `None`, un
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -128,6 +129,10 @@ class Evaluator:
         self._wrappers: dict[Function, str] = {}
         self._subclasses: dict[Klass, list[Klass]] = {}
         self._mute: dict[str, bool] = {}
+        self._everywhere: dict[str, dict[Recipe, Type]] = defaultdict(dict)
+        """By file: what calls of globals call."""
+        self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
+        """By file: what it puts into the state of an application, by attribute."""
 
     # -- keeping answers --------------------------------------------------------------------------
 
@@ -159,6 +164,9 @@ class Evaluator:
             return None
         self.depth += 1
         try:
+            # Half of all questions are about names.
+            if handler is _R_NAME:
+                return self.name(recipe[1], function, at)
             return handler(self, recipe, function, at)
         finally:
             self.depth -= 1
@@ -279,11 +287,12 @@ class Evaluator:
 
     def name(self, name: str, function: Function, at: Place) -> Type:
         """What a name means where it is read."""
-        scope: Function | None = function
+        scope = function
+        facts = scope.facts
+        functions = scope.module.functions
         first = True
-        while scope is not None and scope.facts.kind != "module":
-            facts = scope.facts
-            if facts.kind != "class" or first:
+        while facts.kind != "module":
+            if first or facts.kind != "class":
                 if name in facts.globals:
                     break
                 bindings = facts.bindings.get(name)
@@ -294,8 +303,9 @@ class Evaluator:
                         return self._narrow(("name", name), result, scope, at)
                     return self._closed_over(scope, name, bindings, parameter)
             first = False
-            scope = scope.parent
-        if first and scope is not None:
+            scope = functions[facts.parent]
+            facts = scope.facts
+        if first:
             # Module code reads names in order.
             bindings = scope.facts.bindings.get(name)
             if bindings and len(bindings) > 1:
@@ -348,7 +358,10 @@ class Evaluator:
 
     def _bound(self, scope: Function, binding: Binding) -> Type:
         """The type of the value that one binding gives."""
-        return self._keep(self._bindings, id(binding), lambda: self._bound_once(scope, binding))
+        key = id(binding)
+        if key in self._bindings:
+            return self._bindings[key]
+        return self._keep(self._bindings, key, lambda: self._bound_once(scope, binding))
 
     def _bound_once(self, scope: Function, binding: Binding) -> Type:
         if binding.annotation is not None:
@@ -366,9 +379,10 @@ class Evaluator:
 
     def global_name(self, name: str, module: Module) -> Type:
         """What a name means in a module once it has been imported."""
-        return self._keep(
-            self._globals, (module.file.name, name), lambda: self._global_name(name, module)
-        )
+        key = (module.file.name, name)
+        if key in self._globals:
+            return self._globals[key]
+        return self._keep(self._globals, key, lambda: self._global_name(name, module))
 
     def _global_name(self, name: str, module: Module) -> Type:
         scope = module.body
@@ -472,7 +486,9 @@ class Evaluator:
         if block < 0 or "isinstance" not in function.facts.loaded:
             return type_
         for one in module.chain(block):
-            if one.info is None or one.kind not in ("if", "else", "while"):
+            if one.kind not in ("if", "else", "while") or not one.info:
+                continue
+            if one.info[0] not in ("call", "not", "any"):
                 continue
             type_ = self._tested(one.info, recipe, type_, function, one.kind != "else", one.line)
         return type_
@@ -815,8 +831,11 @@ class Evaluator:
 
     def member(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
         """What instances of a class have under a name, unbound, and the class that says so."""
+        key = (klass, name)
+        if key in self._members:
+            return self._members[key]
         result: tuple[Type, Klass | str | None] = self._keep(
-            self._members, (klass, name), lambda: self._member(klass, name), (None, None)
+            self._members, key, lambda: self._member(klass, name), (None, None)
         )
         return result
 
@@ -1060,54 +1079,62 @@ class Evaluator:
 
     def _state(self, name: str) -> Type:
         types: list[Type] = []
-        for module in self.program.load_mentioning(name):
-            text = module.file.text or ""
-            if "state" in text:
-                for function in module.functions:
-                    for binding in function.facts.attribute_bindings:
-                        base = binding.base
-                        if (
-                            binding.attr == name
-                            and base
-                            and base[0] == "attr"
-                            and base[2] == "state"
-                        ):
-                            types.append(
-                                self.eval(
-                                    binding.recipe,
-                                    function,
-                                    (binding.line, binding.col, binding.block),
-                                )
-                            )
-            if "lifespan" in text:
-                for function in module.functions:
-                    for recipe, line, block in function.facts.yields:
-                        if recipe and recipe[0] == "dict" and ("const", name) in recipe[1]:
-                            value = recipe[2][recipe[1].index(("const", name))]
-                            types.append(self.eval(value, function, (line, END, block)))
+        for module in self.program.load_mentioning(name, but_loaded=True):
+            kept = self._state_values.get(module.file.name)
+            if kept is None:
+                kept = self._state_values[module.file.name] = _state_values(module)
+            types += [self.eval(value, function, at) for value, function, at in kept.get(name, ())]
         return union(types)
 
     # -- calls --------------------------------------------------------------------------------------
 
     def call_type(self, module: Module, index: int) -> Type:
         """The type of the result of a call site."""
-        return self._keep(
-            self._calls,
-            (module.file.name, index),
-            lambda: self._call_type(module, module.site(index)),
-        )
+        key = (module.file.name, index)
+        if key in self._calls:
+            return self._calls[key]
+        return self._keep(self._calls, key, lambda: self._call_type(module, module.site(index)))
 
     def callee(self, module: Module, site: CallSite) -> Type:
         """What a call site calls, enters, iterates or reads."""
         key = id(site)
         if key in self._callees:
             return self._callees[key]
-        asked_first = not self._active
-        value = self.at_site(site.callee, site, module)
-        if asked_first:
+        if self._active:
             # Inside another question the answer may be cut short by a cycle.
-            self._callees[key] = value
+            return self.at_site(site.callee, site, module)
+        recipe = site.callee
+        if not self._fixed(recipe, module.functions[site.function]):
+            value = self.at_site(recipe, site, module)
+        else:
+            everywhere = self._everywhere[module.file.name]
+            if recipe in everywhere:
+                value = everywhere[recipe]
+            else:
+                value = everywhere[recipe] = self.at_site(recipe, site, module)
+        self._callees[key] = value
         return value
+
+    def _fixed(self, recipe: Recipe, function: Function) -> bool:
+        """Whether `a.b.c` means the same wherever functions of the module read it: a global that no test narrows."""
+        while recipe and recipe[0] == "attr":
+            recipe = recipe[1]
+        if not recipe or recipe[0] != "name":
+            return False
+        name = recipe[1]
+        facts = function.facts
+        if "isinstance" in facts.loaded:
+            return False
+        if facts.kind == "module":
+            # Module code reads names in order.
+            return len(facts.bindings.get(name, ())) < 2
+        functions = function.module.functions
+        while facts.kind != "module":
+            if name in facts.bindings or name in function.parameters:
+                return False
+            function = functions[facts.parent]
+            facts = function.facts
+        return True
 
     def _call_type(self, module: Module, site: CallSite) -> Type:
         callee = self.callee(module, site)
@@ -1729,6 +1756,28 @@ def _may_end(function: Function) -> bool:
     return not tried or tried[-1] is not inner[-1] or not all(b.ends for b in tried)
 
 
+def _state_values(module: Module) -> dict[str, list[tuple[Recipe, Function, Place]]]:
+    """What a module assigns to `….state.<name>`, and what its lifespans yield as state, by name."""
+    found: dict[str, list[tuple[Recipe, Function, Place]]] = {}
+    text = module.file.text or ""
+    if "state" in text:
+        for function in module.functions:
+            for one in function.facts.attribute_bindings:
+                if one.base and one.base[0] == "attr" and one.base[2] == "state":
+                    value = (one.recipe, function, (one.line, one.col, one.block))
+                    found.setdefault(one.attr, []).append(value)
+    if "lifespan" in text:
+        for function in module.functions:
+            for recipe, line, block in function.facts.yields:
+                if not recipe or recipe[0] != "dict":
+                    continue
+                for index, key in enumerate(recipe[1]):
+                    if key and key[0] == "const" and key not in recipe[1][:index]:
+                        value = (recipe[2][index], function, (line, END, block))
+                        found.setdefault(key[1], []).append(value)
+    return found
+
+
 def _opened(type_: Type) -> Type:
     """What `open(…)` gives is the file itself, also without `with`: the call, and not the entering, does the work."""
     if isinstance(type_, LibManager) and not type_.is_async and type_.known is not None:
@@ -1807,6 +1856,7 @@ _EMPTY_BASES = {
     "pydantic.v1.BaseModel", "pydantic.generics.GenericModel", "pydantic.RootModel",
 }  # fmt: skip
 
+_R_NAME = Evaluator.r_name
 _RECIPES: dict[str, Callable[[Any, Recipe, Function, Place], Type]] = {
     "name": Evaluator.r_name,
     "attr": Evaluator.r_attr,

@@ -129,6 +129,8 @@ class _Extractor:
         self.group = 0
         self.depth = 0
         self.statement: tuple[int, int, bool] | None = None
+        self.arms: tuple[Block, ...] = ()
+        """Of the last `if` with an `else`."""
         self.bound_at: tuple[int, int] | None = None
         """Where an assignment takes effect: at its end, so that its own value sees the names before it."""
 
@@ -177,17 +179,22 @@ class _Extractor:
 
     def _suite(
         self, body: list[ast.stmt], kind: str, info: Recipe, line: int, group: int = 0
-    ) -> None:
+    ) -> Block:
         outer = self.block
-        self.block = self._new_block(outer, kind, info, line, group)
+        inside = self.block = self._new_block(outer, kind, info, line, group)
         self._statements(body)
         self.block = outer
+        return self.facts.blocks[inside]
 
     def _statements(self, body: list[ast.stmt]) -> None:
         for node in body:
-            handler = _STATEMENTS.get(type(node))
+            kind = type(node)
+            handler = _STATEMENTS.get(kind)
             if handler is not None:
-                self.statement = _extent(node)
+                if kind in _COMPOUND:
+                    self.statement = _header(node)
+                else:
+                    self.statement = (node.lineno, node.end_lineno or node.lineno, False)
                 handler(self, node)
         self.statement = None
         if body:
@@ -199,12 +206,10 @@ class _Extractor:
                 block.ends = True
             elif isinstance(last, ast.If) and last.orelse:
                 # `if a: return … else: raise …` ends the block that holds it.
-                inner = [b for b in self.facts.blocks[self.block + 1 :] if b.parent == self.block][
-                    -2:
-                ]
-                if len(inner) == 2 and all(b.ends for b in inner):
+                arms = self.arms
+                if all(arm.ends for arm in arms):
                     block.ends = True
-                    block.raises = all(b.raises for b in inner)
+                    block.raises = all(arm.raises for arm in arms)
 
     # -- statements -----------------------------------------------------------------------------
 
@@ -276,9 +281,10 @@ class _Extractor:
         test = self.expr(node.test, TEST)
         self.group += 1
         group = self.group
-        self._suite(node.body, "if", test, node.lineno, group)
+        body = self._suite(node.body, "if", test, node.lineno, group)
         if node.orelse:
-            self._suite(node.orelse, "else", test, node.lineno, group)
+            orelse = self._suite(node.orelse, "else", test, node.lineno, group)
+            self.arms = (body, orelse)
 
     def s_while(self, node: ast.While) -> None:
         outer = self.block
@@ -542,7 +548,16 @@ class _Extractor:
     # -- expressions ----------------------------------------------------------------------------
 
     def expr(self, node: ast.expr, role: Role) -> Recipe:
-        handler = _EXPRESSIONS.get(type(node))
+        kind = type(node)
+        if kind is _Name:
+            name: str = node.id  # type: ignore[attr-defined]
+            fn = self.fn
+            if name in fn.uses:
+                fn.uses[name].append(Use(role, node.lineno, node.col_offset, self.block))
+            else:
+                fn.loaded.add(name)
+            return ("name", name)
+        handler = _EXPRESSIONS.get(kind)
         if handler is None:
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):
@@ -550,18 +565,9 @@ class _Extractor:
             return None
         return handler(self, node, role)
 
-    def e_name(self, node: ast.Name, role: Role) -> Recipe:
-        name = node.id
-        fn = self.fn
-        if name in fn.uses:
-            fn.uses[name].append(Use(role, node.lineno, node.col_offset, self.block))
-        else:
-            fn.loaded.add(name)
-        return ("name", name)
-
     def e_constant(self, node: ast.Constant, role: Role) -> Recipe:
         value = node.value
-        if isinstance(value, (str, bytes)) and len(value) > MAX_STRING:
+        if isinstance(value, _TEXTS) and len(value) > MAX_STRING:
             value = value[:MAX_STRING]
         return ("const", value)
 
@@ -583,9 +589,10 @@ class _Extractor:
         return recipe
 
     def e_call(self, node: ast.Call, role: Role) -> Recipe:
-        self.depth += 1
         fn = self.fn
-        fn.depth = max(fn.depth, self.depth)
+        depth = self.depth = self.depth + 1
+        if depth > fn.depth:  # noqa: PLR1730 - called for every call site
+            fn.depth = depth
         callee = self.expr(node.func, CALLEE)
         calls = self.facts.calls
         index = len(calls)
@@ -606,14 +613,15 @@ class _Extractor:
         calls.append(site)
         fn.calls.append(index)
         if node.args or node.keywords:
-            args: list[tuple[Recipe, str | None]] = []
-            for i, arg in enumerate(node.args):
-                args.append((self.expr(arg, ("arg", index, i)), None))
+            expr = self.expr
+            args: list[tuple[Recipe, str | None]] = [
+                (expr(arg, ("arg", index, i)), None) for i, arg in enumerate(node.args)
+            ]
             for keyword in node.keywords:
                 name = keyword.arg or "**"
-                args.append((self.expr(keyword.value, ("arg", index, name)), name))
+                args.append((expr(keyword.value, ("arg", index, name)), name))
             site.args = tuple(args)
-        self.depth -= 1
+        self.depth = depth - 1
         return ("call", index)
 
     def e_await(self, node: ast.Await, role: Role) -> Recipe:
@@ -838,20 +846,18 @@ class _Extractor:
         return self.annotation(node)
 
 
-def _extent(node: ast.stmt) -> tuple[int, int, bool] | None:
-    """The lines of a simple statement or of a compound one's header; None where a piece cannot be cut out."""
-    if isinstance(node, (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)):
-        first = node.body[0]
-        line = first.lineno
-        if (
-            isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            and first.decorator_list
-        ):
-            line = first.decorator_list[0].lineno
-        return (node.lineno, line - 1, True) if line > node.lineno else None
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match)):
+def _header(node: ast.stmt) -> tuple[int, int, bool] | None:
+    """The lines of a compound statement's header; None where a piece cannot be cut out."""
+    if not isinstance(node, (ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)):
         return None
-    return (node.lineno, node.end_lineno or node.lineno, False)
+    first = node.body[0]
+    line = first.lineno
+    if (
+        isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and first.decorator_list
+    ):
+        line = first.decorator_list[0].lineno
+    return (node.lineno, line - 1, True) if line > node.lineno else None
 
 
 def _end(body: list[ast.stmt]) -> int:
@@ -882,6 +888,13 @@ def _is_stub(body: list[ast.stmt]) -> bool:
         return False
     return True
 
+
+_Name = ast.Name
+_TEXTS = (str, bytes)
+_COMPOUND = frozenset({
+    ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match,
+})  # fmt: skip
 
 _COMPREHENSIONS = {
     ast.ListComp: "list",
@@ -919,7 +932,6 @@ if sys.version_info >= (3, 11):
     _STATEMENTS[ast.TryStar] = _Extractor.s_try
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[[Any, Any, Role], Recipe]] = {
-    ast.Name: _Extractor.e_name,
     ast.Constant: _Extractor.e_constant,
     ast.Attribute: _Extractor.e_attribute,
     ast.Call: _Extractor.e_call,

@@ -387,11 +387,11 @@ class Program:
         """The modules read so far, in the order of the project's files."""
         return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
 
-    def load_mentioning(self, word: str) -> list[Module]:
-        """All modules whose text contains `word`."""
+    def load_mentioning(self, word: str, but_loaded: bool = False) -> list[Module]:
+        """All modules whose text contains `word`; also those without it that are loaded, to save looking, on request."""
         found = []
         for file in self.project.files:
-            if file.text and word in file.text:
+            if (but_loaded and file.name in self._modules) or (file.text and word in file.text):
                 module = self.load(file)
                 if module is not None:
                     found.append(module)
@@ -491,6 +491,10 @@ class Program:
                 later.append(binding)
                 continue
             if done or binding.kind == "ann":
+                continue
+            if module.inside(block, binding.block):
+                result.append(binding)
+                done = True
                 continue
             if module.excludes(binding.block, block) or module.leaves(binding.block, block):
                 continue

@@ -163,6 +163,8 @@ NONE = Const(None)
 
 def union(members: Sequence[Type]) -> Type:
     """One of `members`; unknown when one of them is, and None values leave out when others remain."""
+    if len(members) == 1 and not isinstance(members[0], Any_):
+        return members[0]
     seen: list[Type] = []
     for member in members:
         if member is None:
