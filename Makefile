@@ -2,14 +2,15 @@
 
 PYTHON ?= python3.11
 KNOWLEDGE_ENV ?= .venv-knowledge
-APART = litellm,chainlit
+COMMA := ,
+APART = chainlit,instructor,langchain,litellm,llama_index
 
 .PHONY: knowledge
 knowledge: $(KNOWLEDGE_ENV)/1/ready $(KNOWLEDGE_ENV)/2/ready
 	$(KNOWLEDGE_ENV)/1/bin/python scripts/knowledge_index.py --check
 	$(KNOWLEDGE_ENV)/1/bin/python scripts/harvest.py --check
 	$(KNOWLEDGE_ENV)/1/bin/python scripts/verify_knowledge.py --strict --skip $(APART)
-	$(KNOWLEDGE_ENV)/2/bin/python scripts/verify_knowledge.py --strict litellm chainlit
+	$(KNOWLEDGE_ENV)/2/bin/python scripts/verify_knowledge.py --strict $(subst $(COMMA), ,$(APART))
 
 $(KNOWLEDGE_ENV)/1/ready: scripts/knowledge-requirements.txt
 	$(PYTHON) -m venv --clear $(@D)
