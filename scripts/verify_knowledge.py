@@ -49,6 +49,7 @@ DYNAMIC = (
     "boto3.",
     "django.db.models.Model.",
     "botocore.client.",
+    "aioboto3.resources.base.",
     "telegram.",
     "google.genai.",
     "django.db.models.Manager.",
@@ -195,6 +196,8 @@ class Checker:
             self._say(path, "cannot be iterated with `async for`")
         for name, method in known.methods.items():
             full = f"{path}.{name}"
+            if name == "__getattr__":
+                continue  # Tells of the methods that it gives.
             try:
                 attribute = inspect.getattr_static(real, name)
             except AttributeError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
@@ -1042,8 +1043,12 @@ class Evaluator:
         if text is not None:
             return self.parse_type(text, receiver)
         dynamic = self.known.method(path, "__getattr__")
-        if dynamic is not None and dynamic.returns and not name.startswith("__"):
-            return self.parse_type(dynamic.returns, receiver)
+        if dynamic is not None and not name.startswith("__"):
+            if dynamic.blocks is not None or dynamic.coroutine:
+                # Every method that is made at run time does the same.
+                return LibMethod(path, name, replace(dynamic, name=f"{path}.{name}"), receiver)
+            if dynamic.returns:
+                return self.parse_type(dynamic.returns, receiver)
         if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
             return self.state(name)
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):

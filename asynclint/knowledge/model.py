@@ -139,6 +139,8 @@ class Class:
     construct: Function | None = None
     """What calling the class does beyond building an instance (blocks, registers)."""
     methods: dict[str, Function] = field(default_factory=dict)
+    """`__getattr__` tells of what is made at run time: the type of attributes (`returns`), or, where it blocks or is
+    a coroutine function, all methods that have no entry of their own."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Attribute or property → type."""
     enter: Literal["sync", "async", "both"] | None = None
