@@ -24,7 +24,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "fastapi": ("fastapi", "fastapi 0.165.0", ("fastapi",)),
     "fastmcp": ("fastmcp", "fastmcp 4.1.2", ("fastmcp",)),
     "fsspec": ("fsspec", "fsspec 2026.9.0, s3fs 2026.9.0", ("fsspec", "s3fs", "gcsfs", "adlfs")),
-    "google_cloud": ("google-cloud", "google-cloud-storage 3.17.1, google-cloud-bigquery 3.47.0, google-cloud-pubsub 2.44.0, google-cloud-firestore 2.34.1", ("google.cloud", "google.pubsub_v1", "google.oauth2", "google.auth", "google.api_core")),
+    "google_cloud": ("google-cloud", "google-cloud-storage 3.17.1, google-cloud-bigquery 3.47.0, google-cloud-pubsub 2.44.0, google-cloud-firestore 2.34.1", ("google.cloud", "google.pubsub_v1", "google.oauth2", "google.api_core")),
     "google_genai": ("google-genai", "google-genai 3.4.0", ("google.genai", "google.generativeai", "vertexai")),
     "groq_sdk": ("groq", "groq 1.7.0", ("groq",)),
     "httpx": ("httpx", "httpx 0.28.1, httpx2 2.16.2", ("httpx", "httpx2")),
