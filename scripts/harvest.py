@@ -25,8 +25,17 @@ RESPONSES = {
     "anthropic": ("", "_response.APIResponse"),
     "groq": ("", "_response.APIResponse"),
     "together": ("", "_response.APIResponse"),
+    "elasticsearch": ("", ""),
+    "opensearchpy": ("", ""),
 }
 """What `with_raw_response` gives on both sides, and what `with_streaming_response` gives."""
+CLIENTS = {
+    "elasticsearch": ("_sync.client.Elasticsearch", "_async.client.AsyncElasticsearch"),
+    "opensearchpy": ("client.OpenSearch", "_async.client.AsyncOpenSearch"),
+}
+"""Clients that share no base: a synchronous one and its twin, whose `__init__` makes the objects of their attributes."""
+DISTRIBUTIONS = {"opensearchpy": "opensearch-py"}
+"""Distributions that are not called like what is imported."""
 MODULE_CLIENTS = {"openai": "OpenAI"}
 """Packages whose module has the attributes of a client (`openai.chat`)."""
 EARLIER = {
@@ -160,6 +169,8 @@ class Package:
                 if "overload" in decorators or "setter" in decorators:
                     continue
                 result.methods[item.name] = self._method(module, item, decorators)
+                if item.name == "__init__" and self.name in CLIENTS:
+                    result.attributes.update(self._made(module, item))
             elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                 returns = self.reference(module, item.annotation)
                 if returns is not None:
@@ -172,6 +183,21 @@ class Package:
             ):
                 result.methods[item.targets[0].id] = result.methods[item.value.id]
         return result
+
+    def _made(
+        self, module: str, node: ast.FunctionDef | ast.AsyncFunctionDef
+    ) -> Iterator[tuple[str, str]]:
+        """Attributes to which `__init__` gives an object that is made from the client: `self.cat = CatClient(self)`."""
+        for item in node.body:
+            if (
+                isinstance(item, ast.Assign)
+                and isinstance(item.targets[0], ast.Attribute)
+                and isinstance(item.value, ast.Call)
+                and [ast.unparse(a) for a in item.value.args] == ["self"]
+            ):
+                made = self.reference(module, item.value.func)
+                if made is not None:
+                    yield item.targets[0].attr, made
 
     def find(self, path: str) -> Klass:
         module, _, name = path.rpartition(".")
@@ -237,7 +263,7 @@ class Package:
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
-        if isinstance(node, ast.If):
+        if isinstance(node, (ast.If, ast.Try)):
             yield from _top_level(node.body)
         else:
             yield node
@@ -263,6 +289,12 @@ class Harvest:
         self._public: dict[str, str] = {}
 
     def run(self) -> str:
+        raw, streamed = RESPONSES[self.name]
+        if self.name in CLIENTS:
+            path, twin = (f"{self.name}.{name}" for name in CLIENTS[self.name])
+            self.clients.add(path)
+            self._walk(path, twin)
+            return self._text(raw, streamed)
         clients = self._clients()
         for path in clients[0]:
             module, _, last = path.rpartition(".")
@@ -270,7 +302,6 @@ class Harvest:
             assert twin in clients[1], f"{path} has no async twin"
             self.clients.add(path)
             self._walk(path, twin)
-        raw, streamed = RESPONSES[self.name]
         self._walk(f"{self.name}._streaming.Stream", f"{self.name}._streaming.AsyncStream")
         if raw:
             self._walk(f"{self.name}.{raw}", None)
@@ -375,16 +406,17 @@ class Harvest:
     def _text(self, raw: str, streamed: str) -> str:
         entries = {self.public(path): self._entry(path, twin) for path, twin in self.pairs.items()}
         module = MODULE_CLIENTS.get(self.name)
+        distribution = DISTRIBUTIONS.get(self.name, self.name)
         lines = [
             f"# Written by `scripts/harvest.py {self.name}` from the package's source; not by hand.",
             f'library = "{self.name}"',
             f'roots = ["{self.name}"]',
-            f'verified = {{ {self.name} = "{version(self.name)}" }}',
+            f'verified = {{ {distribution} = "{version(distribution)}" }}',
             "",
             "[sdk]",
             f'name = "{self.name}"',
             f'raw = "{raw and self.public(f"{self.name}.{raw}")}"',
-            f'streamed = "{self.public(f"{self.name}.{streamed}")}"',
+            f'streamed = "{streamed and self.public(f"{self.name}.{streamed}")}"',
             *([f'module = "{module}"'] if module else []),
             "",
             "[sdk.classes]",
@@ -411,7 +443,11 @@ class Harvest:
         elif self.public(twin) != twin_name(name):
             tokens.append(f"!async={self.public(twin)}")
         bases = [
-            b for b in one.bases if b in self.pairs and not b.startswith(f"{self.name}._resource.")
+            b
+            for b in one.bases
+            if b in self.pairs
+            and not b.startswith(f"{self.name}._resource.")
+            and (self.name not in CLIENTS or self.pairs[b] is not None)
         ]
         if bases:
             tokens.append("!bases=" + ",".join(self.public(b) for b in bases))

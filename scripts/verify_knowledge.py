@@ -32,6 +32,7 @@ from asynclint.knowledge.model import Class, Client, Entry, Function, Library
 
 AWAITABLE_RESULT: dict[str, str] = {
     "asyncio.gather": "a future",
+    "aiomysql.*": "a context manager that may be awaited, or a future",
     "aiosqlite.*": "a context manager that may be awaited",
     "asyncpg.*": "a context manager or iterator that may be awaited",
     "motor.*": "made from the synchronous class, gives a future",
@@ -53,6 +54,7 @@ DYNAMIC = (
     "telegram.",
     "google.genai.",
     "django.db.models.Manager.",
+    "peewee.Model.delete",
 )
 """Paths whose attributes are made at run time: that one is missing from the class says nothing."""
 
@@ -378,6 +380,22 @@ def state(stem: str) -> tuple[dict[str, str], list[str]]:
     return installed, other
 
 
+def pinned(path: Path) -> dict[str, str]:
+    """Distribution → version of a file of requirements."""
+    lines = re.findall(r"(?m)^([\w.-]+)(?:\[.*\])?==(\S+)", path.read_text("utf-8"))
+    return {plain(name): version for name, version in lines}
+
+
+def plain(name: str) -> str:
+    """A distribution's name as it is compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def belongs(stem: str, requirements: dict[str, str]) -> bool:
+    """Whether all that a file was verified with is among the requirements."""
+    return all(plain(name) in requirements for name in read(stem).get("verified", {}))
+
+
 def roots_here(stem: str) -> Iterator[str]:
     """One root for the file's own names, and its twins."""
     tables = read(stem)
@@ -395,22 +413,36 @@ def update(stem: str, installed: dict[str, str]) -> None:
     path.write_text(re.sub(r"(?m)^verified = .*$", f"verified = {{ {pairs} }}", text), "utf-8")
 
 
+def set_up_django() -> None:
+    """Django's models and what stands on them can be imported only where there are settings."""
+    django, conf = _imported("django"), _imported("django.conf")
+    if django is not None and conf is not None:
+        names = ("contenttypes", "auth", "sessions")
+        conf.settings.configure(INSTALLED_APPS=[f"django.contrib.{name}" for name in names])
+        django.setup()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="*", help="stems of knowledge files; all by default")
-    parser.add_argument("--skip", default="", help="stems to leave out, separated by commas")
+    parser.add_argument(
+        "--requirements", type=Path, help="only files of which all distributions are pinned there"
+    )
     parser.add_argument("--update", action="store_true", help="write the installed versions")
     parser.add_argument(
         "--strict", action="store_true", help="fail where a version is not the installed one"
     )
     arguments = parser.parse_args()
+    stems = arguments.files or list(FILES)
+    if arguments.requirements:
+        here = pinned(arguments.requirements)
+        stems = [stem for stem in stems if belongs(stem, here)]
     os.chdir(tempfile.mkdtemp())  # Some packages write files where they are imported.
+    set_up_django()
     knowledge = Knowledge()
     failed = 0
     total: Counter[str] = Counter()
-    for stem in arguments.files or FILES:
-        if stem in arguments.skip.split(","):
-            continue
+    for stem in stems:
         installed, other = state(stem)
         if other and not arguments.update:
             print(f"{stem}: left out: {'; '.join(other)}")

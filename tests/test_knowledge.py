@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,18 @@ def test_the_index_is_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_verified_can_be_installed_again(known: Knowledge) -> None:
+    """Each file's distributions are pinned together, at these versions, in one file of requirements."""
+    environments = []
+    for path in SCRIPTS.glob("knowledge-requirements-*.txt"):
+        pins = re.findall(r"(?m)^([\w.-]+)(?:\[.*\])?==(\S+)", path.read_text("utf-8"))
+        environments.append({(re.sub(r"[-_.]+", "-", n).lower(), v) for n, v in pins})
+    for stem in FILES:
+        verified = parse((FOLDER / f"{stem}.toml").read_text("utf-8")).get("verified", {})
+        wanted = {(re.sub(r"[-_.]+", "-", n).lower(), v) for n, v in verified.items()}
+        assert any(wanted <= pins for pins in environments), f"{stem}.toml: {sorted(wanted)}"
 
 
 def test_nothing_is_read_before_it_is_asked_for() -> None:
