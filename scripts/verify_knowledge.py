@@ -42,6 +42,7 @@ AWAITABLE_RESULT: dict[str, str] = {
     "starlette.requests.Request.form": "a context manager that may be awaited",
     "google.genai.tunings.AsyncTunings.tune": "wrapped by a decorator",
     "discord.Client.wait_for": "a future",
+    "weaviate.*": "made from the synchronous class, gives a coroutine",
     "chainlit.sleep": "returns what `asyncio.sleep` does",
 }
 """Where a call gives something to be awaited without being an `async def`, and why."""
