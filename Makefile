@@ -3,7 +3,7 @@
 
 PYTHON ?= python3.11
 KNOWLEDGE_ENV ?= .venv-knowledge
-ENVIRONMENTS = 1 2 3 4
+ENVIRONMENTS = 1 2 3 4 5
 
 .PHONY: knowledge $(ENVIRONMENTS:%=knowledge-%)
 knowledge: $(ENVIRONMENTS:%=knowledge-%)
