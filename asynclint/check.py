@@ -15,6 +15,7 @@ from asynclint import config as configuration
 from asynclint import packs, suppress
 from asynclint.config import Config
 from asynclint.facts.infer import FileFacts, ProjectFacts, infer
+from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.findings import Finding, Level, Refused
 from asynclint.knowledge import Knowledge
@@ -284,7 +285,7 @@ def _pieces(facts: FileFacts, statements: bool) -> list[Piece]:
             indented = module.lines[first - 1][:1] in (" ", "\t")
             pieces.add(Piece(first, last, indented, header, site.function))
             continue
-        function = _outermost(module.functions[site.function])
+        function = _outermost(module.functions[site.function]) or _decorated(module, site)
         if function is None:
             return [Piece(1, len(module.lines), False)]
         one = function.facts
@@ -311,6 +312,20 @@ def _text(module: Module, piece: Piece) -> tuple[str, int]:
 def _deepest(module: Module, function: Function) -> int:
     first, last = function.facts.first_line, function.facts.end_line
     return max(f.facts.depth for f in module.functions if first <= f.facts.line <= last)
+
+
+def _decorated(module: Module, site: CallSite) -> Function | None:
+    """The function above which a decorator stands."""
+    if site.role[0] != "decorator":
+        return None
+    return next(
+        (
+            f
+            for f in module.functions
+            if f.facts.kind in ("def", "async") and f.facts.first_line <= site.line < f.facts.line
+        ),
+        None,
+    )
 
 
 def _outermost(function: Function) -> Function | None:

@@ -86,7 +86,7 @@ class Rule(cst.CSTVisitor):
         level: Level | None = None,
         span: Span | None = None,
     ) -> None:
-        """Object to `node`; `level` only to report milder than the rule's own level."""
+        """Object to `node`; `level` where it is not the rule's own."""
         self.findings.append(
             Finding(
                 rule=self.name,

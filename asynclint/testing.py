@@ -383,7 +383,8 @@ def shown_diff(example: Example, after: Mapping[str, str]) -> str | None:
 
 def _unmarked(text: str) -> list[str]:
     lines = []
-    for line in text.splitlines():
+    for whole in text.splitlines():
+        line = whole
         before, mark, after = line.partition("# ")
         while mark:
             if _MARK.match(after.strip()) and before[-1:] in ("", " "):
@@ -391,7 +392,9 @@ def _unmarked(text: str) -> list[str]:
                 break
             head, mark, after = after.partition("# ")
             before = f"{before}# {head}"
-        lines.append(line)
+        if line.strip() or not whole.strip():
+            # A mark that a fix has left on a line of its own is no comment that it kept.
+            lines.append(line)
     return lines
 
 

@@ -19,6 +19,7 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.runs import Runs
+from asynclint.facts.startup import StartupFacts
 from asynclint.facts.view import CallFacts, Position
 from asynclint.findings import Finding, Span
 from asynclint.knowledge import Knowledge
@@ -139,6 +140,7 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
         fanout.note_items(function)
     clients = ClientFacts(evaluator, graph, runs)
     coroutines = CoroutineFacts(evaluator, graph, runs)
+    startups = StartupFacts(evaluator)
 
     files: dict[str, FileFacts] = {}
 
@@ -171,6 +173,9 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
             task = coroutines.lost_task(function, site)
             if task is not None:
                 facts_of(function, site).lost_task = task
+            handler = startups.handler(function, site)
+            if handler is not None:
+                facts_of(function, site).startup_handler = handler
         for site, fan in fanout.at(function):
             facts_of(function, site).fan_out = fan
     seconds["infer"] = time.perf_counter() - start

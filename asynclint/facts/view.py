@@ -80,6 +80,17 @@ class FanOut:
     because: tuple[Link, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StartupHandler:
+    """A call that registers a handler for startup or shutdown, which a lifespan switches off."""
+
+    name: str
+    """How the call reads: "app.on_event"."""
+    hidden_by: str | None
+    """The application whose lifespan switches it off today; None where there is none in sight."""
+    because: tuple[Link, ...]
+
+
 @dataclass(slots=True)
 class CallFacts:
     """All that is known of one call site."""
@@ -91,6 +102,7 @@ class CallFacts:
     lost_coroutine: LostCoroutine | None = None
     lost_task: LostTask | None = None
     fan_out: FanOut | None = None
+    startup_handler: StartupHandler | None = None
 
     def blocks_as(self, *kinds: BlockKind) -> Blocking | None:
         """The blocking of one of these kinds, the first that there is."""

@@ -533,8 +533,8 @@ class Lifespan:
         for function, event in handlers:
             if event == "shutdown":
                 lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
-        edits = [*one, *two, self._argument(name)]
-        edits.append(self._before("\n".join(lines) + "\n"))
+        edits = [*one, *two, self.argument(name)]
+        edits.append(self.before("\n".join(lines) + "\n"))
         for function, _ in handlers:
             edits.append(self._undecorate(function))
         return edits
@@ -548,7 +548,8 @@ class Lifespan:
                 return True
         return False
 
-    def _argument(self, name: str) -> Edit:
+    def argument(self, name: str) -> Edit:
+        """The lifespan as an argument of the call that builds the application."""
         source, call = self.source, self.call
         arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
         if not arguments:
@@ -563,9 +564,20 @@ class Lifespan:
         separator = f",\n{source.indent(last)}" if own_line and last.lineno != call.lineno else ", "
         return source.insert(source.end(last), f"{separator}lifespan={name}")
 
-    def _before(self, text: str) -> Edit:
-        """Text before the top-level statement that builds the application, parted by two blank lines."""
+    def before(self, text: str, nested: bool = False) -> Edit:
+        """Text before the top-level statement that builds the application, parted by two blank lines.
+
+        In a factory, and with `nested`, before the statement that builds it there.
+        """
         source = self.source
+        if nested and self.application.function.facts.kind != "module":
+            tree = source.tree(self.application.site.line)
+            statement = tree.statement(self.call)
+            indent = source.indent(statement)
+            inner = "".join(f"{indent}{line}\n" for line in text.splitlines())
+            above = source.line(statement.lineno - 1).strip()
+            gap = "\n" if above and not above.endswith(":") else ""
+            return source.insert(source.line_start(statement.lineno), f"{gap}{inner}\n")
         line = self.application.site.line
         statement = next(
             s for s in source.top(line).root.body if _first(s) <= line <= (s.end_lineno or s.lineno)

@@ -125,6 +125,8 @@ class Function:
     """As a decorator on a plain `def`: calls to it block so (`tenacity.retry` sleeps)."""
     registers: tuple[Entry, ...] = ()
     """What it hands to a framework, as a call (Entry.param set) or as a decorator (Entry.param None)."""
+    lifespan_hides: bool = False
+    """What it registers for startup or shutdown is not called where the application has a lifespan."""
     consumes: bool = False
     """Uses up its first argument, an iterator (`list`, `sum`); the laziness of a glob ends here."""
 
