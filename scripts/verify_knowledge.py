@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 import types
+import typing
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ AWAITABLE_RESULT: dict[str, str] = {
     "starlette.requests.Request.form": "a context manager that may be awaited",
     "google.genai.tunings.AsyncTunings.tune": "wrapped by a decorator",
     "discord.Client.wait_for": "a future",
+    "stripe.*": "a method of the class and of its objects at once, gives a coroutine",
+    "aiogram.types.*": "gives a request, which is sent when it is awaited",
     "weaviate.*": "made from the synchronous class, gives a coroutine",
     "chainlit.sleep": "returns what `asyncio.sleep` does",
 }
@@ -266,6 +269,7 @@ class Checker:
         ):
             return
         other = find(target)
+        one = typing.get_origin(one) or one
         if isinstance(one, types.ModuleType) or one is other:
             return
         if (

@@ -75,7 +75,7 @@ class ClientFacts:
                     client = cls.client
                     break
             name = callee.klass.facts.name
-        if client is None:
+        if client is None or client.cost == "none":
             return None
         keywords = {keyword for _, keyword in site.args}
         if keywords & set(client.cheap_with) or (client.cheap_with and "**" in keywords):

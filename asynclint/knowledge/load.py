@@ -56,7 +56,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "offloads_to": ("thread", "process"),
     "lock": ("thread", "async"),
     "what": ("client", "pool", "engine", "session", "connection", "channel", "producer"),
-    "cost": ("tls", "connect", "light"),
+    "cost": ("tls", "connect", "light", "none"),
     "often": ("request", "item", "once", "test"),
     "sync": ("thread", "loop", "process", "plain"),
 }
