@@ -59,7 +59,7 @@ class Fix:
     safety: Safety
     edits: tuple[Edit, ...]
     once: str = ""
-    """Of fixes that say the same here, which would choose the same new names, one is applied in a round."""
+    """Of fixes that say the same here, which would choose the same new names, one is applied in a round: for all its findings."""
 
 
 class Refused(Exception):

@@ -143,7 +143,7 @@ def _choose(
                 continue
             if any(edit.path in blocked for edit in fix.edits):
                 continue
-            if fix.once and fix.once in marks:
+            if fix.once in marks and any(edit not in taken[edit.path] for edit in fix.edits):
                 break
             if all(
                 edit in taken[edit.path] or not _hit(edit, taken[edit.path]) for edit in fix.edits
@@ -151,7 +151,8 @@ def _choose(
                 for edit in fix.edits:
                     taken[edit.path].add(edit)
                 chosen.append((finding, fix))
-                marks.add(fix.once)
+                if fix.once:
+                    marks.add(fix.once)
             break
     return chosen
 
@@ -227,8 +228,11 @@ def _regressions(
         return bad
     gone = Counter((f.path, f.rule) for f in before)
     gone.subtract(Counter((f.path, f.rule) for f in after))
+    renamed = _renamed(before, after, chosen)
     for finding in after:
         if finding.level == "note" or now[_shape(finding)] <= was[_shape(finding)]:
+            continue
+        if (finding.path, finding.rule) in renamed:
             continue
         better = next((r for r in yields.get(finding.rule, ()) if gone[finding.path, r] > 0), None)
         if better is not None:
@@ -241,6 +245,17 @@ def _regressions(
         near = [one for one in beside if _near(one, finding, old, new)]
         bad += [one for one in near or beside or chosen if one not in bad]
     return bad
+
+
+def _renamed(
+    before: Sequence[Finding], after: Sequence[Finding], chosen: list[Chosen]
+) -> set[tuple[str, str]]:
+    """Files and rules with no more findings than there were: what a fix names otherwise is found under its new name."""
+    was = Counter((f.path, f.rule) for f in before)
+    was.subtract(Counter((f.path, f.rule) for f, _ in chosen))
+    now = Counter((f.path, f.rule) for f in after)
+    fixed = {f.rule for f, _ in chosen}
+    return {key for key in now if now[key] <= was[key] and key[1] not in fixed}
 
 
 def _shape(finding: Finding) -> tuple[str, str, str]:

@@ -146,9 +146,11 @@ class BlockingRule(Rule):
         self.report(place, message, because=blocking.because, level=level)
 
     def repair(self, place: Place) -> Iterable[Fix]:
-        """Hand the call to a worker thread."""
-        from asynclint.fixes import file_block, to_thread
+        """Use the asynchronous twin of the client, or hand the call to a worker thread."""
+        from asynclint.fixes import async_twin, file_block, to_thread
 
         if "file" in self.kinds and (block := file_block.around(place)) is not None:
             return file_block.hand_over(place, block)
-        return to_thread.hand_over(place)
+        if not {"sdk", "http", "database"} & set(self.kinds):
+            return to_thread.hand_over(place)
+        return async_twin.or_else(place, to_thread.hand_over)

@@ -177,7 +177,7 @@ def _extended(source: Source, node: ast.ImportFrom, text: str) -> Edit | None:
     """`from x import a, c` with one more name, in order."""
     if node.names[0].name == "*":
         return None
-    after = next((a for a in node.names if _order(a.name) > _order(text)), None)
+    after = next((a for a in node.names if order(a.name) > order(text)), None)
     one_line = node.lineno == node.end_lineno
     if after is not None:
         start = source.offset(after.lineno, after.col_offset)
@@ -198,7 +198,15 @@ def _extended(source: Source, node: ast.ImportFrom, text: str) -> Edit | None:
     return source.insert(end, ", " + text)
 
 
-def _order(name: str) -> tuple[int, str]:
+def beside(source: Source, node: ast.ImportFrom, name: str) -> Edit:
+    """One more name in an import. Raises Refused where it imports everything."""
+    edit = _extended(source, node, name)
+    if edit is None:
+        raise Refused(f"`{node.module}` is imported with `*`")
+    return edit
+
+
+def order(name: str) -> tuple[int, str]:
     """As isort orders members: constants, classes, functions."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
     return (kind, name)

@@ -203,6 +203,11 @@ class Source:
         return self._trees[key]
 
     @cached_property
+    def whole(self) -> Tree:
+        """The whole module."""
+        return self._piece(1, len(self.module.lines))
+
+    @cached_property
     def head(self) -> list[ast.stmt]:
         """The statements before the first top-level function or class, imports among them."""
         last = self._tops[0][0] - 1 if self._tops else len(self.module.lines)
