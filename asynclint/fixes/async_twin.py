@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.program import Function, Klass
-from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod
+from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod, Mod, members
 from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import imports
 from asynclint.fixes.exchange import Exchange
 from asynclint.fixes.holders import Global, Held, Holder, Holders, Local, Result, State
 from asynclint.fixes.mocked import refuse_mocked
@@ -121,7 +122,9 @@ class _Plans:
             at, root, pair = self._root(reading, node, 0)
         except Refused as reason:
             raise NoClient(str(reason)) from None
-        key = self.holders.of(at, root) or id(root)
+        key: int | Holder = id(root)
+        if self.twins.accessor(pair) is None:
+            key = self.holders.of(at, root) or key
         made = self._made.get(key)
         if made is None:
             made = self._planned(at, root, pair)
@@ -182,6 +185,8 @@ class _Changes:
     before: dict[int, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     behind: dict[int, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     edits: list[Edit] = field(default_factory=list)
+    gone: list[ast.Call] = field(default_factory=list)
+    """Calls that no longer name the function that they called."""
 
     def wrap(self, node: ast.AST, before: str, behind: str = "") -> None:
         """Text around a node; that of a node around it comes outside."""
@@ -195,6 +200,9 @@ class _Changes:
         """The edits; of texts at one place the outer ones come first before a node, and last behind it."""
         source = self.reading.source
         yield from self.edits
+        names = {n.id for call in self.gone for n in ast.walk(call.func) if isinstance(n, ast.Name)}
+        for name in sorted(names):
+            yield from imports.unused(source, name, [c.func for c in self.gone], False)
         for offset in sorted({*self.before, *self.behind}):
             closing = sorted(self.behind.get(offset, ()))
             opening = sorted(self.before.get(offset, ()), key=lambda one: one[0])
@@ -236,7 +244,7 @@ class _Plan:
             self._keep(holder, self.kept[holder])
         for _, node in self._wanted:
             if id(node) not in self._followed and id(node) not in self._accessed:
-                raise Refused(f"where `{ast.unparse(node)}` comes from could not be read")
+                raise Refused(f"where `{ast.unparse(node)}` comes from is not known")
         if accessor is None and not self._built:
             raise Refused("where it is built could not be found")
         for where, statement, items in self._withs.values():
@@ -244,7 +252,8 @@ class _Plan:
                 raise Refused("another context manager stands beside it in the `with`")
             where.refuse_waiting(statement)
             self._change(where).wrap(statement, "async ")
-        self.mark = f"{self.title} {reading.source.path}"
+        if accessor is None:
+            self.mark = f"{self.title} {reading.source.path}"
 
     def edits(self) -> tuple[Edit, ...]:
         """All edits, made when they are first asked for."""
@@ -374,7 +383,7 @@ class _Plan:
                 raise Refused(f"`{callee.klass.name}` is a class of the project")
         holder = self.holders.of(reading, node)
         if holder is None:
-            raise Refused(f"where `{ast.unparse(node)}` comes from could not be found")
+            raise Refused(f"where `{ast.unparse(node)}` comes from is not known")
         self._hold(holder, client, ast.unparse(node))
 
     def _demand_made(self, reading: Reading, node: ast.expr, pair: Pair | None) -> None:
@@ -382,16 +391,20 @@ class _Plan:
         holder = self.holders.of(reading, node)
         if holder is not None and not self._of_library(reading, node):
             if pair is None:
-                raise Refused(f"where `{ast.unparse(node)}` comes from could not be found")
+                raise Refused(f"where `{ast.unparse(node)}` comes from is not known")
             self._hold(holder, pair, ast.unparse(node))
             return
         inner = node.value if isinstance(node, ast.Await) else node
         if isinstance(inner, ast.Call):
             inner = inner.func
         if isinstance(inner, (ast.Attribute, ast.Subscript)):
-            self._demand_chain(reading, inner.value)
-            return
-        raise Refused(f"`{ast.unparse(node)}` is no client of a kind that is known")
+            if reading.type(inner.value) is not None and self._is_object(reading, inner.value):
+                self._demand_chain(reading, inner.value)
+                return
+        raise Refused(f"where `{ast.unparse(node)}` comes from is not known")
+
+    def _is_object(self, reading: Reading, node: ast.expr) -> bool:
+        return not any(isinstance(m, (Lib, Mod, Cls)) for m in members(reading.type(node)))
 
     def _of_library(self, reading: Reading, node: ast.expr) -> bool:
         inner = node.value if isinstance(node, ast.Await) else node
@@ -827,6 +840,7 @@ class _Plan:
         change.edits.append(source.edit(start, source.offset(node.lineno, node.col_offset), ""))
         change.edits.append(source.edit(end, end + skipped, opening))
         self.changed.add(id(call))
+        change.gone.append(call)
 
     def _initializer(
         self, reading: Reading, call: ast.Call, node: ast.expr, pair: Pair, klass: Klass

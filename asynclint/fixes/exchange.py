@@ -28,6 +28,76 @@ class Group:
     """Annotations in quotes."""
 
 
+@dataclass
+class Import:
+    """What becomes of one statement that imports names."""
+
+    reading: Reading
+    statement: ast.ImportFrom
+    exchanged: dict[int, list[str]] = field(default_factory=dict)
+    """By the name's node: what stands in its place, or nothing."""
+    added: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+    """Statements of their own behind it."""
+
+    def edits(self) -> list[Edit]:
+        """The edits. Raises Refused where something stands in their way."""
+        source, statement = self.reading.source, self.statement
+        self.added = list(dict.fromkeys(self.added))
+        names = [
+            text
+            for alias in statement.names
+            for text in self.exchanged.get(id(alias), [source.segment(alias)])
+        ]
+        if not names and not self.added:
+            return self._replaced()
+        edits: list[Edit] = []
+        if self.behind:
+            after = source.after(statement)
+            indent = source.indent(statement)
+            edits.append(source.insert(after, "".join(f"{indent}{b}\n" for b in self.behind)))
+        if statement.lineno == statement.end_lineno:
+            before = [source.segment(a) for a in statement.names]
+            names = list(dict.fromkeys([*names, *self.added]))
+            if before == sorted(before, key=imports.order):
+                names.sort(key=imports.order)
+            first, last = statement.names[0], statement.names[-1]
+            start = source.offset(first.lineno, first.col_offset)
+            if "#" in source.text[start : source.end(last)]:
+                raise Refused("a comment stands between the names of an import")
+            return [*edits, source.edit(start, source.end(last), ", ".join(names))]
+        edits += [imports.beside(source, statement, name) for name in self.added]
+        for index, alias in enumerate(statement.names):
+            new = self.exchanged.get(id(alias))
+            if new:
+                edits.append(source.replace(alias, new[0]))
+            elif new is not None:
+                edits.append(self._without(index))
+        return edits
+
+    def _replaced(self) -> list[Edit]:
+        """The whole statement goes."""
+        source, statement = self.reading.source, self.statement
+        if self.behind:
+            indent = source.indent(statement)
+            return [source.replace(statement, f"\n{indent}".join(self.behind))]
+        parent = self.reading.tree.parent(statement)
+        if any(getattr(parent, part, None) == [statement] for part in ("body", "orelse")):
+            raise Refused("an import that goes is all that a block does")
+        return [source.remove(statement)]
+
+    def _without(self, index: int) -> Edit:
+        source, names = self.reading.source, self.statement.names
+        if index + 1 < len(names):
+            start = source.offset(names[index].lineno, names[index].col_offset)
+            end = source.offset(names[index + 1].lineno, names[index + 1].col_offset)
+        else:
+            start, end = source.end(names[index - 1]), source.end(names[index])
+        if "#" in source.text[start:end]:
+            raise Refused("a comment stands beside an import that goes")
+        return source.edit(start, end, "")
+
+
 class Exchange:
     """Collects the places, then gives the edits."""
 
@@ -36,7 +106,8 @@ class Exchange:
         self.known = holders.evaluator.known
         self.edits: list[Edit] = []
         self._groups: dict[tuple[int, str], Group] = {}
-        self._done: set[int] = set()
+        self._done: set[object] = set()
+        self._imports: dict[int, Import] = {}
 
     def named(self, reading: Reading, node: ast.expr, twin: str) -> None:
         """Name the class `twin` where a node names another one. Raises Refused where that cannot be written."""
@@ -74,9 +145,9 @@ class Exchange:
     def _alias(self, reading: Reading, node: ast.Name, paths: dict[str, str]) -> None:
         """`ClientDep = Annotated[Client, …]`, or the union of several classes, by its name."""
         holder = self.holders.of(reading, node)
-        if not isinstance(holder, Global) or ("alias", holder) in self._done:  # type: ignore[comparison-overlap]
+        if not isinstance(holder, Global) or ("alias", holder) in self._done:
             return
-        self._done.add(("alias", holder))  # type: ignore[arg-type]
+        self._done.add(("alias", holder))
         there = self.holders.reading(holder.module)
         for name in there.names.get(holder.name, ()):
             parent = there.tree.parent(name)
@@ -108,7 +179,7 @@ class Exchange:
             scope = scope.parent
         bindings = scope.facts.bindings.get(name, []) if scope is not None else []
         if scope is None or not bindings:
-            raise Refused(f"where `{name}` comes from could not be found")
+            raise Refused(f"where `{name}` comes from is not known")
         if len(bindings) > 1 or bindings[0].kind != "import" or bindings[0].recipe[0] != "from":
             raise Refused(f"`{name}` has more than one meaning in `{reading.module.name}`")
         key = (id(bindings[0]), twin)
@@ -135,6 +206,8 @@ class Exchange:
         """All edits."""
         for group in self._groups.values():
             self._finish(group)
+        for change in self._imports.values():
+            self.edits += change.edits()
         return tuple(self.edits)
 
     def _finish(self, group: Group) -> None:
@@ -145,32 +218,23 @@ class Exchange:
         path = self.holders.program.absolute(reading.module, recipe[1], recipe[2] or "") or ""
         near = not recipe[1] and self._is(f"{path}.{name}", group.twin)
         statement, alias = self._statement(group, old)
+        change = self._imports.setdefault(id(statement), Import(reading, statement))
         complete = self._complete(group, old)
         local = self._there(group)
         if local is None and near:
             local = name
             self._refuse_taken(group, local)
-            if complete:
-                self.edits.append(self._exchanged(reading, statement, alias, local))
-            else:
-                self.edits.append(imports.beside(source, statement, local))
+            (change.added if not complete else change.exchanged.setdefault(id(alias), [])).append(
+                name
+            )
         elif local is None:
             local = old if complete else f"Async{name}".replace("AsyncAsync", "Async")
+            if local != old:
+                self._refuse_taken(group, local)
             bound = name if local == name else f"{name} as {local}"
-            line = f"from {module} import {bound}"
-            if not source.alone(statement):
-                raise Refused(f"something else stands beside the import of `{old}`")
-            if complete and len(statement.names) == 1:
-                self.edits.append(source.replace(statement, line))
-            else:
-                self._refuse_taken(group, local) if local != old else None
-                indent = source.indent(statement)
-                after = source.line_start((statement.end_lineno or statement.lineno) + 1)
-                self.edits.append(source.insert(after, f"{indent}{line}\n"))
-                if complete:
-                    self.edits.append(self._without(reading, statement, alias))
-        elif complete:
-            self.edits.append(self._without(reading, statement, alias))
+            change.behind.append(f"from {module} import {bound}")
+        if complete:
+            change.exchanged.setdefault(id(alias), [])
         if local == old:
             return
         for node in group.nodes:
@@ -251,39 +315,6 @@ class Exchange:
         for node in (*group.nodes, *group.texts):
             if imports.is_bound(group.reading.source, local, group.reading.scope(node)):
                 raise Refused(f"`{local}` means something else in `{group.reading.module.name}`")
-
-    def _exchanged(
-        self, reading: Reading, statement: ast.ImportFrom, alias: ast.alias, new: str
-    ) -> Edit:
-        """The import with one name in place of another, in order where the names were."""
-        source = reading.source
-        names = [source.segment(a) for a in statement.names]
-        index = statement.names.index(alias)
-        one_line = statement.lineno == statement.end_lineno
-        if one_line and len(names) > 1 and names == sorted(names, key=imports.order):
-            start = source.offset(statement.names[0].lineno, statement.names[0].col_offset)
-            names[index] = new
-            text = ", ".join(sorted(names, key=imports.order))
-            return source.edit(start, source.end(statement.names[-1]), text)
-        return source.replace(alias, new)
-
-    def _without(self, reading: Reading, statement: ast.ImportFrom, alias: ast.alias) -> Edit:
-        source = reading.source
-        if len(statement.names) > 1:
-            index = statement.names.index(alias)
-            if index + 1 < len(statement.names):
-                following = statement.names[index + 1]
-                start = source.offset(alias.lineno, alias.col_offset)
-                end = source.offset(following.lineno, following.col_offset)
-            else:
-                start, end = source.end(statement.names[index - 1]), source.end(alias)
-            if "#" in source.text[start:end]:
-                raise Refused(f"a comment stands beside the import of `{alias.name}`")
-            return source.edit(start, end, "")
-        parent = reading.tree.parent(statement)
-        if any(getattr(parent, part, None) == [statement] for part in ("body", "orelse")):
-            raise Refused(f"the import of `{alias.name}` is all that a block does")
-        return source.remove(statement)
 
 
 def _imports(text: str, module: str, name: str) -> bool:

@@ -176,6 +176,8 @@ class Twins:
             raise Refused("what a raw response can do depends on the library's release")
         if isinstance(sync, Inst) and sync.of in STREAMED and streams:
             return Pair(sync, twin, True)
+        if pair.streamed and isinstance(result, Gen):
+            return Pair(sync, twin)
         if (sync is None) != (result is None) and not self.plain(Pair(sync, result)):
             raise Refused(f"what `{pair.name}` gives is not known on both sides")
         return Pair(sync, twin)
