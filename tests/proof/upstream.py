@@ -21,6 +21,9 @@ import trustme
 PIECES = 4
 """Into how many pieces a streamed answer is cut."""
 
+STOPS = 4
+"""How many pieces of a stream come at once where the server takes its time."""
+
 
 @dataclass
 class Counts:
@@ -63,8 +66,14 @@ class Upstream:
     The same request gets the same bytes, in every run; the key that a client presents shows in the answer.
     """
 
-    def __init__(self, authority: Authority, known: Mapping[str, object] | None = None) -> None:
-        """`known` gives the JSON that some paths answer instead."""
+    def __init__(
+        self,
+        authority: Authority,
+        known: Mapping[str, object] | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        """`known` gives the JSON that some paths answer instead; `delay` is in seconds, before an answer and within a stream."""
+        self._delay = delay
         self._known = known or {}
         self._tls = authority.server
         self._counts = Counts()
@@ -140,7 +149,9 @@ class Upstream:
                     used.used += 1
                 self._counts.requests += 1
                 self._asked.append(asked)
-                for piece in _answer(asked, self._known):
+                for number, piece in enumerate(_answer(asked, self._known)):
+                    if self._delay and number in (0, STOPS):
+                        await asyncio.sleep(self._delay)
                     writer.write(piece)
                     await writer.drain()
         except (OSError, asyncio.IncompleteReadError):

@@ -1,0 +1,110 @@
+"""Services that call synchronous clients in coroutines, run before and after they got the asynchronous ones.
+
+The loopback server behind them takes its time; a clock on the service's event loop shows who waits for it.
+Run them alone with `pytest tests/test_twin_proof.py`, one of them with `-k streams`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from proof.service import Account, Answer, running
+from proof.upstream import Asked, Authority, Upstream, environment, trusting
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICES = Path(__file__).with_name("proof") / "twins"
+DELAY = 0.3
+"""Seconds that the server takes for an answer, and for the rest of a stream."""
+
+OWN = frozenset({"user-agent", "x-stainless-async", "x-stainless-read-timeout", "idempotency-key"})
+"""Headers in which an SDK says which of its clients it is."""
+
+TARGETS = {
+    "plain": ("/claude?q={n}", "/gpt?q={n}", "/raw?q={n}", "/both?q={n}", "/web?q={n}"),
+    "streams": ("/events?q={n}", "/tokens?q={n}", "/joined?q={n}", "/lines?q={n}"),
+    "kept": ("/assistant?q={n}", "/state?q={n}", "/depends?q={n}", "/search?q={n}"),
+}
+"""What each service is asked; `{n}` becomes the number of the request."""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the services end on SIGTERM")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a service answered, what reached the server, and how long the event loop was kept."""
+
+    answers: list[Answer]
+    asked: list[Asked]
+    account: Account
+    gap: float
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def trusted(authority: Authority) -> Iterator[Path]:
+    with trusting(authority) as path:
+        yield path
+
+
+def run(directory: Path, authority: Authority, trusted: Path) -> Run:
+    """Ask a service everything twice; the second time is timed, when everything is imported and connected."""
+    targets = TARGETS[directory.name]
+    upstream = Upstream(authority, delay=DELAY)
+    with upstream.serving():
+        variables = environment(upstream, trusted)
+        with running(directory, "app:app", variables, clock=True) as service:
+            answers = service.ask([t.format(n=1) for t in targets])
+            service.note_gap()
+            answers += service.ask([t.format(n=2) for t in targets])
+            service.note_gap()
+        asked = [
+            Asked(
+                one.method,
+                one.target,
+                {k: v for k, v in one.headers.items() if k not in OWN},
+                one.body,
+            )
+            for one in upstream.asked()
+        ]
+    assert service.account.errors == ""
+    assert service.account.code == 0
+    assert [a.status for a in answers] == [200] * len(answers), answers
+    return Run(answers, sorted(asked, key=repr), service.account, service.account.gaps[-1])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_twin(name: str, tmp_path: Path, authority: Authority, trusted: Path) -> None:
+    """It answers the same, asks the same of the server, and no longer waits for it on the event loop."""
+    before = run(SERVICES / name, authority, trusted)
+    directory = Path(shutil.copytree(SERVICES / name, tmp_path / name))
+    command = [sys.executable, "-m", "asynclint", "check", "--fix", "--unsafe-fixes", "."]
+    done = subprocess.run(
+        [*command, "--no-cache", "--show-fixes", "--select", "blocking"],
+        cwd=directory,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    texts = "".join(path.read_text("utf-8") for path in sorted(directory.rglob("*.py")))
+    assert done.returncode == 0, printed
+    assert "to_thread" not in texts, printed
+    after = run(directory, authority, trusted)
+    assert after.answers == before.answers, texts
+    assert after.asked == before.asked, texts
+    assert set(before.account.built()) == {c.replace("Async", "") for c in after.account.built()}
+    assert before.gap > DELAY
+    assert after.gap < DELAY * 0.75, texts
