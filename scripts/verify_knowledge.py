@@ -45,6 +45,7 @@ AWAITABLE_RESULT: dict[str, str] = {
     "discord.Client.wait_for": "a future",
     "stripe.*": "a method of the class and of its objects at once, gives a coroutine",
     "aiogram.types.*": "gives a request, which is sent when it is awaited",
+    "grpc.aio.*": "gives a call that may be awaited",
     "weaviate.*": "made from the synchronous class, gives a coroutine",
     "chainlit.sleep": "returns what `asyncio.sleep` does",
 }
@@ -207,7 +208,7 @@ class Checker:
             try:
                 attribute = inspect.getattr_static(real, name)
             except AttributeError:
-                if not full.startswith(DYNAMIC) and not hasattr(real, name):
+                if not full.startswith(DYNAMIC) and not _has(real, name):
                     self._say(full, "does not exist")
                 continue
             self._function(full, method, attribute, real)
@@ -352,6 +353,13 @@ def _derives(real: type, above: type) -> bool:
         return issubclass(real, above)
     except TypeError:
         return above.__name__ in {c.__name__ for c in real.__mro__}
+
+
+def _has(real: type, name: str) -> bool:
+    try:
+        return hasattr(real, name)
+    except ImportError:
+        return False  # It needs a package that is not here.
 
 
 def _has_attribute(real: type, name: str) -> bool:

@@ -10,7 +10,7 @@ from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
     Func,
@@ -257,6 +257,14 @@ class BlockingFacts:
             ):
                 owner = callee.receiver.of
             return ".".join([_owner(owner), *reversed(chain)])
+        if isinstance(callee, Inst):
+            # An object that is called: under the name that it has in the code, where that tells more than its class.
+            recipe = site.callee
+            base = self.evaluator.at_site(recipe[1], site, module) if recipe[0] == "attr" else None
+            if isinstance(base, Inst) and isinstance(base.of, Klass):
+                return f"{base.of.facts.name}.{recipe[2]}"
+            if isinstance(callee.of, str):
+                return _owner(callee.of)
         return "call"
 
     # -- spreading ------------------------------------------------------------------------------------

@@ -1249,6 +1249,8 @@ class Evaluator:
             return known
         if isinstance(callee, LibMethod):
             return callee.known
+        if isinstance(callee, Inst) and isinstance(callee.of, str):
+            return self.known.method(callee.of, "__call__")
         if isinstance(callee, Cls):
             # A project class that inherits its constructor from a library class.
             for one in self.mro(callee.klass):
