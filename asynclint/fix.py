@@ -68,7 +68,7 @@ def run(
             said = () if bad else check(fixed)
             why = "the result would not compile"
             if not bad:
-                bad = _regressions(outcome.findings, said, chosen, texts, new, yields)
+                bad = _regressions(outcome.findings, said, chosen, texts, yields)
                 why = "the finding would still be there, or another one would"
             if not bad:
                 outcome.applied += chosen
@@ -169,7 +169,12 @@ def _apply(chosen: list[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, st
             edits[edit.path].add(edit)
     new = {path: edited(texts[path], some) for path, some in sorted(edits.items())}
     broken = {p for p, text in new.items() if compiles(texts[p]) and not compiles(text)}
-    return new, [c for c in chosen if broken & {e.path for e in c[1].edits}]
+    beside = [c for c in chosen if broken & {e.path for e in c[1].edits}]
+    if len(beside) > 1:
+        # Those that break a file by themselves; the others may be applied without them.
+        alone = [c for c in beside if _apply([c], texts)[1]]
+        beside = alone or beside
+    return new, beside
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
@@ -209,20 +214,36 @@ def _regressions(
     after: Sequence[Finding],
     chosen: list[Chosen],
     old: Mapping[str, str],
-    new: Mapping[str, str],
     yields: Yields,
 ) -> list[Chosen]:
     """The fixes whose finding is still there, and those beside which a new one is."""
-    new = {**old, **new}
+    changed = _changed_lines(chosen, old)
+
+    def near(index: int, finding: Finding) -> bool:
+        """Whether a finding of the new text stands on or beside a line that a fix wrote."""
+        return any(
+            first - 1 <= finding.span.line <= last + 1
+            for first, last in changed[index].get(finding.path, ())
+        )
+
+    # What a fix leaves of its own defect, such as a client hoisted out of a loop, is a milder finding, not another one.
+    after = [
+        f
+        for f in after
+        if not any(
+            one[0].rule in yields.get(f.rule, ()) and near(index, f)
+            for index, one in enumerate(chosen)
+        )
+    ]
     was = Counter(_shape(f) for f in before)
     now = Counter(_shape(f) for f in after)
     fixed = Counter(_shape(f) for f, _ in chosen)
     bad: list[Chosen] = []
-    for one in chosen:
+    for index, one in enumerate(chosen):
         shape = _shape(one[0])
         if now[shape] > was[shape] - fixed[shape]:
             same = [f for f in after if _shape(f) == shape]
-            if any(_near(one, f, old, new) for f in same) or len(same) >= was[shape]:
+            if any(near(index, f) for f in same) or len(same) >= was[shape]:
                 bad.append(one)
     if bad:
         return bad
@@ -239,11 +260,14 @@ def _regressions(
             # The same defect, said in a milder way: it was there before.
             gone[finding.path, better] -= 1
             continue
-        beside = [one for one in chosen if any(e.path == finding.path for e in one[1].edits)]
-        if any(one[0].rule in yields.get(finding.rule, ()) for one in beside):
-            continue
-        near = [one for one in beside if _near(one, finding, old, new)]
-        bad += [one for one in near or beside or chosen if one not in bad]
+        beside = [
+            (index, one)
+            for index, one in enumerate(chosen)
+            if any(e.path == finding.path for e in one[1].edits)
+        ]
+        close = [one for index, one in beside if near(index, finding)]
+        suspects = close or [one for _, one in beside] or chosen
+        bad += [one for one in suspects if one not in bad]
     return bad
 
 
@@ -262,19 +286,27 @@ def _shape(finding: Finding) -> tuple[str, str, str]:
     return (finding.path, finding.rule, finding.message)
 
 
-def _near(one: Chosen, finding: Finding, old: Mapping[str, str], new: Mapping[str, str]) -> bool:
-    """Whether a finding of the new text stands among the lines that a fix has changed."""
-    path = finding.path
-    matcher = difflib.SequenceMatcher(
-        None, old[path].splitlines(), new[path].splitlines(), autojunk=False
-    )
-    lines = {old[path].count("\n", 0, e.start) for e in one[1].edits if e.path == path}
-    for tag, start, end, first, last in matcher.get_opcodes():
-        if tag == "equal" or not first <= finding.span.line - 1 <= last:
-            continue
-        if any(start - 1 <= line <= end for line in lines):
-            return True
-    return False
+def _changed_lines(
+    chosen: list[Chosen], old: Mapping[str, str]
+) -> dict[int, dict[str, list[tuple[int, int]]]]:
+    """The lines of the new texts that the edits of each fix of a round wrote: by its index, by path; they count from 1."""
+    edits: dict[str, set[Edit]] = defaultdict(set)
+    for _, fix in chosen:
+        for edit in fix.edits:
+            edits[edit.path].add(edit)
+    lines: dict[Edit, tuple[int, int]] = {}
+    for path, some in edits.items():
+        added = 0
+        for edit in sorted(some):
+            first = old[path].count("\n", 0, edit.start) + 1 + added
+            lines[edit] = (first, first + edit.text.count("\n"))
+            added += edit.text.count("\n") - old[path].count("\n", edit.start, edit.end)
+    found: dict[int, dict[str, list[tuple[int, int]]]] = {}
+    for index, (_, fix) in enumerate(chosen):
+        found[index] = defaultdict(list)
+        for edit in fix.edits:
+            found[index][edit.path].append(lines[edit])
+    return found
 
 
 # -- showing and writing ----------------------------------------------------------------------------

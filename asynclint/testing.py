@@ -34,6 +34,7 @@ import io
 import re
 import sys
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -337,7 +338,8 @@ def problems(example: Example, findings: Iterable[Finding]) -> list[str]:
 def fixed(example: Example) -> dict[str, str]:
     """Path → text of the files that the fixes of the page's rule change, as they are then.
 
-    Raises AssertionError where fixing what is fixed would change it again, and where a fix was refused by the engine.
+    Raises AssertionError where fixing what is fixed would change it again, where a fix was refused by the engine, and
+    where a comment is lost, except one beside a call that closes.
     """
     from asynclint import check, fix
     from asynclint import config as settings
@@ -361,10 +363,27 @@ def fixed(example: Example) -> dict[str, str]:
     outcome = once(example.files)
     if outcome.problems:
         raise AssertionError("\n".join([f"fixing {example}:", *outcome.problems]))
+    for path, text in outcome.after.items():
+        lost = comments(outcome.before[path]) - comments(text)
+        lost = Counter(
+            {c: n for c, n in lost.items() if not _beside_closing(c, example.files[path])}
+        )
+        if lost:
+            raise AssertionError(f"fixing {example} loses {sorted(lost)} of {path}")
     again = once({**example.files, **outcome.after})
     if again.after:
         raise AssertionError(f"fixing {example} twice changes {sorted(again.after)} again")
     return outcome.after
+
+
+def comments(text: str) -> Counter[str]:
+    """The comments of a module's text, and how often each stands there."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return Counter(t.string for t in tokens if t.type == tokenize.COMMENT)
+
+
+def _beside_closing(comment: str, text: str) -> bool:
+    return any(comment in line and "close()" in line for line in text.splitlines())
 
 
 def shown_diff(example: Example, after: Mapping[str, str]) -> str | None:

@@ -544,6 +544,8 @@ class Lifespan:
             text = file.text or ""
             if file.is_test or file.name == self.source.path:
                 continue
+            if not any(name in text for name in FRAMEWORKS):
+                continue
             if re.search(r"\.(?:on_event|add_event_handler)\(", text):
                 return True
         return False

@@ -30,20 +30,35 @@ def hoist(place: Place) -> Iterable[Fix]:
         raise Refused("the function is started for every item, and the client belongs to it")
     if source.text[source.line_start(loop.lineno) : source.start(loop)].strip():
         raise Refused("something else stands on the line of the loop")
-    _independent(call, loop)
+    outer = _outermost(place, loop)
+    _independent(call, outer)
     parent = tree.parent(call)
     if isinstance(parent, ast.Await):
         parent = tree.parent(parent)
     if isinstance(parent, ast.withitem):
         statement = tree.parent(parent)
         assert isinstance(statement, (ast.With, ast.AsyncWith))
+        if outer is not loop:
+            raise Refused("the client is entered in a loop within a loop")
         edits = _entered(place, loop, statement, parent)
     elif isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
-        edits = _assigned(place, loop, parent, parent.targets[0].id)
+        if not isinstance(parent.value, (ast.Call, ast.Await)) or parent not in loop.body:
+            raise Refused("the client is built under a condition")
+        edits = _assigned(place, outer, parent, parent.targets[0].id)
     else:
         raise Refused("how the client is used could not be read")
     safe = building.client.state is None
     yield place.fix(f"build `{building.name}` before the loop", *edits, safe=safe)
+
+
+def _outermost(
+    place: Place, loop: ast.For | ast.AsyncFor | ast.While
+) -> ast.For | ast.AsyncFor | ast.While:
+    """The outermost of loops that stand in each other; one under a condition may not come to the inner ones."""
+    around = place.tree.parent(loop)
+    while isinstance(around, Loop) and loop in around.body:
+        loop, around = around, place.tree.parent(around)
+    return loop
 
 
 def _independent(call: ast.Call, loop: ast.For | ast.AsyncFor | ast.While) -> None:
@@ -108,14 +123,18 @@ def _entered(
         raise Refused("the header of the `with` could not be read")
     indent, own = source.indent(loop), source.indent(statement)
     unit = own[len(indent) :]
-    if not unit or not own.startswith(indent):
+    inner = source.indent(first)
+    if not unit or not own.startswith(indent) or not inner.startswith(own):
         raise Refused("the indentation is mixed")
+    deeper = inner[len(own) :]
     if "\n" in head.rstrip():
         head = head.replace("\n" + own, "\n" + indent)
     edits = [source.insert(source.line_start(loop.lineno), f"{indent}{head.rstrip()}\n{unit}")]
-    edits += source.push(loop.lineno + 1, statement.lineno - 1, unit, loop)
+    before = source.first_line(loop.body)
+    edits += source.push(loop.lineno + 1, before - 1, unit, loop)
+    edits += source.push(before, statement.lineno - 1, deeper, loop)
     edits.append(source.edit(source.line_start(statement.lineno), head_end, ""))
-    edits += source.push((statement.end_lineno or 0) + 1, loop.end_lineno or 0, unit, loop)
+    edits += source.push((statement.end_lineno or 0) + 1, loop.end_lineno or 0, deeper, loop)
     return edits
 
 
@@ -124,7 +143,8 @@ def _assigned(
 ) -> list[Edit]:
     """The assignment goes before the loop."""
     source, tree = place.source, place.tree
-    if tree.parent(statement) is not loop or statement not in loop.body or len(loop.body) < 2:
+    inner = tree.parent(statement)
+    if not isinstance(inner, Loop) or len(inner.body) < 2:
         raise Refused("the client is built under a condition")
     if len(statement.targets) != 1:
         raise Refused("the client has several names")
