@@ -20,6 +20,7 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.runs import Runs
 from asynclint.facts.startup import StartupFacts
+from asynclint.facts.unclosed import UnclosedFacts
 from asynclint.facts.view import CallFacts, Position
 from asynclint.findings import Finding, Span
 from asynclint.knowledge import Knowledge
@@ -141,6 +142,7 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
     clients = ClientFacts(evaluator, graph, runs)
     coroutines = CoroutineFacts(evaluator, graph, runs)
     startups = StartupFacts(evaluator)
+    unclosed = UnclosedFacts(evaluator, clients, runs)
 
     files: dict[str, FileFacts] = {}
 
@@ -173,6 +175,9 @@ def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectF
             task = coroutines.lost_task(function, site)
             if task is not None:
                 facts_of(function, site).lost_task = task
+            open_ = unclosed.unclosed(function, site)
+            if open_ is not None:
+                facts_of(function, site).unclosed = open_
             handler = startups.handler(function, site)
             if handler is not None:
                 facts_of(function, site).startup_handler = handler

@@ -30,7 +30,9 @@ class StartupFacts:
         if site.kind != "call" or not site.callee or site.callee[0] != "attr":
             return None
         callee = self.evaluator.callee(module, site)
-        if not isinstance(callee, LibMethod) or not callee.known.lifespan_hides:
+        if callee is None or not all(
+            isinstance(m, LibMethod) and m.known.lifespan_hides for m in members(callee)
+        ):
             return None
         if module.file.is_test:
             return None

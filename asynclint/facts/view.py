@@ -81,6 +81,17 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclosed:
+    """A call that builds a client which nothing closes."""
+
+    client: Client
+    name: str
+    kept: tuple[str, ...]
+    """The attributes and globals that hold it; none where a local variable does."""
+    because: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StartupHandler:
     """A call that registers a handler for startup or shutdown, which a lifespan switches off."""
 
@@ -103,6 +114,7 @@ class CallFacts:
     lost_task: LostTask | None = None
     fan_out: FanOut | None = None
     startup_handler: StartupHandler | None = None
+    unclosed: Unclosed | None = None
 
     def blocks_as(self, *kinds: BlockKind) -> Blocking | None:
         """The blocking of one of these kinds, the first that there is."""
