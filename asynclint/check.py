@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from asynclint.config import Config
 from asynclint.facts.infer import FileFacts, ProjectFacts, infer
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
+from asynclint.facts.view import FunctionFacts as SeenFunction
+from asynclint.facts.view import Slice
 from asynclint.findings import Finding, Level, Refused
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project
@@ -148,7 +151,7 @@ def _all_findings(
         if configuration.enabled(config, name, meta.group, meta.default)
     }
     knowledge = Knowledge(config.knowledge)
-    facts = infer(project, knowledge, config.jobs)
+    facts = infer(project, knowledge, config.jobs, _import_libcst if wanted else None)
     _count(stats, facts.program, facts)
     start = time.perf_counter()
     found = [f.problem for f in project.files if f.problem is not None and f.reported]
@@ -233,27 +236,47 @@ def _one_each(findings: list[Finding], yields: dict[str, frozenset[str]]) -> lis
 
 def _run(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stats) -> list[Finding]:
     """Walk the slices of every file with all rules at once."""
-    whole = [r for r in rules if r.everything]
+    whole = any(r.everything for r in rules)
     if not facts.files and not whole:
         return []
     visitor = _batch(rules)
+    alone = whole or "Module" in visitor.kinds
+    batch: list[tuple[FileFacts, Piece]] = []
+    size = 0
     for file in project.files:
         if not file.reported or file.text is None:
             continue
         one = facts.files.get(file.name)
         if whole:
             module = facts.program.load(file)
-            if module is not None:
-                _walk(
-                    one or FileFacts(module),
-                    [Piece(1, len(module.lines), False)],
-                    rules,
-                    visitor,
-                    stats,
-                )
+            if module is None:
+                continue
+            one = one or FileFacts(module)
+            pieces = [Piece(1, len(module.lines), False)]
         elif one is not None:
-            _walk(one, _pieces(one, visitor.kinds <= STATEMENT_NODES), rules, visitor, stats)
+            pieces = _pieces(one, visitor.kinds <= STATEMENT_NODES)
+        else:
+            continue
+        deep = any(f.facts.depth > MAX_NESTING for f in one.module.functions)
+        if deep and len(pieces) == 1 and pieces[0].first == 1:
+            continue
+        for piece in pieces:
+            batch.append((one, piece))
+            size += piece.last - piece.first + 1
+            if alone or size >= BATCH:
+                _walk(batch, rules, visitor, stats)
+                batch, size = [], 0
+    _walk(batch, rules, visitor, stats)
     return [f for rule in rules for f in rule.findings]
+
+
+def _import_libcst() -> None:
+    import libcst
+    import libcst.metadata  # noqa: F401
+
+
+BATCH = 500
+"""Lines that libcst parses at once: of a single statement, most of the time would go into beginning and ending."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -340,42 +363,59 @@ def _outermost(function: Function) -> Function | None:
 
 
 def _walk(
-    facts: FileFacts,
-    pieces: list[Piece],
-    rules: list[Any],
-    visitor: Any,
-    stats: Stats,
+    batch: list[tuple[FileFacts, Piece]], rules: list[Any], visitor: Any, stats: Stats
 ) -> None:
+    """Parse some pieces as one module and hand their statements to the rules; one by one where that fails."""
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
-    from asynclint.facts.view import FunctionFacts as SeenFunction
-    from asynclint.facts.view import Slice
-
-    module = facts.module
-    if (
-        len(pieces) == 1
-        and pieces[0].first == 1
-        and any(f.facts.depth > MAX_NESTING for f in module.functions)
-    ):
+    if not batch:
         return
-    for piece in pieces:
-        text, offset = _text(module, piece)
-        try:
-            wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
-            positions = wrapper.resolve(PositionProvider)
-        except (cst.ParserSyntaxError, RecursionError):
+    texts = []
+    starts = [1]
+    offsets = []
+    for facts, piece in batch:
+        text, offset = _text(facts.module, piece)
+        texts.append(text)
+        offsets.append(offset - starts[-1] + 1)
+        starts.append(starts[-1] + text.count("\n"))
+    try:
+        wrapper = MetadataWrapper(cst.parse_module("".join(texts)), unsafe_skip_copy=True)
+        positions = wrapper.resolve(PositionProvider)
+    except (cst.ParserSyntaxError, RecursionError):
+        if len(batch) == 1:
             stats.slices_failed += 1
-            continue
+            return
+        for one in batch:
+            _walk([one], rules, visitor, stats)
+        return
+    tree = wrapper.module
+    bodies: list[list[Any]] = [[] for _ in batch]
+    for statement in tree.body:
+        bodies[bisect(starts, positions[statement].start.line) - 1].append(statement)
+    if not all(bodies) and len(batch) > 1:
+        for one in batch:
+            _walk([one], rules, visitor, stats)
+        return
+    for index, (facts, piece) in enumerate(batch):
         stats.slices_parsed += 1
         stats.slice_lines += piece.last - piece.first + 1
-        around = module.functions[piece.function]
-        holder = SeenFunction(around.name, around.is_async, around.facts.line)
-        part = Slice(module.file.name, wrapper.module, positions, offset, facts.calls, holder)
+        part = _slice(facts, piece, tree, positions, offsets[index])
         for rule in rules:
             rule.enter(part)
         visitor.piece = part
-        wrapper.module.visit(visitor)
+        if len(batch) == 1:
+            tree.visit(visitor)
+            continue
+        for statement in bodies[index]:
+            statement.visit(visitor)
+
+
+def _slice(facts: FileFacts, piece: Piece, tree: Any, positions: Any, offset: int) -> Slice:
+    module = facts.module
+    around = module.functions[piece.function]
+    holder = SeenFunction(around.name, around.is_async, around.facts.line)
+    return Slice(module.file.name, tree, positions, offset, facts.calls, holder)
 
 
 def _batch(rules: list[Any]) -> Any:

@@ -37,6 +37,7 @@ from asynclint.facts.types import (
 )
 from asynclint.knowledge import Knowledge
 from asynclint.knowledge.model import Function as Known
+from asynclint.project import SourceFile
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -134,6 +135,7 @@ class Evaluator:
         """By file: what calls of globals call."""
         self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
         """By file: what it puts into the state of an application, by attribute."""
+        self._state_files: list[SourceFile] | None = None
 
     # -- keeping answers --------------------------------------------------------------------------
 
@@ -1084,12 +1086,26 @@ class Evaluator:
 
     def _state(self, name: str) -> Type:
         types: list[Type] = []
-        for module in self.program.load_mentioning(name, but_loaded=True):
-            kept = self._state_values.get(module.file.name)
+        for file in self._with_state():
+            kept = self._state_values.get(file.name)
             if kept is None:
-                kept = self._state_values[module.file.name] = _state_values(module)
+                if name not in (file.text or ""):
+                    continue
+                module = self.program.load(file)
+                kept = _state_values(module) if module is not None else {}
+                self._state_values[file.name] = kept
             types += [self.eval(value, function, at) for value, function, at in kept.get(name, ())]
         return union(types)
+
+    def _with_state(self) -> list[SourceFile]:
+        """The files that may put something into the state of an application."""
+        if self._state_files is None:
+            self._state_files = [
+                f
+                for f in self.program.project.files
+                if f.text and ("state" in f.text or "lifespan" in f.text)
+            ]
+        return self._state_files
 
     # -- calls --------------------------------------------------------------------------------------
 

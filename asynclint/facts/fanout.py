@@ -99,7 +99,8 @@ class FanOutFacts:
     def note_items(self, function: Function) -> None:
         """Tell the graph which coroutine functions run once for each item."""
         module = function.module
-        for site in function.sites:
+        facts = function.facts
+        for site in function.sites if "map" in facts.loaded or "map" in facts.uses else ():
             if site.callee == ("name", "map") and site.role[0] == "star" and site.args:
                 value = self.evaluator.at_site(site.args[0][0], site, module)
                 if isinstance(value, Func) and value.function.is_async:

@@ -25,7 +25,7 @@ from asynclint.knowledge.model import Entry
 from asynclint.knowledge.model import Function as Known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Edge:
     """A place in `caller` that executes `target`."""
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from asynclint.facts import places
@@ -76,17 +77,23 @@ class ProjectFacts:
     clients: ClientFacts
 
 
-def infer(project: Project, knowledge: Knowledge, jobs: int | None = 1) -> ProjectFacts:
+def infer(
+    project: Project,
+    knowledge: Knowledge,
+    jobs: int | None = 1,
+    meanwhile: Callable[[], None] | None = None,
+) -> ProjectFacts:
     """Read the project's modules as far as they matter, and infer the facts that rules ask for.
 
-    `jobs` is the number of processes that read; None for as many as pay off.
+    `jobs` is the number of processes that read; None for as many as pay off. `meanwhile` is work that this process
+    will have to do anyway, and may do while others read.
     """
     limit = sys.getrecursionlimit()
     collecting = gc.isenabled()
     sys.setrecursionlimit(max(limit, RECURSION))
     gc.disable()
     try:
-        return _infer(project, knowledge, jobs)
+        return _infer(project, knowledge, jobs, meanwhile)
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
@@ -109,12 +116,17 @@ def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
     ]
 
 
-def _infer(project: Project, knowledge: Knowledge, jobs: int | None) -> ProjectFacts:
+def _infer(
+    project: Project,
+    knowledge: Knowledge,
+    jobs: int | None,
+    meanwhile: Callable[[], None] | None,
+) -> ProjectFacts:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     program = Program(project, knowledge.roots)
     matter = roots(project, knowledge)
-    modules = program.read(matter, jobs)
+    modules = program.read(matter, jobs, meanwhile)
     chosen = {f.name for f in matter}
     for file in project.files:
         if file.text is not None and file.reported and file.name not in chosen:

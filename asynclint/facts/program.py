@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -350,12 +350,19 @@ class Program:
             memory.keep_facts(text, encode(facts))
         return facts
 
-    def read(self, files: Sequence[SourceFile], jobs: int | None) -> list[Module]:
+    def read(
+        self,
+        files: Sequence[SourceFile],
+        jobs: int | None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[Module]:
         """The modules of some files, in their order; read in several processes where that is quicker."""
         memory = self.project.memory
         new = [f for f in files if memory is None or memory.facts(f.text or "") is None]
-        reading = Reading(new, jobs)
+        reading = Reading(new, jobs, busy=meanwhile is not None)
         elsewhere = reading.elsewhere()
+        if elsewhere and meanwhile is not None:
+            meanwhile()
         for file in files:
             if file.name not in elsewhere:
                 self.load(file)
@@ -387,11 +394,11 @@ class Program:
         """The modules read so far, in the order of the project's files."""
         return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
 
-    def load_mentioning(self, word: str, but_loaded: bool = False) -> list[Module]:
-        """All modules whose text contains `word`; also those without it that are loaded, to save looking, on request."""
+    def load_mentioning(self, word: str) -> list[Module]:
+        """All modules whose text contains `word`."""
         found = []
         for file in self.project.files:
-            if (but_loaded and file.name in self._modules) or (file.text and word in file.text):
+            if file.text and word in file.text:
                 module = self.load(file)
                 if module is not None:
                     found.append(module)

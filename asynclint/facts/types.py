@@ -1,7 +1,8 @@
 """The values that inference works with: what an expression is, as far as it can be shown.
 
 `None` stands for unknown everywhere. A value is either a thing that has a name (a module, a class, a function) or
-an instance, a coroutine, an iterator of such.
+an instance, a coroutine, an iterator of such. Values are never changed; they are made in great numbers, and `frozen` would make
+that three times slower.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ if TYPE_CHECKING:
     from asynclint.knowledge.model import Function as KnownFunction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Mod:
     """A module of the project."""
 
     module: Module
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Lib:
     """Something of a library or of the standard library, by dotted path: module, class or function."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Func:
     """A function of the project, with its receiver when it is bound."""
 
@@ -38,14 +39,14 @@ class Func:
     bound: Type = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Cls:
     """A class of the project."""
 
     klass: Klass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Inst:
     """An instance: of a project class, or of a library class by canonical path. `args` are type arguments."""
 
@@ -55,7 +56,7 @@ class Inst:
     """Built here: not an instance of a subclass."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class LibMethod:
     """A method of a library class, read from an instance (or from the class itself)."""
 
@@ -65,7 +66,7 @@ class LibMethod:
     receiver: Type = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Coro:
     """What calling a coroutine function gives: awaited, it is `result`."""
 
@@ -81,7 +82,7 @@ class Coro:
     """It runs even when nobody awaits it (`gather`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Gen:
     """A generator object or another one-pass iterator made by a project generator function."""
 
@@ -90,7 +91,7 @@ class Gen:
     function: Function | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Manager:
     """The context manager that a decorated generator function gives."""
 
@@ -99,7 +100,7 @@ class Manager:
     function: Function
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class LibManager:
     """The context manager that a library call gives; entering it may be what blocks."""
 
@@ -108,7 +109,7 @@ class LibManager:
     known: KnownFunction | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Part:
     """`functools.partial`, and other callables that stand for another one."""
 
@@ -116,7 +117,7 @@ class Part:
     site: CallSite | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Threaded:
     """A coroutine function made from a sync one, which runs in a thread (`sync_to_async(f)`)."""
 
@@ -124,21 +125,21 @@ class Threaded:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Const:
     """A constant."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Tup:
     """A tuple of known length."""
 
     items: tuple[Type, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Super:
     """`super()`: lookup starts behind `after` in the mro of `klass`."""
 
@@ -146,7 +147,7 @@ class Super:
     after: Klass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Any_:
     """One of several."""
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import libcst as cst
-from libcst.metadata import CodeRange
-
 from asynclint.findings import Link, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import libcst as cst
+    from libcst.metadata import CodeRange
+
     from asynclint.knowledge.model import BlockKind, Client
+
+CALLING: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "Call": (("call",), None),
+    "WithItem": (("with", "awith"), "item"),
+    "For": (("for", "afor"), "iter"),
+    "CompFor": (("for", "afor"), "iter"),
+    "From": (("for",), "item"),
+    "Attribute": (("attr",), None),
+}
+"""Nodes that make calls: the kinds of their call sites, and which of their parts is the place."""
 
 Often = Literal["once", "request", "item", "call"]
 
@@ -167,24 +177,11 @@ class Slice:
 
     def call(self, node: cst.CSTNode) -> CallFacts | None:
         """Facts of the call that this node makes, in words or implicitly."""
-        kinds: tuple[str, ...]
-        target: cst.CSTNode
-        if isinstance(node, cst.Call):
-            kinds, target = ("call",), node
-        elif isinstance(node, cst.WithItem):
-            kinds, target = ("with", "awith"), node.item
-        elif isinstance(node, (cst.For, cst.CompFor)):
-            kinds, target = ("for", "afor"), node.iter
-        elif isinstance(node, cst.From):
-            kinds, target = ("for",), node.item
-        elif isinstance(node, cst.Attribute):
-            kinds, target = ("attr",), node
-        else:
-            return None
+        kinds, place = CALLING.get(type(node).__name__, ((), None))
         for kind in kinds:
             table = self._calls.get(kind)
             if table:
-                position = self.position(target)
+                position = self.position(getattr(node, place) if place else node)
                 if position is not None and position in table:
                     return table[position]
         return None
@@ -193,8 +190,9 @@ class Slice:
         """Called by the engine on the way down."""
         position = self.position(node)
         line = position[0] if position else 0
-        is_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
-        name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+        is_async = getattr(node, "asynchronous", None) is not None
+        name = getattr(node, "name", None)
+        name = name.value if name is not None else "<lambda>"
         self._stack.append(FunctionFacts(name, is_async, line))
 
     def leave_function(self) -> None:

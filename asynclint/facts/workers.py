@@ -24,6 +24,9 @@ reading some 20,000 lines."""
 OWN_SHARE = 0.85
 """What this process reads itself, as a part of a worker's share: it also takes in what the workers hand back."""
 
+OTHER_WORK = 600_000
+"""How many characters could be read while this process imports what it will need."""
+
 
 def usable() -> int:
     """How many processes can run at once."""
@@ -35,12 +38,12 @@ def usable() -> int:
 class Reading:
     """Workers that extract the facts of some files while this process does the same with others."""
 
-    def __init__(self, files: Sequence[SourceFile], jobs: int | None) -> None:
+    def __init__(self, files: Sequence[SourceFile], jobs: int | None, busy: bool = False) -> None:
         self._workers: list[tuple[int, IO[bytes], list[SourceFile]]] = []
         count = min(jobs or usable(), 16)
         size = sum(len(f.text or "") for f in files)
         if count > 1 and hasattr(os, "fork") and (jobs is not None or size >= ENOUGH):
-            for share in _shares(files, count):
+            for share in _shares(files, count, OTHER_WORK if busy else 0):
                 self._start(share)
 
     def _start(self, share: list[SourceFile]) -> None:
@@ -74,10 +77,10 @@ class Reading:
         return found
 
 
-def _shares(files: Sequence[SourceFile], count: int) -> list[list[SourceFile]]:
+def _shares(files: Sequence[SourceFile], count: int, other_work: float) -> list[list[SourceFile]]:
     """The files for each worker, about the same amount of text each; the rest is this process's own."""
     shares: list[list[SourceFile]] = [[] for _ in range(count)]
-    weights = [0.0] * count
+    weights = [other_work] + [0.0] * (count - 1)
     for file in sorted(files, key=lambda f: (-len(f.text or ""), f.name)):
         index = min(range(count), key=weights.__getitem__)
         shares[index].append(file)

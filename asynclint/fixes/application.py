@@ -408,8 +408,9 @@ class Lifespan:
 
     def free(self, name: str) -> str:
         """A name of `app.state` that nothing in the project uses, like the one wanted."""
-        taken = self.workshop.once(_state_names)
-        return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in taken)
+        texts = self.workshop.once(_texts_with_state)
+        names = (name, *(f"{name}_{i}" for i in range(2, 1000)))
+        return next(n for n in names if not _may_be_taken(n, texts))
 
     # -- edits --------------------------------------------------------------------------------------------
 
@@ -606,14 +607,15 @@ class Lifespan:
         return source.edit(start, end + len(source.indent(node)), "")
 
 
-def _state_names(workshop: Workshop) -> frozenset[str]:
-    """What may be a name of `app.state` anywhere in the project."""
-    found: set[str] = set()
-    for file in workshop.facts.program.project.files:
-        if file.text and "state" in file.text:
-            found.update(re.findall(r"\bstate\.(\w+)", file.text))
-            found.update(re.findall(r"[\"'](\w+)[\"']", file.text))
-    return frozenset(found)
+def _texts_with_state(workshop: Workshop) -> list[str]:
+    files = workshop.facts.program.project.files
+    return [f.text for f in files if f.text and "state" in f.text]
+
+
+def _may_be_taken(name: str, texts: list[str]) -> bool:
+    """Whether a name may be one of `app.state` anywhere in the project."""
+    used = re.compile(rf"\bstate\.{name}\b|[\"']{name}[\"']")
+    return any(name in text and used.search(text) for text in texts)
 
 
 def _first(statement: ast.stmt) -> int:

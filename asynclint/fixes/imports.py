@@ -327,7 +327,7 @@ def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple
     """
     if users or source.module.file.is_package or name in (source.module.facts.exports or ()):
         return ()
-    code = re.sub(r"#[^\n]*", "", source.text)
+    code = source.code
     word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
     if len(word.findall(code)) > 1 + sum(len(word.findall(source.segment(node))) for node in gone):
         return ()
@@ -335,26 +335,23 @@ def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple
     where = {
         (n.lineno, n.col_offset) for node in gone for n in ast.walk(node) if isinstance(n, ast.Name)
     }
-    try:
-        whole = ast.parse(source.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    words = source.words
+    if words is None:
+        return ()
+    for node in words.names.get(name, ()):
+        if id(node) not in inside and (node.lineno, node.col_offset) not in where:
+            return ()
+    annotation = re.compile(rf"[\w.\[\], |]*\b{re.escape(name)}\b[\w.\[\], |]*")
+    if any(name in text and annotation.fullmatch(text) for text in words.strings):
         return ()
     statement: ast.Import | ast.ImportFrom | None = None
     chosen: ast.alias | None = None
-    for node in ast.walk(whole):
-        if isinstance(node, ast.Name) and node.id == name:
-            if id(node) not in inside and (node.lineno, node.col_offset) not in where:
-                return ()
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # It may be an annotation.
-            if re.fullmatch(rf"[\w.\[\], |]*\b{re.escape(name)}\b[\w.\[\], |]*", node.value):
-                return ()
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            for alias in node.names:
-                if (alias.asname or alias.name.partition(".")[0]) == name:
-                    if statement is not None or node not in whole.body:
-                        return ()
-                    statement, chosen = node, alias
+    for one, top in words.imports:
+        for alias in one.names:
+            if (alias.asname or alias.name.partition(".")[0]) == name:
+                if statement is not None or not top:
+                    return ()
+                statement, chosen = one, alias
     if statement is None or chosen is None:
         return ()
     if len(statement.names) == 1:

@@ -687,6 +687,7 @@ class _Sharing:
         word = re.escape(name)
         called = re.compile(rf"(?<![\w.])(?<!def )(?<!class ){word}\(")
         through = re.compile(rf"\b{re.escape(last)}\.{word}\(")
+        module_named = re.compile(rf"\b{re.escape(last)}\b")
         filled = re.compile(rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b")
         imported = re.compile(
             rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
@@ -696,12 +697,14 @@ class _Sharing:
             text = file.text or ""
             if name not in text or file.name in read:
                 continue
+            if f"{name}(" not in text and "partial(" not in text:
+                continue
             if file.name == function.module.file.name:
                 if called.search(text) or filled.search(text):
                     return True
                 if klass is not None and name == facts.name and f".{name}(" in text:
                     return True
-            elif re.search(rf"\b{re.escape(last)}\b", text) and imported.search(text):
+            elif last in text and module_named.search(text) and imported.search(text):
                 if called.search(text) or through.search(text) or filled.search(text):
                     return True
         return False

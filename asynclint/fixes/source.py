@@ -86,6 +86,25 @@ class Tree:
         return None
 
 
+class Words:
+    """What the names, strings and imports of a whole module are."""
+
+    def __init__(self, root: ast.Module) -> None:
+        self.names: dict[str, list[ast.Name]] = {}
+        self.strings: list[str] = []
+        self.imports: list[tuple[ast.Import | ast.ImportFrom, bool]] = []
+        """With whether they stand at the top level."""
+        top = set(root.body)
+        for node in ast.walk(root):
+            if isinstance(node, ast.Name):
+                self.names.setdefault(node.id, []).append(node)
+            elif isinstance(node, ast.Constant):
+                if isinstance(node.value, str):
+                    self.strings.append(node.value)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                self.imports.append((node, node in top))
+
+
 class Source:
     """The text of one module with the nodes and offsets in it."""
 
@@ -145,6 +164,19 @@ class Source:
     def is_ours(self, name: str) -> bool:
         """Whether a dotted module name belongs to the project."""
         return self._program.is_ours(name, self.module.file)
+
+    @cached_property
+    def code(self) -> str:
+        """The text without what stands behind a `#`."""
+        return re.sub(r"#[^\n]*", "", self.text)
+
+    @cached_property
+    def words(self) -> Words | None:
+        """The names, strings and imports of the module; None where it cannot be parsed."""
+        try:
+            return Words(ast.parse(self.text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
     # -- nodes ----------------------------------------------------------------------------------------
 
