@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
-from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program
+from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.types import (
     NONE,
     Any_,
@@ -925,22 +925,17 @@ class Evaluator:
         return result
 
     def _find_subclasses(self, klass: Klass) -> list[Klass]:
-        found: list[Klass] = []
+        found: dict[Klass, None] = {}
         names = {klass.facts.name}
         looked: set[str] = set()
         while names - looked:
             name = min(names - looked)
             looked.add(name)
-            for module in self.program.load_mentioning(name):
-                for other in module.klasses:
-                    if other is klass or other in found or not other.facts.bases:
-                        continue
-                    if any(_last(b) == name for b in other.facts.bases) and klass in self.mro(
-                        other
-                    ):
-                        found.append(other)
-                        names.add(other.facts.name)
-        return found
+            for other in self.program.based_on(name):
+                if other is not klass and other not in found and klass in self.mro(other):
+                    found[other] = None
+                    names.add(other.facts.name)
+        return list(found)
 
     def implementations(self, function: Function) -> list[Function]:
         """The methods that a call on an abstract method may reach."""
@@ -1416,7 +1411,7 @@ class Evaluator:
     def _self_typed(self, type_: Type, function: Function, bound: Type) -> Type:
         if type_ is None and isinstance(bound, (Inst, Cls)):
             annotation = function.facts.returns_annotation
-            if annotation and _last(annotation) == "Self":
+            if annotation and base_name(annotation) == "Self":
                 return bound if isinstance(bound, Inst) else Inst(bound.klass)
         return type_
 
@@ -1847,18 +1842,6 @@ def _nesting(type_: Type) -> int:
 
 def _plain(type_: Type) -> Type:
     return Inst(type_.of) if isinstance(type_, Inst) else type_
-
-
-def _last(recipe: Recipe) -> str | None:
-    if not recipe:
-        return None
-    if recipe[0] == "sub":
-        return _last(recipe[1])
-    if recipe[0] in ("name", "const"):
-        return str(recipe[1])
-    if recipe[0] == "attr":
-        return str(recipe[2])
-    return None
 
 
 def _short(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -287,8 +288,14 @@ class Program:
     _resolved: dict[tuple[str, str], SourceFile | None] = field(default_factory=dict)
     _read: dict[str, bytes] = field(default_factory=dict)
     """By file name: facts that workers have read and nothing has asked for yet."""
+    _order: dict[str, int] = field(default_factory=dict)
+    _based: dict[str | None, list[Klass]] = field(default_factory=lambda: defaultdict(list))
+    """The classes of the modules read so far, by the last names of their bases."""
+    _unread: dict[str, list[SourceFile]] | None = None
+    """By word: files that hold it and were not read when that was first asked for."""
 
     def __post_init__(self) -> None:
+        self._order = {file.name: i for i, file in enumerate(self.project.files)}
         for file in self.project.files:
             if file.text is None:
                 continue
@@ -313,6 +320,9 @@ class Program:
         try:
             facts = self._facts(file)
             module = Module(file, facts)
+            for klass in module.klasses:
+                for base in {base_name(b) for b in klass.facts.bases}:
+                    self._based[base].append(klass)
             self.counts.functions += len(facts.functions)
             self.counts.calls += len(facts.calls)
         except SyntaxError as error:
@@ -371,8 +381,7 @@ class Program:
         modules = [m for f in files if (m := self.load(f)) is not None]
         # The order of problems is that of the files, whoever read them.
         if len(self.problems) > problems:
-            order = {f.name: i for i, f in enumerate(self.project.files)}
-            self.problems.sort(key=lambda p: order.get(p.path, 0))
+            self.problems.sort(key=lambda p: self._order.get(p.path, 0))
         return modules
 
     def check(self, file: SourceFile) -> None:
@@ -394,15 +403,18 @@ class Program:
         """The modules read so far, in the order of the project's files."""
         return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
 
-    def load_mentioning(self, word: str) -> list[Module]:
-        """All modules whose text contains `word`."""
-        found = []
-        for file in self.project.files:
-            if file.text and word in file.text:
-                module = self.load(file)
-                if module is not None:
-                    found.append(module)
-        return found
+    def based_on(self, name: str) -> list[Klass]:
+        """All classes that have a base of that name, whatever it refers to, in file order."""
+        if self._unread is None:
+            self._unread = defaultdict(list)
+            for file in self.project.files:
+                if file.name not in self._modules and file.text and "class" in file.text:
+                    for word in set(re.findall(r"\w+", file.text)):
+                        self._unread[word].append(file)
+        for file in self._unread.pop(name, ()):
+            self.load(file)
+        order = self._order
+        return sorted(self._based.get(name, ()), key=lambda one: order[one.module.file.name])
 
     def find(self, name: str, importer: SourceFile) -> Module | None:
         """The project's module of that dotted name, as `importer` would import it."""
@@ -547,8 +559,6 @@ def syntax_error(file: SourceFile, error: SyntaxError) -> Finding:
 
 def _python_needed(text: str, message: str, line: int) -> str | None:
     """The oldest Python that reads a construct newer than the running one; None when it is simply wrong."""
-    import re
-
     version = sys.version_info[:2]
     if version < (3, 12) and message.startswith("f-string expression part cannot include"):
         return "3.12"
@@ -566,6 +576,19 @@ def _python_needed(text: str, message: str, line: int) -> str | None:
     for needed, pattern in newer:
         if needed > version and re.search(pattern, around):
             return f"{needed[0]}.{needed[1]}"
+    return None
+
+
+def base_name(recipe: Recipe) -> str | None:
+    """The last name of a base class: of `abc.Mapping[str, T]` "Mapping"."""
+    if not recipe:
+        return None
+    if recipe[0] == "sub":
+        return base_name(recipe[1])
+    if recipe[0] in ("name", "const"):
+        return str(recipe[1])
+    if recipe[0] == "attr":
+        return str(recipe[2])
     return None
 
 
