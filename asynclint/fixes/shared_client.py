@@ -679,6 +679,13 @@ class _Sharing:
 
         `unread` asks only for the files that inference did not read, as there is nothing asynchronous in them.
         """
+        known = self.workshop.once(_called_functions)
+        key = (function, unread)
+        if key not in known:
+            known[key] = self._search_calls(function, unread)
+        return known[key]
+
+    def _search_calls(self, function: Function, unread: bool) -> bool:
         program = self.workshop.facts.program
         facts = function.facts
         klass = function.klass
@@ -1070,6 +1077,10 @@ class _Sharing:
                     parent = self.tree.parent(node)
                     if len(getattr(parent, "body", ())) > 1 and node in getattr(parent, "body", ()):
                         self.plan.add(self.source.remove(node))
+
+
+def _called_functions(workshop: Workshop) -> dict[tuple[Function, bool], bool]:
+    return {}
 
 
 def _imported_names(workshop: Workshop) -> set[tuple[Module, str]]:
