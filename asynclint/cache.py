@@ -123,8 +123,11 @@ class Cache:
 
     # -- answers ----------------------------------------------------------------------------------
 
-    def answer(self) -> Answer | None:
-        """What an earlier run said of the project as it now lies on the disk; no file is read that looks as it did."""
+    def answer(self, fixes: bool = True) -> Answer | None:
+        """What an earlier run said of the project as it now lies on the disk; no file is read that looks as it did.
+
+        Findings have their fixes where `fixes` is true, and else may have them.
+        """
         listing = self._listing
         if not self._answers or listing.given is not None:
             return None
@@ -132,8 +135,8 @@ class Cache:
         better: dict[str, Stamp] = {}
         for path in listing.wanted:
             digests[path] = self._looked_at(path, listing, better)
-        key = self._key(digests)
-        place = next((place for known, place in self._answers if known == key), None)
+        keys = [self._key(digests, one) for one in ((True,) if fixes else (True, False))]
+        place = next((place for known, place in self._answers if known in keys), None)
         data = self._blob(place) if place is not None else None
         if data is None:
             return None
@@ -158,9 +161,16 @@ class Cache:
         return found
 
     def keep(
-        self, project: Project, findings: list[Finding], known: Mapping[str, packs.Meta]
+        self,
+        project: Project,
+        findings: list[Finding],
+        known: Mapping[str, packs.Meta],
+        fixes: bool = True,
     ) -> None:
-        """Write down what a check said of the texts that it was given, and the facts of the modules it read."""
+        """Write down what a check said of the texts that it was given, and the facts of the modules it read.
+
+        `fixes` says whether the fixes of findings were looked for.
+        """
         listing = self._listing
         if listing.given is not None:
             # An editor asks at every key: only what took long is worth a new file.
@@ -183,14 +193,15 @@ class Cache:
         self._stamps = stamps
         if digests.keys() != listing.wanted.keys():
             return
-        key = self._key(digests)
+        key = self._key(digests, fixes)
         place = self._put(marshal.dumps(_plain(findings, known)))
         if place is not None:
             others = [(k, p) for k, p in self._answers if k != key]
             self._write([(key, place), *others[: MAX_ANSWERS - 1]])
 
-    def _key(self, digests: Mapping[str, bytes]) -> bytes:
+    def _key(self, digests: Mapping[str, bytes], fixes: bool) -> bytes:
         key = blake2b(self._circumstances, digest_size=20)
+        key.update(b"fixes" if fixes else b"findings")
         for path, reported in sorted(self._listing.wanted.items()):
             key.update(f"\n{path}\n{reported:d}".encode("utf-8", "surrogatepass"))
             key.update(digests[path])
@@ -263,6 +274,22 @@ class Cache:
             if data is not None:
                 self._old = marshal.loads(data)
         return self._old
+
+    # -- what rules said --------------------------------------------------------------------------
+
+    def said(self, about: bytes) -> list[Finding] | None:
+        """What rules said of a file of which `about` is the digest of all that they saw."""
+        place = self._known(about)
+        data = self._blob(place) if place is not None else None
+        if data is None:
+            return None
+        self._used[about] = None
+        return [_finding(row) for row in marshal.loads(data)]
+
+    def keep_said(self, about: bytes, findings: list[Finding]) -> None:
+        """Remember what rules said."""
+        if (place := self._put(marshal.dumps([_row(f) for f in findings]))) is not None:
+            self._new[about] = place
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -435,50 +462,51 @@ def _numbers(span: Span) -> tuple[int, int, int, int]:
     return (span.line, span.column, span.end_line, span.end_column)
 
 
+def _row(f: Finding) -> Any:
+    return (
+        f.rule,
+        f.level,
+        f.path,
+        _numbers(f.span),
+        f.message,
+        [(link.path, _numbers(link.span), link.text) for link in f.because],
+        [
+            (fix.title, fix.safety.value, [(e.path, e.start, e.end, e.text) for e in fix.edits])
+            for fix in f.fixes
+        ],
+        f.refusal,
+    )
+
+
+def _finding(row: Any) -> Finding:
+    rule, level, path, span, message, because, fixes, refusal = row
+    return Finding(
+        rule,
+        level,
+        path,
+        Span(*span),
+        message,
+        tuple(Link(there, Span(*numbers), text) for there, numbers, text in because),
+        tuple(
+            Fix(title, Safety(safety), tuple(Edit(*edit) for edit in edits))
+            for title, safety, edits in fixes
+        ),
+        refusal,
+    )
+
+
 def _plain(findings: list[Finding], known: Mapping[str, packs.Meta]) -> Any:
-    rows = [
-        (
-            f.rule,
-            f.level,
-            f.path,
-            _numbers(f.span),
-            f.message,
-            [(link.path, _numbers(link.span), link.text) for link in f.because],
-            [
-                (fix.title, fix.safety.value, [(e.path, e.start, e.end, e.text) for e in fix.edits])
-                for fix in f.fixes
-            ],
-            f.refusal,
-        )
-        for f in findings
-    ]
     metas = [
-        (m.name, m.group, m.level, m.default, m.since, m.summary, str(m.page))
+        (m.name, m.group, m.level, m.default, m.since, m.summary, str(m.page), m.yields_to)
         for m in known.values()
     ]
-    return rows, metas
+    return [_row(f) for f in findings], metas
 
 
 def _answer(plain: Any) -> Answer:
     rows, metas = plain
-    findings = [
-        Finding(
-            rule,
-            level,
-            path,
-            Span(*span),
-            message,
-            tuple(Link(there, Span(*numbers), text) for there, numbers, text in because),
-            tuple(
-                Fix(title, Safety(safety), tuple(Edit(*edit) for edit in edits))
-                for title, safety, edits in fixes
-            ),
-            refusal,
-        )
-        for rule, level, path, span, message, because, fixes, refusal in rows
-    ]
     known = {
-        name: packs.Meta(name, group, level, default, since, summary, Path(page))
-        for name, group, level, default, since, summary, page in metas
+        name: packs.Meta(name, group, level, default, since, summary, Path(page), yields_to)
+        for name, group, level, default, since, summary, page, yields_to in metas
     }
-    return Answer(findings, known)
+    return Answer([_finding(row) for row in rows], known)

@@ -9,6 +9,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -157,12 +158,14 @@ def _all_findings(
     found = [f.problem for f in project.files if f.problem is not None and f.reported]
     reported = {f.name for f in project.files if f.reported}
     found += [p for p in facts.problems if p.path in reported]
-    yields: dict[str, frozenset[str]] = {}
-    rules: dict[str, Any] = {}
-    if wanted:
-        rules = {c.name: c() for c in packs.load(_directories(config)) if c.name in wanted}
-        found += _run(project, facts, list(rules.values()), stats)
-        yields = {name: frozenset(rule.yields_to) for name, rule in rules.items()}
+    pack = _Pack(_directories(config), wanted)
+    if config.rules:
+        # Rules of a user's own may look at whole files, and at anything else.
+        found += _run(project, facts, pack, stats)
+        yields = {name: frozenset(rule.yields_to) for name, rule in pack.rules.items()}
+    else:
+        found += _said(project, facts, pack, stats)
+        yields = {name: frozenset(known[name].yields_to) for name in wanted}
     stats.seconds["rules"] = time.perf_counter() - start
     kept = []
     for finding in _one_each(found, yields):
@@ -176,14 +179,29 @@ def _all_findings(
         if level is not None and finding.level != "note":
             finding = replace(finding, level=cast("Level", level))
         kept.append(finding)
-    return kept, wanted | set(ENGINE_RULES), _repairing(facts, config, rules)
+    return kept, wanted | set(ENGINE_RULES), _repairing(facts, config, pack)
+
+
+class _Pack:
+    """The rules that are wanted, imported when they are first needed."""
+
+    def __init__(self, directories: list[Path], wanted: set[str]) -> None:
+        self._directories = directories
+        self.wanted = wanted
+
+    @cached_property
+    def rules(self) -> dict[str, Any]:
+        """By name."""
+        if not self.wanted:
+            return {}
+        return {c.name: c() for c in packs.load(self._directories) if c.name in self.wanted}
 
 
 Repair = Callable[[Finding], Finding]
 """A finding with the fixes that its rule has for it, or with the reason why it has none."""
 
 
-def _repairing(facts: ProjectFacts, config: Config, rules: Mapping[str, Any]) -> Repair:
+def _repairing(facts: ProjectFacts, config: Config, pack: _Pack) -> Repair:
     workshops: list[Any] = []
 
     def repair(finding: Finding) -> Finding:
@@ -191,7 +209,7 @@ def _repairing(facts: ProjectFacts, config: Config, rules: Mapping[str, Any]) ->
 
         workshop = workshops[0] if workshops else Workshop(facts, config)
         workshops[:] = [workshop]
-        rule = rules.get(finding.rule)
+        rule = pack.rules.get(finding.rule)
         if rule is None or not rule.repairs or finding.fixes or finding.refusal:
             return finding
         found = (
@@ -234,8 +252,49 @@ def _one_each(findings: list[Finding], yields: dict[str, frozenset[str]]) -> lis
 # -- libcst ---------------------------------------------------------------------------------------
 
 
-def _run(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stats) -> list[Finding]:
+def _said(project: Project, facts: ProjectFacts, pack: _Pack, stats: Stats) -> list[Finding]:
+    """What the built-in rules say: of files that look to them as in an earlier run, what they said then."""
+    memory = project.memory
+    if memory is None or not pack.wanted:
+        return _run(project, facts, pack, stats)
+    found: list[Finding] = []
+    new: dict[str, tuple[bytes, FileFacts]] = {}
+    for name, one in facts.files.items():
+        about = _seen_by_rules(one, pack.wanted)
+        said = memory.said(about)
+        if said is None:
+            new[name] = about, one
+        else:
+            found += said
+    if not new:
+        return found
+    some = replace(facts, files={name: one for name, (_, one) in new.items()})
+    fresh: dict[str, list[Finding]] = {name: [] for name in new}
+    for finding in _run(project, some, pack, stats):
+        fresh[finding.path].append(finding)
+    for name, (about, _) in new.items():
+        if not any(f.fixes for f in fresh[name]):
+            memory.keep_said(about, fresh[name])
+        found += fresh[name]
+    return found
+
+
+def _seen_by_rules(facts: FileFacts, wanted: set[str]) -> bytes:
+    """A digest of all that rules see of a file."""
+    from _blake2 import blake2b
+
+    file = facts.module.file
+    seen = (file.name, file.module, file.text, sorted(wanted), sorted(facts.calls.items()))
+    return blake2b(
+        repr(seen).encode("utf-8", "surrogatepass"), digest_size=16, person=b"rules"
+    ).digest()
+
+
+def _run(project: Project, facts: ProjectFacts, pack: _Pack, stats: Stats) -> list[Finding]:
     """Walk the slices of every file with all rules at once."""
+    rules = list(pack.rules.values())
+    if not rules:
+        return []
     whole = any(r.everything for r in rules)
     if not facts.files and not whole:
         return []

@@ -196,7 +196,7 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
     cache = _cache(listing, config)
     fixing = options["fix"] or options["fix_only"] or options["diff"]
     try:
-        answer = cache.answer() if cache and not fixing else None
+        answer = cache.answer(_shows_fixes(config)) if cache and not fixing else None
         if answer is not None:
             if options["debug_stats"]:
                 click.echo(f"files: {len(listing.wanted)}\nfiles parsed: 0 (0 lines)", err=True)
@@ -239,14 +239,12 @@ def _keep_output(
 def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
     """Check, keep the results, fix if that is wanted, and print."""
     from asynclint.check import check as run_check
-    from asynclint.report import SHOW_FIXES
 
-    # What is kept of a run answers in every format.
     fixing = options["fix"] or options["fix_only"] or options["diff"]
-    repairs = fixing or cache is not None or config.output_format in SHOW_FIXES
+    repairs = fixing or _shows_fixes(config)
     result = run_check(project, config, repairs)
     if cache is not None:
-        cache.keep(project, result.findings, result.known)
+        cache.keep(project, result.findings, result.known, repairs)
     findings = result.findings
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
@@ -267,6 +265,13 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
     texts = {f.name: f.text for f in project.files if f.text is not None}
     _print(findings, texts, result.known, config, options)
     return _code(findings, config)
+
+
+def _shows_fixes(config: Config) -> bool:
+    """Whether what is printed depends on the fixes that findings have; looking for those takes its time."""
+    from asynclint.report import SHOW_FIXES
+
+    return config.output_format in SHOW_FIXES
 
 
 def _code(findings: list[Any], config: Config) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Meta:
     since: str
     summary: str
     page: Path
+    yields_to: tuple[str, ...] = ()
 
 
 def builtin() -> Path:
@@ -109,6 +111,7 @@ def _meta(path: Path) -> Meta:
         values["since"],
         doc.splitlines()[0],
         page,
+        values.get("yields_to", ()),
     )
 
 
@@ -129,6 +132,9 @@ def _attributes(node: ast.ClassDef) -> dict[str, Any]:
             target, value = statement.target, statement.value
         if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
             values[target.id] = value.value
+        elif isinstance(target, ast.Name) and target.id == "yields_to" and value is not None:
+            with contextlib.suppress(ValueError):
+                values[target.id] = ast.literal_eval(value)
     return values
 
 

@@ -90,6 +90,12 @@ class Memory(Protocol):
     def keep_parses(self, text: str) -> None:
         """Remember that a text is Python."""
 
+    def said(self, about: bytes) -> list[Finding] | None:
+        """What rules said of a file of which `about` is the digest of all that they saw."""
+
+    def keep_said(self, about: bytes, findings: list[Finding]) -> None:
+        """Remember what rules said."""
+
 
 @dataclass(slots=True)
 class Project:

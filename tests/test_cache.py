@@ -88,10 +88,10 @@ def uncached(*arguments: str) -> tuple[int, str, str]:
     return run("--no-cache", *arguments)
 
 
-def parsed(*arguments: str) -> int:
-    """How many files a run parses."""
+def parsed(*arguments: str, of: str = "files parsed") -> int:
+    """How many files, or something else, a run parses."""
     _, _, errors = run("--debug-stats", *arguments)
-    found = re.search(r"^files parsed: (\d+)", errors, re.MULTILINE)
+    found = re.search(rf"^{of}: (\d+)", errors, re.MULTILINE)
     assert found, errors
     return int(found[1])
 
@@ -204,9 +204,10 @@ def test_no_sequence_of_edits_makes_a_difference(
             arguments = chance.choice(
                 ([], [], ["service_layer"], ["--select", "unawaited-coroutine"], ["--isolated"])
             )
-            style = chance.choice(("json", "json", "full", "sarif", "gitlab"))
+            style = chance.choice(("json", "concise", "full", "sarif", "gitlab"))
             arguments = [*arguments, "--output-format", style]
             expected = uncached(*arguments)
+            arguments += chance.choice(([], ["--jobs", "1"], ["--jobs", "2"], ["--jobs", "8"]))
             assert run(*arguments) == expected, (arguments, done)
             if number:
                 assert run(*arguments) == expected, (arguments, done)
@@ -216,6 +217,29 @@ def test_no_sequence_of_edits_makes_a_difference(
         done += [edit(tree, chance) for _ in range(chance.choice((1, 1, 1, 4)))]
 
     assert any(replayed) is (hot == 0)
+
+
+def test_rules_look_only_at_files_of_which_something_new_is_known(tree: Path) -> None:
+    concise = ("--output-format", "concise")
+    everything = parsed(*concise, of="slices parsed by libcst")
+    assert everything > 5
+    path = tree / "service_layer" / "main.py"
+    path.write_text(path.read_text("utf-8") + "\nADDED = 1\n", "utf-8")
+    expected = uncached(*concise)
+    assert 0 < parsed(*concise, of="slices parsed by libcst") < everything
+    assert run(*concise) == expected
+    (tree / "calm.py").write_text("import asyncio\n", "utf-8")
+    expected = uncached(*concise)
+    assert parsed(*concise, of="slices parsed by libcst") == 0
+    assert run(*concise) == expected
+
+
+def test_what_shows_no_fixes_answers_only_what_shows_none(tree: Path) -> None:
+    full = uncached("--output-format", "full")
+    concise = run("--output-format", "concise")
+    assert run("--output-format", "full") == full
+    assert parsed("--output-format", "concise") == 0
+    assert run("--output-format", "concise") == concise
 
 
 def test_a_state_that_was_there_before_is_known(tree: Path) -> None:

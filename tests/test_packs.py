@@ -70,6 +70,11 @@ def test_built_in_rules_load_in_a_stable_order() -> None:
         assert meta.page.is_file()
 
 
+def test_what_built_in_rules_yield_to_can_be_read_without_importing_them() -> None:
+    read = {m.name: m.yields_to for m in packs.known([packs.builtin()]).values()}
+    assert read == {rule.name: rule.yields_to for rule in packs.load([packs.builtin()])}
+
+
 def test_own_pack_stands_beside_the_built_in_one(tmp_path: Path) -> None:
     write(tmp_path / "lint")
     write(tmp_path / "lint", "_shared", "x = 1\n")
