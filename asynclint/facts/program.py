@@ -403,6 +403,11 @@ class Program:
         """The modules read so far, in the order of the project's files."""
         return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
 
+    def load_mentioning(self, word: str) -> list[Module]:
+        """All modules whose text contains `word`."""
+        files = (f for f in self.project.files if f.text and word in f.text)
+        return [m for f in files if (m := self.load(f)) is not None]
+
     def based_on(self, name: str) -> list[Klass]:
         """All classes that have a base of that name, whatever it refers to, in file order."""
         if self._unread is None:
