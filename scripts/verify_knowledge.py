@@ -34,6 +34,8 @@ from asynclint.knowledge.model import Class, Client, Entry, Function, Library
 AWAITABLE_RESULT: dict[str, str] = {
     "asyncio.gather": "a future",
     "aiomysql.*": "a context manager that may be awaited, or a future",
+    "aio_pika.abc.AbstractConnection.channel": "a channel that may be awaited",
+    "aio_pika.abc.AbstractChannel.close": "wrapped, gives a future",
     "aiosqlite.*": "a context manager that may be awaited",
     "asyncpg.*": "a context manager or iterator that may be awaited",
     "motor.*": "made from the synchronous class, gives a future",
@@ -47,6 +49,7 @@ AWAITABLE_RESULT: dict[str, str] = {
     "aiogram.types.*": "gives a request, which is sent when it is awaited",
     "grpc.aio.*": "gives a call that may be awaited",
     "weaviate.*": "made from the synchronous class, gives a coroutine",
+    "tornado.*": "a future",
     "chainlit.sleep": "returns what `asyncio.sleep` does",
 }
 """Where a call gives something to be awaited without being an `async def`, and why."""
@@ -70,6 +73,7 @@ ABSENT = ("does not exist", "is not installed", "is no class")
 """What is no problem of a name that is marked as another release's."""
 
 LIKE = {
+    "aiocache.Cache": "makes a cache",
     "redis.RedisCluster": "redis.Redis",
     "redis.asyncio.RedisCluster": "redis.asyncio.Redis",
     "sqlalchemy.orm.scoped_session": "proxies a session",

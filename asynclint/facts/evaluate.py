@@ -1525,7 +1525,8 @@ class Evaluator:
             if known is None:
                 return None
             if known.changes_result:
-                return None
+                # `@celery.task` makes an object of which something may be known.
+                return self.parse_type(known.returns) if known.returns else None
             if known.makes_async:
                 return Threaded(value, function.name)
             if known.transparent or known.caches or known.registers or known.decorator_blocks:

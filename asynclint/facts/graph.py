@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.model import CallSite, Recipe
@@ -274,8 +274,17 @@ class Graph:
             if entry.param is None:
                 continue
             recipe = ev.argument(site, known, entry.param)
-            self._register(recipe, entry, site, function)
+            self._register(recipe, self._placed(entry, known, site), site, function)
         return found
+
+    def _placed(self, entry: Entry, known: Known, site: CallSite | None) -> Entry:
+        """The entry as a registering call makes it: `@get("/", sync_to_thread=True)`."""
+        if entry.thread_if is None or site is None:
+            return entry
+        given = self.evaluator.argument(site, known, entry.thread_if)
+        if not given or (given[0] == "const" and not given[1]):
+            return entry
+        return replace(entry, sync="thread")
 
     # -- entry points -----------------------------------------------------------------------------------
 
@@ -357,9 +366,11 @@ class Graph:
                 known = ev.known_callee(member)
                 if known is None:
                     continue
+                site = function.module.site(recipe[1]) if recipe and recipe[0] == "call" else None
                 for entry in known.registers:
                     if entry.param is None:
-                        self.add_entry(Func(function), entry, function.module, function.facts.line)
+                        placed = self._placed(entry, known, site)
+                        self.add_entry(Func(function), placed, function.module, function.facts.line)
                 if known.calls_on_loop is not None and not function.is_async:
                     self.on_loop.setdefault(function, None)
 

@@ -57,6 +57,8 @@ class Entry:
     """For a registering call: which parameter is the function. None for a decorator: the decorated function."""
     methods: tuple[str, ...] = ()
     """When the thing handed over is a class: which of its methods the framework calls."""
+    thread_if: str | None = None
+    """Argument of the registering call which, given and not False, makes a plain `def` run in a worker thread."""
 
 
 @dataclass(frozen=True, slots=True)
