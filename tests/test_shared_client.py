@@ -362,7 +362,7 @@ def test_application_mounted_in_two_is_refused() -> None:
 
 
 def test_without_an_application_there_is_a_reason() -> None:
-    assert "no FastAPI or Starlette application" in refusal({"routes.py": ROUTE})
+    assert "no application of this project is known to serve it" in refusal({"routes.py": ROUTE})
 
 
 def test_routers_within_routers() -> None:

@@ -17,11 +17,34 @@ from asynclint.fixes import imports
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Tree
 
-APPLICATIONS = frozenset(
-    {"fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette"}
-)
+STARLETTE = "starlette"
+"""The framework of FastAPI and Starlette applications, which share their lifespan protocol."""
+
+APPLICATIONS = {
+    "fastapi.FastAPI": STARLETTE,
+    "fastapi.applications.FastAPI": STARLETTE,
+    "starlette.applications.Starlette": STARLETTE,
+    "litestar.Litestar": "litestar",
+    "litestar.app.Litestar": "litestar",
+    "quart.Quart": "quart",
+    "quart.app.Quart": "quart",
+    "sanic.Sanic": "sanic",
+    "sanic.app.Sanic": "sanic",
+    "aiohttp.web.Application": "aiohttp",
+    "aiohttp.web_app.Application": "aiohttp",
+}
+"""Class → framework."""
 
 FRAMEWORKS = ("fastapi", "starlette")
+
+WORDS = {
+    STARLETTE: FRAMEWORKS,
+    "litestar": ("litestar",),
+    "quart": ("quart",),
+    "sanic": ("sanic",),
+    "aiohttp": ("aiohttp",),
+}
+"""Framework → what a module says that uses it."""
 
 ROLES = frozenset(
     {"route", "dependency", "middleware", "websocket", "background task", "exception handler"}
@@ -41,6 +64,7 @@ class Application:
     site: CallSite
     name: str | None
     """The variable that holds it."""
+    framework: str = STARLETTE
 
     @property
     def module(self) -> Module:
@@ -55,31 +79,34 @@ def _site_callee(site: CallSite) -> str:
 
 
 def applications(workshop: Workshop) -> list[Application]:
-    """All places of the project that build a FastAPI or Starlette application, tests left out."""
+    """All places of the project that build an application of a known framework, tests left out."""
     evaluator = workshop.facts.graph.evaluator
     found = []
     for module in workshop.facts.program.loaded():
         text = module.file.text or ""
-        if module.file.is_test or not any(name in text for name in FRAMEWORKS):
+        if module.file.is_test or not any(w in text for words in WORDS.values() for w in words):
             if module.file.is_test or "(" not in text or "App" not in text:
                 continue
         for function in module.functions:
             for site in function.sites:
-                if site.kind == "call" and _builds_application(evaluator, module, site):
+                built = _built(evaluator, module, site) if site.kind == "call" else None
+                if built is not None:
                     name = str(site.role[1]) if site.role[0] == "assign" else None
-                    found.append(Application(function, site, name))
+                    found.append(Application(function, site, name, built))
     return found
 
 
-def _builds_application(evaluator: Evaluator, module: Module, site: CallSite) -> bool:
+def _built(evaluator: Evaluator, module: Module, site: CallSite) -> str | None:
+    """The framework of the application that a call builds; None when it builds none."""
     if not _site_callee(site)[:1].isupper():
-        return False
+        return None
     callee = evaluator.callee(module, site)
     if isinstance(callee, Lib):
-        return callee.path in APPLICATIONS
+        return APPLICATIONS.get(callee.path)
     if isinstance(callee, Cls):
-        return any(isinstance(k, str) and k in APPLICATIONS for k in evaluator.mro(callee.klass))
-    return False
+        bases = [k for k in evaluator.mro(callee.klass) if isinstance(k, str)]
+        return next((APPLICATIONS[k] for k in bases if k in APPLICATIONS), None)
+    return None
 
 
 def meant(workshop: Workshop, function: Function, recipe: Recipe) -> tuple[Function, str] | None:
@@ -179,26 +206,27 @@ class Serving:
 
     def of(self, function: Function) -> Application:
         """The application that serves an entry point. Raises Refused where that is not certain."""
+        nobody = "no application of this project is known to serve it"
         if not self.all:
-            raise Refused("no FastAPI or Starlette application of this project serves it")
+            raise Refused(nobody)
+        texts = function.module.file.text or ""
         for point in self.workshop.facts.graph.entries.get(function, ()):
             if point.entry.role not in ROLES or point.entry.often == "once":
                 raise Refused(
                     f"`{function.name}` is called by something else than the application's server"
                 )
-            head = point.where.file.text or ""
-            if not any(name in head for name in FRAMEWORKS) and not any(
-                name in (function.module.file.text or "") for name in FRAMEWORKS
-            ):
-                raise Refused("no FastAPI or Starlette application of this project serves it")
+            texts += point.where.file.text or ""
+        possible = [a for a in self.all if any(w in texts for w in WORDS[a.framework])]
+        if not possible:
+            raise Refused(nobody)
         owners = set(self._owners(function))
         served = {a for a in self.all if a.name and (a.function, a.name) in self._above(owners)}
         if len(served) == 1:
             [one] = served
-        elif not served and len(self.all) == 1:
-            [one] = self.all
+        elif not served and len(possible) == 1:
+            [one] = possible
         else:
-            names = " and ".join(f"`{a}`" for a in sorted(served or self.all, key=str)[:3])
+            names = " and ".join(f"`{a}`" for a in sorted(served or possible, key=str)[:3])
             raise Refused(f"which application serves it is not certain: {names}")
         return one
 
@@ -265,7 +293,7 @@ class Lifespan:
         self.source = workshop.source(application.module)
         self.module = application.module
         """The module that has, or gets, the lifespan function."""
-        found = self.source.tree(application.site.line).at(_extent(application.site), ast.Call)
+        found = self.source.tree(application.site.line).at(extent(application.site), ast.Call)
         if found is None:
             raise Refused(f"where `{application}` is built could not be read")
         self.call = found
@@ -318,6 +346,11 @@ class Lifespan:
     def parameter(self) -> str:
         """What the lifespan calls the application."""
         return self.existing[2].args.args[0].arg if self.existing else "app"
+
+    def functions(self) -> Iterator[tuple[Function, ast.AsyncFunctionDef]]:
+        """The functions that open what is shared."""
+        if self.existing is not None:
+            yield self.existing[0], self.existing[2]
 
     # -- what is there ------------------------------------------------------------------------------------
 
@@ -434,16 +467,16 @@ class Lifespan:
             raise Refused("its lifespan could not be read")
         indent = source.indent(statement)
         unit = self._unit(node)
-        around = tree.parent(statement)
+        block = tree.parent(statement)
         if (
             opening.enter == "async with"
-            and isinstance(around, ast.AsyncWith)
-            and around.body == [statement]
+            and isinstance(block, ast.AsyncWith)
+            and block.body == [statement]
         ):
-            joined = self._join(around, f"{opening.constructor} as {target}", unit)
+            joined = self._join(block, f"{opening.constructor} as {target}", unit)
             if joined is not None:
                 return [joined]
-        head, tail, pushes = _around(target, opening, indent, unit)
+        head, tail, pushes = around(target, opening, indent, unit)
         edits = [source.insert(source.line_start(statement.lineno), head)]
         if pushes:
             inner = {
@@ -517,7 +550,7 @@ class Lifespan:
             raise Refused("`lifespan` means something else there")
         manager, one = imports.bring(source, "contextlib", "asynccontextmanager")
         iterator, two = imports.bring(source, "collections.abc", "AsyncIterator")
-        head, tail, pushes = _around(target, opening, "    ", "    ")
+        head, tail, pushes = around(target, opening, "    ", "    ")
         gives = "None"
         if end != "yield":
             any_, three = imports.bring(source, "typing", "Any")
@@ -623,7 +656,7 @@ def _first(statement: ast.stmt) -> int:
     return int(min([statement.lineno, *(d.lineno for d in decorators or ())]))
 
 
-def _around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, str, bool]:
+def around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, str, bool]:
     """What stands before the `yield`, what after it, and whether the `yield` goes one level in."""
     if opening.enter:
         return f"{indent}{opening.enter} {opening.constructor} as {target}:\n", "", True
@@ -635,7 +668,7 @@ def _around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str,
     return f"{head}{indent}try:\n", tail, True
 
 
-def _extent(site: CallSite) -> tuple[int, int, int, int]:
+def extent(site: CallSite) -> tuple[int, int, int, int]:
     return (site.line, site.col, site.end_line, site.end_col)
 
 

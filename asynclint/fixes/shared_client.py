@@ -14,7 +14,16 @@ from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
 from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import Application, Lifespan, Opening, Serving, meant, meant_module
+from asynclint.fixes.application import (
+    STARLETTE,
+    Application,
+    Lifespan,
+    Opening,
+    Serving,
+    meant,
+    meant_module,
+)
+from asynclint.fixes.hooks import lifecycle
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import Source, Tree
 from asynclint.fixes.usage import Usage, unwrapped
@@ -113,7 +122,7 @@ class _Sharing:
         self._not_replaced()
         application = self._application()
         root = self.workshop.once(Serving).root(application)
-        lifespan = Lifespan(self.workshop, root, application)
+        lifespan = lifecycle(self.workshop, root, application)
         constructor = self._constructor(call, whole, lifespan)
         if constructor.startswith("await ") and self._opening("").enter == "async with":
             # `create_pool(…)` may be awaited or entered; the lifespan enters it.
@@ -466,6 +475,8 @@ class _Sharing:
         """How the function reads the shared client, and how the title says that."""
         style = self.workshop.config.client_style
         wanted = self._attribute()
+        if application.framework != STARLETTE:
+            style = "module"
         if style == "dependency":
             provided = self._provided(lifespan, opening, wanted)
             if provided is not None:
@@ -725,18 +736,25 @@ class _Sharing:
                 self.plan.add(*lifespan.open(existing, opening))
             else:
                 self._acyclic(lifespan.module, self.module)
-                local, edits = imports.bring(lifespan.source, self.module.name)
+                local, edits = self._module_in(lifespan.source)
                 self.plan.add(*edits, *lifespan.open(f"{local}.{existing}", opening))
         self.plan.doubts.append("outside of the running application the client is not there")
         return existing
 
+    def _module_in(self, source: Source) -> tuple[str, tuple[Edit, ...]]:
+        """This module's name in another one, with the import that it needs."""
+        try:
+            return imports.bring(source, self.module.name)
+        except Refused:
+            # `from views import views`.
+            last = self.module.name.rpartition(".")[2]
+            return imports.bring(source, self.module.name, None, None, f"{last}_module")
+
     def _held(self, lifespan: Lifespan, constructor: str) -> str | None:
         """`Shared.x` of this module, where the lifespan already puts a client built in the same way."""
-        if lifespan.existing is None:
-            return None
         own = lifespan.module is self.module
         normal = ast.unparse(ast.parse(constructor.removeprefix("await "), mode="eval"))
-        for one in ast.walk(lifespan.existing[2]):
+        for function, one in ((f, n) for f, node in lifespan.functions() for n in ast.walk(node)):
             if isinstance(one, ast.withitem):
                 target, value = one.optional_vars, one.context_expr
             elif isinstance(one, ast.Assign):
@@ -752,7 +770,7 @@ class _Sharing:
                 case ast.Attribute(
                     value=ast.Attribute(value=ast.Name(id=module), attr=holder), attr=name
                 ) if holder in HOLDERS:
-                    there = meant_module(self.workshop, lifespan.existing[0], module)
+                    there = meant_module(self.workshop, function, module)
                     if there is self.module and ast.unparse(value).removeprefix("await ") == normal:
                         return f"{holder}.{name}"
         return None

@@ -68,7 +68,7 @@ def _application(place: Place) -> Application:
     found = [
         a
         for a in place.workshop.once(serving.applications)
-        if meant is not None and (a.function, a.name) == meant
+        if meant is not None and (a.function, a.name) == meant and a.framework == serving.STARLETTE
     ]
     if len(found) != 1 or found[0].module is not place.function.module:
         raise Refused("where the application is built is not certain")
