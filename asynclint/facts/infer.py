@@ -169,7 +169,9 @@ def _infer(
             continue
         startup = function in runs.startup
         for site, one in blocking.at(function):
-            if startup or runs.alone(function, site, one.kind, one.name):
+            # A test waits for what it tests: what that reads and writes is not the test's to change.
+            tested = function.module.file.is_test and one.kind == "file" and one.through is not None
+            if startup or tested or runs.alone(function, site, one.kind, one.name):
                 from dataclasses import replace
 
                 one = replace(one, startup=True)

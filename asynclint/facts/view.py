@@ -43,7 +43,7 @@ class Blocking:
     because: tuple[Link, ...]
     instead: str | None
     startup: bool
-    """Runs only at startup or shutdown, when nothing is served."""
+    """Is a note: runs only at startup or shutdown, when nothing is served, or is file work of what a test tests."""
 
 
 @dataclass(frozen=True, slots=True)
