@@ -351,7 +351,9 @@ class Piece:
     """Index of the function whose body it is part of."""
 
 
-STATEMENT_NODES = frozenset({"Call", "WithItem", "For", "CompFor", "From", "Attribute"})
+STATEMENT_NODES = frozenset(
+    {"Call", "WithItem", "For", "CompFor", "From", "Attribute", "Decorator"}
+)
 """Rules that look at these nodes alone need to see one statement, not the function around it."""
 
 

@@ -14,6 +14,7 @@ class BlockingDatabaseCall(BlockingRule):
     since = "0.1"
 
     yields_to = (
+        "called-before-offload",
         "nested-event-loop",
         "blocking-sleep",
         "blocking-sdk-call",

@@ -13,5 +13,10 @@ class BlockingHttpCall(BlockingRule):
     level = "error"
     since = "0.1"
 
-    yields_to = ("nested-event-loop", "blocking-sleep", "blocking-sdk-call")
+    yields_to = (
+        "called-before-offload",
+        "nested-event-loop",
+        "blocking-sleep",
+        "blocking-sdk-call",
+    )
     kinds = ("http",)

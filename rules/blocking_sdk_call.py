@@ -13,5 +13,5 @@ class BlockingSdkCall(BlockingRule):
     level = "error"
     since = "0.1"
 
-    yields_to = ("nested-event-loop", "blocking-sleep")
+    yields_to = ("called-before-offload", "nested-event-loop", "blocking-sleep")
     kinds = ("sdk",)

@@ -21,7 +21,10 @@ class BlockingSleep(BlockingRule):
     level = "error"
     since = "0.1"
 
-    yields_to = ("nested-event-loop",)
+    yields_to = (
+        "called-before-offload",
+        "nested-event-loop",
+    )
     kinds = ("sleep",)
     repairs = True
 

@@ -14,6 +14,8 @@ class BlockingWait(BlockingRule):
     since = "0.1"
 
     yields_to = (
+        "called-before-offload",
+        "lock-held-across-await",
         "nested-event-loop",
         "blocking-sleep",
         "blocking-sdk-call",

@@ -23,6 +23,7 @@ class NestedEventLoop(BlockingRule):
     level = "error"
     since = "0.1"
 
+    yields_to = ("called-before-offload",)
     kinds = ("loop",)
     verb = "runs an event loop inside the running one"
 

@@ -22,6 +22,7 @@ class UnawaitedCoroutine(Rule):
     group = "coroutines"
     level = "error"
     since = "0.1"
+    yields_to = ("mismatched-async-protocol", "bare-coroutine-in-wait", "coroutine-in-thread")
     repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from asynclint.facts import places
@@ -17,12 +17,16 @@ from asynclint.facts.coroutines import CoroutineFacts
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.graph import Graph
+from asynclint.facts.held import HeldFacts
+from asynclint.facts.mistaken import MistakenFacts
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
+from asynclint.facts.protocol import ProtocolFacts
 from asynclint.facts.runs import Runs
 from asynclint.facts.startup import StartupFacts
+from asynclint.facts.types import Func
 from asynclint.facts.unclosed import UnclosedFacts
-from asynclint.facts.view import CallFacts, Position
+from asynclint.facts.view import CallFacts, Mistake, Position
 from asynclint.findings import Finding, Span
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project, SourceFile
@@ -57,7 +61,7 @@ class FileFacts:
     def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
         """The facts of the place that a finding marks, its site, and the function that executes it."""
         position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
-        for kind in ("call", "with", "awith", "for", "afor", "attr"):
+        for kind in ("call", "with", "awith", "for", "afor", "attr", "decorator"):
             if position in self.calls.get(kind, ()):
                 function, site = self.lines[kind, position]
                 return self.calls[kind][position], site, function
@@ -155,6 +159,9 @@ def _infer(
     coroutines = CoroutineFacts(evaluator, graph, runs)
     startups = StartupFacts(evaluator)
     unclosed = UnclosedFacts(evaluator, clients, runs)
+    mistaken = MistakenFacts(evaluator)
+    held = HeldFacts(evaluator)
+    protocol = ProtocolFacts(evaluator)
 
     files: dict[str, FileFacts] = {}
 
@@ -163,6 +170,17 @@ def _infer(
         if module.file.name not in files:
             files[module.file.name] = FileFacts(module)
         return files[module.file.name].at(function, site)
+
+    def mistakes(function: Function, site: CallSite) -> Iterator[Mistake | None]:
+        if site.kind != "call":
+            yield held.lock(function, site)
+            yield protocol.mismatch(function, site)
+            return
+        if site.role[0] == "arg":
+            yield mistaken.called_early(function, site)
+        if not isinstance(evaluator.callee(function.module, site), Func):
+            yield mistaken.at(function, site)
+            yield held.stream(function, site)
 
     for function in blocking.roots():
         if not function.module.file.reported:
@@ -189,12 +207,18 @@ def _infer(
             task = coroutines.lost_task(function, site)
             if task is not None:
                 facts_of(function, site).lost_task = task
-            open_ = unclosed.unclosed(function, site)
+            for mistake in mistakes(function, site):
+                if mistake is not None:
+                    facts_of(function, site).mistakes[mistake.kind] = mistake
+            open_ = unclosed.unclosed(function, site) if function in runs.once else None
             if open_ is not None:
                 facts_of(function, site).unclosed = open_
             handler = startups.handler(function, site)
             if handler is not None:
                 facts_of(function, site).startup_handler = handler
+        cached = mistaken.cached(function)
+        if cached is not None:
+            facts_of(function, cached[0]).mistakes["cached"] = cached[1]
         for site, fan in fanout.at(function):
             facts_of(function, site).fan_out = fan
     seconds["infer"] = time.perf_counter() - start

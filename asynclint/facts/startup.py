@@ -8,7 +8,7 @@ from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, recipe_name
-from asynclint.facts.types import Func, Inst, LibMethod, members
+from asynclint.facts.types import Any_, Func, Inst, LibMethod, members
 from asynclint.facts.view import StartupHandler
 
 STEPS = 5
@@ -30,7 +30,7 @@ class StartupFacts:
         if site.kind != "call" or not site.callee or site.callee[0] != "attr":
             return None
         callee = self.evaluator.callee(module, site)
-        if callee is None or not all(
+        if not isinstance(callee, (LibMethod, Any_)) or not all(
             isinstance(m, LibMethod) and m.known.lifespan_hides for m in members(callee)
         ):
             return None

@@ -22,6 +22,7 @@ CALLING: dict[str, tuple[tuple[str, ...], str | None]] = {
     "CompFor": (("for", "afor"), "iter"),
     "From": (("for",), "item"),
     "Attribute": (("attr",), None),
+    "Decorator": (("decorator",), "decorator"),
 }
 """Nodes that make calls: the kinds of their call sites, and which of their parts is the place."""
 
@@ -91,6 +92,18 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """A call, `with` or `for` that takes something for what it is not."""
+
+    kind: Literal["in thread", "too early", "in wait", "cached", "held", "timed", "mismatched"]
+    name: str
+    """What it takes: a function, a lock, a stream."""
+    by: str
+    """Who takes it; for "mismatched" what it is: "sync", "async" or "coroutine"."""
+    because: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unclosed:
     """A call that builds a client which nothing closes."""
 
@@ -125,6 +138,8 @@ class CallFacts:
     fan_out: FanOut | None = None
     startup_handler: StartupHandler | None = None
     unclosed: Unclosed | None = None
+    mistakes: dict[str, Mistake] = field(default_factory=dict)
+    """By kind."""
 
     def blocks_as(self, *kinds: BlockKind) -> Blocking | None:
         """The blocking of one of these kinds, the first that there is."""

@@ -1,0 +1,88 @@
+"""`with` and `for` on what only `async with` and `async for` can use, and the other way round."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, Klass, recipe_name
+from asynclint.facts.types import Coro, Gen, Inst, Manager, Type, members
+from asynclint.facts.view import Mistake
+
+Has = Literal["sync", "async", "coroutine"]
+
+METHODS = {"with": ("__enter__", "__aenter__"), "for": ("__iter__", "__aiter__")}
+
+
+class ProtocolFacts:
+    """Every such statement in the program."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+
+    def mismatch(self, function: Function, site: CallSite) -> Mistake | None:
+        """What a `with` or `for` cannot use, in words; None where it can, or may."""
+        if site.kind not in ("with", "awith", "for", "afor"):
+            return None
+        value = self.evaluator.callee(function.module, site)
+        if value is None:
+            return None
+        kind = site.kind.removeprefix("a")
+        found = {self._has(m, kind) for m in members(value)}
+        if len(found) != 1:
+            return None
+        [has] = found
+        is_async = site.kind != kind
+        if has is None or has == ("async" if is_async else "sync"):
+            return None
+        if function.module.dead(site.block) or (has == "coroutine" and not is_async):
+            return None
+        for one in members(value):
+            # A subclass may bring the method.
+            if isinstance(one, Inst) and isinstance(one.of, Klass):
+                if not one.exact and self.evaluator.subclasses(one.of):
+                    return None
+        name = recipe_name(site.callee)
+        if "…" in name and site.callee and site.callee[0] == "call":
+            name = recipe_name(function.module.site(site.callee[1]).callee)
+        return Mistake("mismatched", name, has, ())
+
+    def _has(self, value: Type, kind: str) -> Has | None:
+        """The only form in which a value can be entered or iterated, where that is certain."""
+        if isinstance(value, Coro):
+            function = value.function
+            plain = not value.enters and not value.iterates and not value.eager
+            certain = function is not None and function.facts.kind == "async"
+            return "coroutine" if plain and certain else None
+        if kind == "with" and isinstance(value, Manager):
+            return "async" if value.is_async else "sync"
+        if kind == "for" and isinstance(value, Gen) and value.function is not None:
+            return "async" if value.is_async else "sync"
+        if isinstance(value, Inst):
+            return self._instance(value, kind)
+        return None
+
+    def _instance(self, value: Inst, kind: str) -> Has | None:
+        if isinstance(value.of, Klass):
+            return self._class(value.of, kind)
+        cls = self.evaluator.known.cls(value.of)
+        if cls is None:
+            return None
+        has = cls.enter if kind == "with" else cls.iter
+        return has if has in ("sync", "async") and value.exact else None
+
+    def _class(self, klass: Klass, kind: str) -> Has | None:
+        above = [k for k in self.evaluator.mro(klass) if k != "builtins.object"]
+        classes = [k for k in above if isinstance(k, Klass)]
+        if len(classes) != len(above):
+            return None
+        if any(k.own_method("__getattr__") or k.facts.decorators for k in classes):
+            return None
+        if kind == "for" and any(k.own_method("__getitem__") for k in classes):
+            return None
+        plain, other = METHODS[kind]
+        has = [any(k.own_method(name) is not None for k in classes) for name in (plain, other)]
+        if has == [True, False]:
+            return "sync"
+        return "async" if has == [False, True] else None

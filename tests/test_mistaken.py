@@ -1,0 +1,112 @@
+"""Coroutine functions, coroutines and locks taken for others: what is put right, and what is left alone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import pytest
+
+from asynclint import check, fix
+from asynclint.config import from_table
+from asynclint.findings import Finding, Safety
+from asynclint.testing import in_memory
+
+HEAD = """\
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+
+async def fetch(url: str = "", *more: str, **options: str) -> str:
+    await asyncio.sleep(1)
+    return url
+
+
+def work(name: str = "", *more: str, **options: str) -> str:
+    time.sleep(1)
+    return name
+
+
+"""
+
+
+def _fixed(rule: str, code: str) -> tuple[Sequence[Finding], str]:
+    text = HEAD + textwrap.dedent(code).lstrip("\n")
+    project = in_memory({"app.py": text})
+    config = from_table({"select": [rule]}, project.root)
+
+    def again(project: object) -> Sequence[Finding]:
+        return check.check(project, config).kept  # type: ignore[arg-type]
+
+    found = check.check(project, config).findings
+    outcome = fix.run(project, found, again, fix.allowed(False), check.yields(config))
+    assert outcome.problems == []
+    return found, outcome.after.get("app.py", text).removeprefix(HEAD)
+
+
+def _line(rule: str, line: str) -> tuple[Sequence[Finding], str]:
+    found, text = _fixed(rule, f"async def handler(urls: list[str]) -> None:\n    {line}\n")
+    return found, text.split("\n    ", 1)[1].rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [
+        ("coroutine-in-thread", "await asyncio.to_thread(fetch)", "await fetch()"),
+        ("coroutine-in-thread", "await asyncio.to_thread(fetch, *urls, a='b')", "await fetch(*urls, a='b')"),
+        ("coroutine-in-thread", "await asyncio.to_thread(fetch, 'a',)  # now", "await fetch('a')  # now"),
+        ("called-before-offload", "await asyncio.to_thread(work())", "await asyncio.to_thread(work)"),
+        ("called-before-offload", "await asyncio.to_thread(work('a', *urls, b='c'))", "await asyncio.to_thread(work, 'a', *urls, b='c')"),
+        ("called-before-offload", "ThreadPoolExecutor().submit(work('a'))", "ThreadPoolExecutor().submit(work, 'a')"),
+        ("bare-coroutine-in-wait", "await asyncio.wait((fetch(u) for u in urls))", "await asyncio.wait((asyncio.create_task(fetch(u)) for u in urls))"),
+    ],
+)  # fmt: skip
+def test_put_right(rule: str, before: str, after: str) -> None:
+    found, text = _line(rule, before)
+    assert text == after
+    assert [f.fixes[0].safety for f in found] == [Safety.SAFE]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "reason"),
+    [
+        ("coroutine-in-thread", "threading.Thread(target=fetch).start()", "who calls it cannot await"),
+        ("coroutine-in-thread", "job = asyncio.to_thread(fetch, 'a')", "what comes back is not awaited here"),
+        ("coroutine-in-thread", "await asyncio.to_thread(fetch, 'a',\n        'b')", "the arguments stand on several lines"),
+        ("called-before-offload", "await asyncio.to_thread(work(), 'a')", "it has other arguments already"),
+        ("called-before-offload", "await asyncio.to_thread(fetch('a'))", "a coroutine function has nothing to do in a thread"),
+        ("called-before-offload", "asyncio.create_task(work('a'))", "what is to run in a thread is not certain"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, work(a='b'))", "`run_in_executor` takes no keyword arguments"),
+        ("bare-coroutine-in-wait", "jobs = [fetch()]; print(jobs); await asyncio.wait(jobs)", "where the coroutines are made could not be read"),
+        ("mismatched-async-protocol", "print([x for x in stream()])", "it stands in a comprehension"),
+    ],
+)  # fmt: skip
+def test_left_alone(rule: str, line: str, reason: str) -> None:
+    stream = "async def stream():\n    yield 1\n\n\n"
+    code = f"{stream}async def handler(urls: list[str]) -> None:\n    {line}\n"
+    found, _ = _fixed(rule, code)
+    assert [f.refusal for f in found] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("def drop() -> None:\n    with lock:\n        print(1)\n", "the lock is used by more than coroutines"),
+        ("async def drop() -> None:\n    lock.acquire()\n", "the lock is used by more than coroutines"),
+        ("async def drop() -> None:\n    print(lock)\n", "the lock is used by more than coroutines"),
+    ],
+)  # fmt: skip
+def test_locks_that_stay(other: str, reason: str) -> None:
+    code = f"""lock = threading.Lock()
+
+
+async def add() -> None:
+    with lock:
+        await fetch()
+
+
+{other}"""
+    found, _ = _fixed("lock-held-across-await", code)
+    assert [f.refusal for f in found] == [reason]
