@@ -785,6 +785,16 @@ async def ask(prompt: str) -> str:
         ),
         (
             """
+            async def spoken(path: str) -> None:
+                with client.audio.speech.with_streaming_response.create(
+                    model="m", voice="v", input="i"
+                ) as response:
+                    response.unheard_of(path)
+            """,
+            "`APIResponse.unheard_of` has no counterpart in `AsyncAPIResponse`",
+        ),
+        (
+            """
             async def asked(name: str):
                 return getattr(client, name)
             """,
@@ -932,6 +942,103 @@ def test_a_constructor_that_only_a_synchronous_client_has(constructor: str, reas
     )
 
 
+def test_event_loops_in_turn() -> None:
+    assert (
+        refusal(
+            """
+            import asyncio
+
+            from openai import OpenAI
+
+            client = OpenAI()
+
+
+            async def ask(prompt: str) -> str:
+                return client.responses.create(model="m", input=prompt).output_text
+
+
+            def job(prompt: str) -> str:
+                return asyncio.run(ask(prompt))
+
+
+            def jobs(prompts: list) -> list:
+                return [job(prompt) for prompt in prompts]
+            """
+        )
+        == "each call of `job` runs an event loop of its own"
+    )
+    assert "AsyncOpenAI" in app(
+        """
+        import asyncio
+
+        from openai import OpenAI
+
+        client = OpenAI()
+
+
+        async def ask(prompt: str) -> str:
+            return client.responses.create(model="m", input=prompt).output_text
+
+
+        def main() -> None:
+            print(asyncio.run(ask("hi")))
+
+
+        if __name__ == "__main__":
+            main()
+        """
+    )
+
+
+def test_twins_that_need_another_package() -> None:
+    code = """
+        from azure.storage.blob import BlobServiceClient
+
+
+        class Loader:
+            def __init__(self, url: str) -> None:
+                self._client = BlobServiceClient(url)
+
+            async def load(self, name: str) -> list:
+                container = self._client.get_container_client(name)
+                return [blob.name for blob in container.list_blobs()]
+        """
+    assert refusal(code) == (
+        "`azure.storage.blob.aio.BlobServiceClient` needs `aiohttp`, which the project does not import"
+    )
+    text = app(code, web="import aiohttp\n")
+    assert "from azure.storage.blob.aio import BlobServiceClient\n" in text
+    assert "[blob.name async for blob in container.list_blobs()]" in text
+
+
+def test_the_layout_of_the_file_stays() -> None:
+    code = _text(
+        """
+        from openai import OpenAI  # the client
+
+        client = OpenAI(
+            # Patience.
+            timeout=30,
+        )  # one for all
+
+
+        async def ask(prompt: str) -> str:
+        \t\u00fc = "ü"; text = client.responses.create(  # asked
+        \t\tmodel="gpt-5",
+        \t\tinput=prompt + ü,
+        \t).output_text
+        \treturn text
+        """
+    )
+    text = code.replace("\n", "\r\n")
+    _, _, outcome = _checked({"app.py": "\ufeff" + text})
+    assert outcome.after["app.py"] == "\ufeff" + text.replace(
+        "import OpenAI", "import AsyncOpenAI"
+    ).replace("= OpenAI(", "= AsyncOpenAI(").replace(
+        "text = client.", "text = (await client."
+    ).replace("\t).output_text", "\t)).output_text")
+
+
 def test_tests_that_replace_it() -> None:
     module = HEAD.lstrip("\n")
     for test in (
@@ -988,3 +1095,27 @@ def test_a_parameter_that_is_given_something_else() -> None:
         )
         == "where `make()` comes from is not known"
     )
+
+
+def test_what_was_awaited_by_mistake() -> None:
+    assert lines(
+        """
+        from openai import OpenAI
+
+        client = OpenAI()
+
+
+        async def ask(prompt: str) -> str:
+            return client.responses.create(model="m", input=prompt).output_text
+
+
+        async def events(prompt: str):
+            stream = await client.responses.create(model="m", input=prompt, stream=True)
+            async for event in stream:
+                yield event
+        """
+    ) == [
+        "from openai import AsyncOpenAI",
+        "client = AsyncOpenAI()",
+        'return (await client.responses.create(model="m", input=prompt)).output_text',
+    ]

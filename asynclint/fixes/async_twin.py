@@ -7,12 +7,13 @@ done with it. It is made when all of that stands where it can wait, and refused 
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.program import Function, Klass
-from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod, Mod, members
+from asynclint.facts.types import Cls, Coro, Func, Gen, Inst, Lib, LibMethod, Mod, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.exchange import Exchange
@@ -56,6 +57,26 @@ COLLECTED = {
 }
 """Functions that go over what they get, as comprehensions that do."""
 
+
+TRUSTED = frozenset({"openai", "anthropic", "groq", "together", "httpx", "httpx2", "redis", "pymongo"}) | {
+    "google", "cohere", "ollama", "mistralai", "tavily", "exa_py",
+}  # fmt: skip
+"""Libraries of which all results are known that are tied to a client."""
+
+NEEDED = {
+    "azure": "aiohttp",
+    "elasticsearch": "aiohttp",
+    "opensearchpy": "aiohttp",
+    "slack_sdk": "aiohttp",
+}
+"""What the asynchronous clients of a library stand on, and the synchronous ones do not."""
+
+SYNC_METHODS = frozenset({"tool_runner", "register_script", "transaction"})
+"""Methods that take functions, or give them, which would have to be coroutines."""
+
+SYNC_ARGUMENTS = frozenset({"event_handler"})
+
+LOOPS = (ast.For, ast.AsyncFor, ast.comprehension)
 
 LOOKED_AT = (
     ast.UnaryOp,
@@ -110,7 +131,7 @@ class _Plans:
         self._made: dict[int | Holder, _Plan | Refused] = {}
 
     def fix(self, place: Place) -> Fix:
-        if place.facts.position is None or place.site.kind not in ("call", "with", "for"):
+        if place.site.kind not in ("call", "with", "for"):
             raise NoClient("it is no call of a client")
         if any(b.through is not None for b in place.facts.blocking.values()):
             raise NoClient("it is no call of a client")
@@ -228,6 +249,8 @@ class _Plan:
         self._withs: dict[int, tuple[Reading, ast.With, set[int]]] = {}
         self._accessed: set[int] = set()
         self._built: set[int] = set()
+        self._waiting: set[Function] = set()
+        self._lasting = False
         self._edits: tuple[Edit, ...] | None = None
 
     def begin(self, reading: Reading, root: ast.expr, pair: Pair) -> None:
@@ -250,10 +273,36 @@ class _Plan:
         for where, statement, items in self._withs.values():
             if any(id(item) not in items for item in statement.items):
                 raise Refused("another context manager stands beside it in the `with`")
-            where.refuse_waiting(statement)
+            self._stop(where, statement)
             self._change(where).wrap(statement, "async ")
+        if self._lasting:
+            self._refuse_loops()
         if accessor is None:
             self.mark = f"{self.title} {reading.source.path}"
+
+    def _refuse_loops(self) -> None:
+        """Raise Refused where what outlives an event loop would be used in several: `asyncio.run` in turn."""
+        graph, runs = self.holders.workshop.facts.graph, self.holders.workshop.facts.runs
+        seen = set(self._waiting)
+        queue = list(self._waiting)
+        loops: set[tuple[Function, int, int]] = set()
+        while queue:
+            for edge in graph.into.get(queue.pop(), ()):
+                if edge.caller.module.file.is_test:
+                    continue
+                if edge.how == "run":
+                    once = edge.caller in runs.once or edge.caller in runs.commands
+                    if not once or runs.loops(edge.caller.module, edge.site):
+                        raise Refused(
+                            f"each call of `{edge.caller.name}` runs an event loop of its own"
+                        )
+                    loops.add((edge.caller, edge.site.line, edge.site.col))
+                elif edge.caller not in seen:
+                    seen.add(edge.caller)
+                    queue.append(edge.caller)
+        if len({caller for caller, _, _ in loops}) > 1:
+            names = sorted(caller.name for caller, _, _ in loops)
+            raise Refused(f"`{names[0]}` and `{names[1]}` run event loops of their own")
 
     def edits(self) -> tuple[Edit, ...]:
         """All edits, made when they are first asked for."""
@@ -274,6 +323,8 @@ class _Plan:
         if holder is None:
             raise Refused(f"`{what}` keeps it, and who reads that could not be found")
         known = self.kept.get(holder)
+        if isinstance(holder, (Global, Held, State)):
+            self._lasting = True
         if known is None:
             self.kept[holder] = pair
             self._queue.append(holder)
@@ -448,7 +499,10 @@ class _Plan:
             twin = self.twins.twin_path(cls.client if cls is not None else None, path)
             if twin is None:
                 return False
+        self._refuse_missing(twin)
         self._built.add(id(call))
+        if not reading.scope(call).is_async:
+            self._lasting = True
         self._check_arguments(reading, call)
         self.exchange.named(reading, node, twin)
         refuse_mocked(self.holders, Global(reading.module, _first_name(node)))
@@ -458,6 +512,16 @@ class _Plan:
             raise Refused(f"what `{ast.unparse(call.func)}` gives is not known")
         self._follow(reading, call, pair)
         return True
+
+    def _refuse_missing(self, twin: str) -> None:
+        """Raise Refused where a twin stands on a package that may not be installed."""
+        needed = NEEDED.get(twin.partition(".")[0])
+        if needed is None:
+            return
+        word = re.compile(rf"^\s*(?:import|from)\s+{needed}\b", re.MULTILINE)
+        files = self.holders.program.project.files
+        if not any(needed in (f.text or "") and word.search(f.text or "") for f in files):
+            raise Refused(f"`{twin}` needs `{needed}`, which the project does not import")
 
     def _field(self, reading: Reading, node: ast.expr, pair: Pair) -> bool:
         """`field(default_factory=OpenAI)` of a dataclass or model."""
@@ -553,7 +617,7 @@ class _Plan:
             self._pass(reading, call, node, pair)
         elif isinstance(parent, ast.withitem):
             self._enter(reading, parent, node, pair)
-        elif isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is node:
+        elif isinstance(parent, LOOPS) and parent.iter is node:
             self._iterate(reading, parent, node, pair)
         elif isinstance(parent, ast.Assign):
             for target in parent.targets:
@@ -595,6 +659,9 @@ class _Plan:
             raise Refused(f"`{ast.unparse(node)}` is changed")
         found = self.twins.attribute(pair, node.attr, reading.scope(node))
         if found is None:
+            parent = reading.tree.parent(node)
+            if isinstance(parent, ast.Call) and parent.func is node:
+                raise Refused(f"what `{pair.name}.{node.attr}` does is not known")
             return
         there, name = found
         if name != node.attr:
@@ -605,9 +672,12 @@ class _Plan:
 
     def _call(self, reading: Reading, call: ast.Call, pair: Pair) -> None:
         self._refuse_streaming(reading, call, pair)
+        self._refuse_handed(reading, call, pair)
         streams = any(k.arg == "stream" and not _is_false(k.value) for k in call.keywords)
         there = self.twins.call(pair, reading.site(call), reading.module, streams)
         if not isinstance(there.twin, Coro):
+            if there.twin is None and self._is_vague(reading, call, pair):
+                raise Refused(f"what `{pair.name}` gives is not known")
             self._value(reading, call, there)
             return
         assert isinstance(pair.twin, LibMethod)
@@ -616,8 +686,44 @@ class _Plan:
         if pair.twin.known.iterates == "async" and _gone_over(parent, call):
             self._follow(reading, call, result)
             return
-        self._wait(reading, call)
-        self._value(reading, call, result)
+        if (
+            result.twin is None
+            and not self._is_trusted(pair)
+            and not self._only_read(reading, call)
+        ):
+            raise Refused(f"what `{pair.name}` gives is not known")
+        self._value(reading, self._wait(reading, call), result)
+
+    def _is_trusted(self, pair: Pair) -> bool:
+        """Whether all that a library's calls give is known that is more than plain data."""
+        return isinstance(pair.sync, LibMethod) and pair.sync.cls.partition(".")[0] in TRUSTED
+
+    def _is_vague(self, reading: Reading, call: ast.Call, pair: Pair) -> bool:
+        """Whether a call that does not wait gives something unknown, which may be tied to the client."""
+        assert isinstance(pair.sync, LibMethod) and isinstance(pair.twin, LibMethod)
+        same = pair.sync.cls == pair.twin.cls
+        dropped = isinstance(reading.tree.parent(call), ast.Expr)
+        return not (same or dropped or pair.sync.name in ("close", "aclose"))
+
+    def _refuse_handed(self, reading: Reading, call: ast.Call, pair: Pair) -> None:
+        """Raise Refused where a call gets what only a synchronous client can use."""
+        assert not isinstance(pair.sync, LibMethod) or pair.sync.name
+        if isinstance(pair.sync, LibMethod) and pair.sync.name in SYNC_METHODS:
+            raise Refused(f"`{pair.name}` takes other arguments there")
+        for keyword in call.keywords:
+            if keyword.arg in SYNC_ARGUMENTS and not _is_none(keyword.value):
+                raise Refused(f"its `{keyword.arg}` belongs to a synchronous client")
+            if keyword.arg not in ("content", "data"):
+                continue
+            given = reading.type(keyword.value)
+            lazy = isinstance(keyword.value, (ast.GeneratorExp, ast.Lambda))
+            if lazy or isinstance(given, Gen) or self._is_file(reading, keyword.value):
+                raise Refused(f"its `{keyword.arg}` is read piece by piece")
+
+    def _is_file(self, reading: Reading, node: ast.expr) -> bool:
+        given = reading.type(node)
+        path = given.of if isinstance(given, Inst) and isinstance(given.of, str) else ""
+        return path.startswith("io.") or path.endswith(("IO", "File", "SpooledTemporaryFile"))
 
     def _refuse_streaming(self, reading: Reading, call: ast.Call, pair: Pair) -> None:
         """Raise Refused where only the running program knows whether the answer is a stream."""
@@ -644,15 +750,21 @@ class _Plan:
             for use in self.holders.uses(holder)
         )
 
-    def _wait(self, reading: Reading, node: ast.expr) -> None:
-        """`await` before a call, in parentheses where the code around it needs them."""
+    def _stop(self, reading: Reading, node: ast.AST) -> None:
+        """The function around a node waits here for others. Raises Refused where it cannot."""
         reading.refuse_waiting(node)
+        self._waiting.add(reading.scope(node))
+
+    def _wait(self, reading: Reading, node: ast.expr) -> ast.expr:
+        """`await` before a call, in parentheses where the code around it needs them; the expression that has the result."""
+        self._stop(reading, node)
         self.changed.add(id(node))
         parent = reading.tree.parent(node)
-        tight = (
-            isinstance(parent, ast.Await)
-            or (isinstance(parent, (ast.Attribute, ast.Subscript)) and parent.value is node)
-            or (isinstance(parent, ast.Call) and parent.func is node)
+        if isinstance(parent, ast.Await):
+            # It was awaited by mistake.
+            return parent
+        tight = (isinstance(parent, (ast.Attribute, ast.Subscript)) and parent.value is node) or (
+            isinstance(parent, ast.Call) and parent.func is node
         )
         source = reading.source
         text = source.text
@@ -663,33 +775,41 @@ class _Plan:
             self._change(reading).wrap(node, "(await ", ")")
         else:
             self._change(reading).wrap(node, "await ")
+        return node
 
     def _enter(self, reading: Reading, item: ast.withitem, node: ast.expr, pair: Pair) -> None:
         statement = reading.tree.parent(item)
-        if not isinstance(statement, ast.With):
-            raise Refused("it is entered with `async with`")
         entered = self.twins.entered(pair)
-        _, _, items = self._withs.setdefault(id(statement), (reading, statement, set()))
-        items.add(id(item))
+        if isinstance(statement, ast.With):
+            _, _, items = self._withs.setdefault(id(statement), (reading, statement, set()))
+            items.add(id(item))
         self.changed.add(id(node))
+        if item.optional_vars is not None and entered.sync is None and entered.twin is None:
+            raise Refused(f"what `{ast.unparse(node)}` gives is not known")
         if item.optional_vars is not None and not self.twins.plain(entered):
             self._assign(reading, item.optional_vars, entered)
 
     def _iterate(
-        self, reading: Reading, parent: ast.For | ast.comprehension, node: ast.expr, pair: Pair
+        self,
+        reading: Reading,
+        parent: ast.For | ast.AsyncFor | ast.comprehension,
+        node: ast.expr,
+        pair: Pair,
     ) -> None:
         element = self.twins.iterated(pair)
         self.changed.add(id(node))
-        if isinstance(parent, ast.For):
-            reading.refuse_waiting(parent)
+        if isinstance(parent, ast.AsyncFor) or _is_async(parent):
+            # It was so by mistake.
+            self._stop(reading, parent.target)
+        elif isinstance(parent, ast.For):
+            self._stop(reading, parent)
             self._change(reading).wrap(parent, "async ")
         else:
             around = reading.tree.parent(parent)
-            assert around is not None
             if isinstance(around, ast.GeneratorExp):
                 raise Refused("it is gone over in a generator expression")
             # The place inside, so that the comprehension itself counts.
-            reading.refuse_waiting(parent.target)
+            self._stop(reading, parent.target)
             source = reading.source
             target = source.offset(parent.target.lineno, parent.target.col_offset)
             start = source.text.rindex("for", 0, target)
@@ -778,7 +898,7 @@ class _Plan:
         """`list(stream)` → `[item async for item in stream]`."""
         if not self.twins.plain(self.twins.iterated(pair)):
             raise Refused(f"what `{ast.unparse(call)}` collects has to be awaited")
-        reading.refuse_waiting(call)
+        self._stop(reading, call)
         if any(isinstance(one, ast.GeneratorExp) for one in reading.tree.above(call)):
             raise Refused("it is gone over in a generator expression")
         source = reading.source
@@ -800,7 +920,7 @@ class _Plan:
             return False
         if not self.twins.plain(self.twins.iterated(pair)):
             return False
-        reading.refuse_waiting(call)
+        self._stop(reading, call)
         self.changed.add(id(node))
         self._change(reading).wrap(node, "[item async for item in ", "]")
         return True
@@ -809,11 +929,7 @@ class _Plan:
         """`await to_thread(client.create, x)` → `await client.create(x)`."""
         source = reading.source
         name = ast.unparse(call.func)
-        if (
-            not isinstance(reading.tree.parent(call), ast.Await)
-            or not call.args
-            or call.args[0] is not node
-        ):
+        if not call.args or call.args[0] is not node:
             raise Refused(f"`{name}` gets it, and what that does with it is not known")
         if not name.endswith(("to_thread", "run_in_threadpool")):
             raise Refused(f"`{name}` runs it in a thread")
@@ -832,13 +948,10 @@ class _Plan:
         skipped = len(rest) - len(behind)
         if behind.startswith(","):
             skipped += 1 + len(behind[1:]) - len(behind[1:].lstrip(" "))
-            opening = "("
-        else:
-            opening = "("
         change = self._change(reading)
         start = source.offset(call.lineno, call.col_offset)
         change.edits.append(source.edit(start, source.offset(node.lineno, node.col_offset), ""))
-        change.edits.append(source.edit(end, end + skipped, opening))
+        change.edits.append(source.edit(end, end + skipped, "("))
         self.changed.add(id(call))
         change.gone.append(call)
 
@@ -868,12 +981,16 @@ class _Plan:
 
 def _gone_over(parent: ast.AST | None, node: ast.expr) -> bool:
     """`for … in node`, `list(node)`."""
-    if isinstance(parent, (ast.For, ast.comprehension)):
+    if isinstance(parent, LOOPS):
         return parent.iter is node
     name = (
         parent.func.id if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) else ""
     )
     return f"builtins.{name}" in COLLECTED
+
+
+def _is_async(node: ast.AST) -> bool:
+    return isinstance(node, ast.comprehension) and bool(node.is_async)
 
 
 def _shown(holder: Holder) -> str:

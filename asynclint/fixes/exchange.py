@@ -14,6 +14,9 @@ from asynclint.fixes import imports
 from asynclint.fixes.holders import Global, Holders
 from asynclint.fixes.reading import Reading
 
+NAMING = frozenset({"cast", "TypeVar", "ForwardRef", "NewType"})
+"""Functions that take the name of a class in quotes."""
+
 
 @dataclass
 class Group:
@@ -274,10 +277,9 @@ class Exchange:
             if scope is group.scope:
                 return False
         quoted = {id(t) for t in group.texts}
-        word = re.compile(rf"[\w.\[\], |]*\b{re.escape(old)}\b[\w.\[\], |]*")
         for one in ast.walk(reading.tree.root):
-            if isinstance(one, ast.Constant) and isinstance(one.value, str):
-                if id(one) not in quoted and word.fullmatch(one.value):
+            if isinstance(one, ast.Constant) and isinstance(one.value, str) and old in one.value:
+                if id(one) not in quoted and self._is_annotation(reading, one, old):
                     return False
         if group.scope.facts.kind != "module":
             return True
@@ -289,6 +291,19 @@ class Exchange:
             for file in self.holders.program.project.files
             if file is not module.file and _imports(file.text or "", last, old)
         )
+
+    def _is_annotation(self, reading: Reading, node: ast.Constant, name: str) -> bool:
+        """Whether a string names something of the module, as an annotation in quotes does."""
+        try:
+            inner = ast.parse(str(node.value), mode="eval").body
+        except (SyntaxError, ValueError):
+            return False
+        if not any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(inner)):
+            return False
+        if self.holders.in_annotation(reading, node):
+            return True
+        around = next((n for n in reading.tree.above(node) if isinstance(n, ast.Call)), None)
+        return around is not None and ast.unparse(around.func).rpartition(".")[2] in NAMING
 
     def _there(self, group: Group) -> str | None:
         """The name under which the twin is imported already."""

@@ -121,7 +121,8 @@ class Source:
     def starts(self) -> list[int]:
         """Offset of each line's first character."""
         ends = (match.end() for match in re.finditer(r"\r\n|\r|\n", self.text))
-        return [0, *ends, len(self.text)]
+        # A byte order mark stands before the first line.
+        return [int(self.text.startswith("\ufeff")), *ends, len(self.text)]
 
     def line(self, number: int) -> str:
         """A line's text without its end; lines count from 1."""
