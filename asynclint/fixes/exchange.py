@@ -11,7 +11,8 @@ from asynclint.facts.program import Function
 from asynclint.facts.types import Lib
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.holders import Global, Holders
+from asynclint.fixes.holders import Holders
+from asynclint.fixes.mentions import Global
 from asynclint.fixes.reading import Reading
 
 NAMING = frozenset({"cast", "TypeVar", "ForwardRef", "NewType"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from asynclint.findings import Refused
-from asynclint.fixes.holders import Global, Held, Holder, Holders, Result
+from asynclint.fixes.holders import Holders
+from asynclint.fixes.mentions import Global, Held, Holder, Result
 
 
 def refuse_mocked(holders: Holders, holder: Holder) -> None:

@@ -56,7 +56,10 @@ class Pair:
 
     @property
     def twin_name(self) -> str:
-        """The asynchronous class, for messages."""
+        """The asynchronous class, for messages; with its module where both have one name."""
+        if isinstance(self.twin, Inst) and isinstance(self.twin.of, str):
+            if self.twin.of.rpartition(".")[2] == self.name:
+                return self.twin.of
         return _short(self.twin) if isinstance(self.twin, Inst) else "the asynchronous client"
 
     def like(self, other: Pair) -> bool:
