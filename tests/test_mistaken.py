@@ -110,3 +110,42 @@ async def add() -> None:
 {other}"""
     found, _ = _fixed("lock-held-across-await", code)
     assert [f.refusal for f in found] == [reason]
+
+
+GATHERED = """from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def use(session: AsyncSession, name: str = "") -> None:
+    await session.flush()
+
+
+async def handler(session: AsyncSession, names: list[str]) -> None:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("await asyncio.gather(use(session), use(session, 'a'))", "[await use(session), await use(session, 'a')]"),
+        ("print(await asyncio.gather(*(use(session, n) for n in names)))", "print([await use(session, n) for n in names])"),
+        ("await asyncio.gather(\n        use(session),\n        use(session),\n    )", "[\n        await use(session),\n        await use(session),\n    ]"),
+    ],
+)  # fmt: skip
+def test_one_after_the_other(before: str, after: str) -> None:
+    found, text = _fixed("session-shared-between-tasks", GATHERED.format(before))
+    assert text == GATHERED.format(after)
+    assert [f.fixes[0].safety for f in found] == [Safety.UNSAFE]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("await asyncio.gather(use(session), use(session), return_exceptions=True)", "what is to happen to errors is not certain"),
+        ("both = asyncio.gather(use(session), use(session))", "the coroutines are not awaited here"),
+        ("jobs = [use(session) for n in names]; await asyncio.gather(*jobs)", "where the coroutines are made could not be read"),
+    ],
+)  # fmt: skip
+def test_at_once_all_the_same(line: str, reason: str) -> None:
+    found, _ = _fixed("session-shared-between-tasks", GATHERED.format(line))
+    assert [f.refusal for f in found] == [reason]

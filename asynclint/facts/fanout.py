@@ -436,6 +436,10 @@ class FanOutFacts:
             return value.function.is_async and not self._is_bounded(value.function)
         return False
 
+    def waits(self, function: Function) -> bool:
+        """Whether a coroutine function is bounded: it does not run at once with others."""
+        return self._is_bounded(function)
+
     def _is_bounded(self, function: Function) -> bool:
         """Whether a coroutine function waits for a place: a semaphore, limiter or lock, in it or in what it awaits."""
         if function in self._bounded:

@@ -23,6 +23,7 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.protocol import ProtocolFacts
 from asynclint.facts.runs import Runs
+from asynclint.facts.shared import SharedFacts
 from asynclint.facts.startup import StartupFacts
 from asynclint.facts.types import Func
 from asynclint.facts.unclosed import UnclosedFacts
@@ -162,6 +163,7 @@ def _infer(
     mistaken = MistakenFacts(evaluator)
     held = HeldFacts(evaluator)
     protocol = ProtocolFacts(evaluator)
+    shared = SharedFacts(evaluator, fanout)
 
     files: dict[str, FileFacts] = {}
 
@@ -181,6 +183,7 @@ def _infer(
         if not isinstance(evaluator.callee(function.module, site), Func):
             yield mistaken.at(function, site)
             yield held.stream(function, site)
+            yield shared.session(function, site)
 
     for function in blocking.roots():
         if not function.module.file.reported:

@@ -95,7 +95,9 @@ class FanOut:
 class Mistake:
     """A call, `with` or `for` that takes something for what it is not."""
 
-    kind: Literal["in thread", "too early", "in wait", "cached", "held", "timed", "mismatched"]
+    kind: Literal[
+        "in thread", "too early", "in wait", "cached", "held", "timed", "mismatched", "shared"
+    ]
     name: str
     """What it takes: a function, a lock, a stream."""
     by: str

@@ -117,6 +117,41 @@ def _assigned(place: Place, name: str) -> ast.expr | None:
     return None
 
 
+def in_turn(place: Place) -> Fix:
+    """`await asyncio.gather(f(s), g(s))` → `[await f(s), await g(s)]`. Raises Refused for other shapes."""
+    place.narrow()
+    call, source, tree = place.call, place.source, place.tree
+    above = tree.parent(call)
+    if not isinstance(above, ast.Await) or not place.in_coroutine:
+        raise Refused("the coroutines are not awaited here")
+    if call.keywords:
+        raise Refused("what is to happen to errors is not certain")
+    inner = source.text[source.text.index("(", source.end(call.func)) + 1 : source.end(call) - 1]
+    if "#" in inner:
+        raise Refused("a comment stands among the coroutines")
+    edits = [
+        source.edit(source.start(above), source.text.index("(", source.end(call.func)) + 1, "[")
+    ]
+    if len(call.args) == 1 and isinstance(call.args[0], ast.Starred):
+        made = call.args[0].value
+        if not isinstance(made, (ast.ListComp, ast.GeneratorExp)):
+            raise Refused("where the coroutines are made could not be read")
+        if not isinstance(made.elt, ast.Call):
+            raise Refused("where the coroutines are made could not be read")
+        text = source.segment(made)[1:-1].strip()
+        return place.fix("await them in turn", source.replace(above, f"[await {text}]"))
+    if not all(isinstance(one, ast.Call) for one in call.args):
+        raise Refused("where the coroutines are made could not be read")
+    edits += [source.insert(source.start(one), "await ") for one in call.args[1:]]
+    first = source.edit(source.start(above), source.end(call.func), "")
+    opening = source.text[source.end(call.func) : source.start(call.args[0])]
+    edits[0] = source.edit(
+        first.start, source.start(call.args[0]), f"[{opening.partition('(')[2]}await "
+    )
+    edits.append(source.edit(source.end(call) - 1, source.end(call), "]"))
+    return place.fix("await them in turn", *edits)
+
+
 def match_protocol(place: Place) -> Fix:
     """`with` → `async with`, `async for` → `for`, and so on. Raises Refused where the statement cannot change so."""
     mistake = _mistake(place, "mismatched")

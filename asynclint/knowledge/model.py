@@ -163,6 +163,8 @@ class Class:
     """Limits concurrency (semaphores, limiters)."""
     lock: Literal["thread", "async"] | None = None
     keeps_tasks: bool = False
+    one_at_a_time: bool = False
+    """Coroutines that run at once must not use the same one; subclasses speak for themselves."""
     entry_methods: dict[str, Entry] = field(default_factory=dict)
     """For subclasses: which methods the framework calls (`HTTPEndpoint.get`, `BaseHTTPMiddleware.dispatch`)."""
     complete: bool = False
