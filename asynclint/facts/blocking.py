@@ -142,6 +142,8 @@ class BlockingFacts:
                 cls_path = self._lib_class(callee)
                 cls = self.evaluator.known.cls(cls_path) if cls_path else None
                 if cls is not None and cls.enter_blocks:
+                    if cls.enter_blocks == "wait" and self._awaited_inside(site, module):
+                        return None
                     return Stop(cls.enter_blocks, _short(cls_path or ""), False, None)
             return None
         if site.kind == "for" and isinstance(callee, Inst):
@@ -205,8 +207,40 @@ class BlockingFacts:
             return False
         if known.name.endswith(".acquire") and self._made_here(site, module):
             return False
+        if known.name.startswith("queue.") and known.name.endswith(".get"):
+            return not self._known_filled(site, module)
         return not (
             known.name.endswith((".result", ".exception")) and self._known_done(site, module)
+        )
+
+    def _known_filled(self, site: CallSite, module: Module) -> bool:
+        """`while not queue.empty():` around `queue.get()`."""
+        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+        return base is not None and any(
+            block.kind in ("if", "while") and _tests_filled(block.info, base, module)
+            for block in module.chain(site.block)
+        )
+
+    def _awaited_inside(self, site: CallSite, module: Module) -> bool:
+        """`with ThreadPoolExecutor() as pool:` in which `await loop.run_in_executor(pool, …)` is all that it is used for."""
+        facts = module.functions[site.function].facts
+        entered = ("enter", site.callee, False)
+        names = [
+            ("name", name)
+            for name, found in facts.bindings.items()
+            if any(b.recipe == entered for b in found)
+        ]
+        users = [
+            call
+            for call in module.facts.calls
+            if call.function == site.function
+            and (
+                any(recipe in names for recipe, _ in call.args)
+                or (call.callee and call.callee[0] == "attr" and call.callee[1] in names)
+            )
+        ]
+        return bool(users) and all(
+            call.role[0] == "await" and call.callee[-1] == "run_in_executor" for call in users
         )
 
     def _made_here(self, site: CallSite, module: Module) -> bool:
@@ -507,6 +541,23 @@ def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
         return False
     callee = module.site(test[1]).callee
     return bool(callee) and callee[0] == "attr" and callee[2] == "done" and callee[1] == base
+
+
+def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
+    """Whether a test holds only where a queue has something: `not q.empty()`, `q.qsize()`, `q.qsize() > 0`."""
+    if not test:
+        return False
+    if test[0] == "any" and test[2] == "and":
+        return any(_tests_filled(t, base, module) for t in test[1])
+    wanted = "qsize"
+    if test[0] == "not":
+        test, wanted = test[1], "empty"
+    elif test[0] == "cmp" and test[1] in ("Gt", "GtE", "NotEq"):
+        test = test[2]
+    if not test or test[0] != "call":
+        return False
+    callee = module.site(test[1]).callee
+    return bool(callee) and callee[0] == "attr" and callee[2] == wanted and callee[1] == base
 
 
 def _short(path: str) -> str:

@@ -16,6 +16,9 @@ from asynclint.facts.view import Building, Often
 from asynclint.findings import Link
 from asynclint.knowledge.model import Client
 
+NOT_KEPT = ("add_task", "add_done_callback", "add_argument")
+"""Methods that add to something without making it last."""
+
 SEVERITY: dict[Often, int] = {"item": 0, "request": 1, "call": 2, "once": 3}
 
 
@@ -227,7 +230,8 @@ class ClientFacts:
         if known is not None and known.returns_param is not None:
             return self._role_life(function, outer.role, depth + 1)
         if isinstance(name, str) and (
-            name
+            (name.startswith("add_") and name not in NOT_KEPT)
+            or name
             in (
                 "append",
                 "add",

@@ -284,6 +284,12 @@ class Evaluator:
             return left
         if isinstance(left, Const) and isinstance(left.value, (str, int, float)):
             return Inst(f"builtins.{type(left.value).__name__}")
+        right = self.eval(recipe[2], function, at)
+        for operand, method in ((left, "__or__"), (right, "__ror__")):
+            if isinstance(operand, Inst) and isinstance(operand.of, str):
+                known = self.known.method(operand.of, method)
+                if known is not None and known.returns:
+                    return self.parse_type(known.returns, operand)
         return None
 
     # -- names ------------------------------------------------------------------------------------
