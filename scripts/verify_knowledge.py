@@ -457,6 +457,9 @@ def main() -> int:
     os.chdir(tempfile.mkdtemp())  # Some packages write files where they are imported.
     set_up_django()
     knowledge = Knowledge()
+    for root in knowledge.roots:
+        for lib in knowledge.libraries(root):
+            list(lib.functions)  # Only what is built tells which names are old.
     failed = 0
     total: Counter[str] = Counter()
     for stem in stems:

@@ -1,11 +1,11 @@
-"""A dict of classes of which each is built when it is first asked for: most of a library's are never."""
+"""Dicts of classes and functions that are built when they are first asked for: most of a library's are never."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from asynclint.knowledge.model import Class
+from asynclint.knowledge.model import Class, Function
 
 
 class Lazy(dict[str, Class]):
@@ -44,3 +44,51 @@ class Lazy(dict[str, Class]):
     def everything(self) -> dict[str, Class]:
         """A plain dict with all classes built."""
         return {path: self[path] for path in sorted(self.paths())}
+
+
+class LazyFunctions(dict[str, Function]):
+    """Looks like a plain dict; the functions of a module are built when one of them is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._later: dict[str, Callable[[], Iterator[Function]]] = {}
+
+    def later(self, module: str, make: Callable[[], Iterator[Function]]) -> None:
+        """Build the functions of `module` with `make` when one is wanted."""
+        self._later[module] = make
+
+    def _build(self, module: str) -> None:
+        make = self._later.pop(module, None)
+        if make is not None:
+            self.update((function.name, function) for function in make())
+
+    def __contains__(self, path: object) -> bool:
+        self._build(str(path).rpartition(".")[0])
+        return super().__contains__(path)
+
+    def __missing__(self, path: str) -> Function:
+        if path in self:
+            return self[path]
+        raise KeyError(path)
+
+    def everything(self) -> LazyFunctions:
+        """The same with all functions built."""
+        for module in list(self._later):
+            self._build(module)
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        self.everything()
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self.everything()
+        return super().keys()
+
+    def values(self) -> Any:
+        self.everything()
+        return super().values()
+
+    def items(self) -> Any:
+        self.everything()
+        return super().items()

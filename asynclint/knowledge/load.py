@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from asynclint.knowledge.lazy import Lazy
+from asynclint.knowledge.lazy import Lazy, LazyFunctions
 from asynclint.knowledge.model import BlockKind, Class, Client, Entry, Function, Library
 
 Table = Mapping[str, Any]
@@ -123,7 +123,7 @@ def library(tables: Table, root: str, where: str) -> Library:
         known["library"],
         roots,
         ", ".join(f"{name} {version}" for name, version in verified.items()) or None,
-        {},
+        LazyFunctions(),
         classes,
         dict(known.get("aliases", {})),
         old=old,
@@ -142,19 +142,13 @@ def library(tables: Table, root: str, where: str) -> Library:
 
 def fill(result: Library, tables: Table, where: str, classes: Lazy, old: set[str]) -> None:
     """Add the `modules` and `classes` of some tables to a library."""
+    assert isinstance(result.functions, LazyFunctions)
     for module, table in _tables(tables, "modules", where):
         at = f"{where}: modules.{module}"
-        prefix = module + "."
-        parts = _keys(table, (*NAMES, "functions", "attributes", *MARKS), at)
-        result.modules[module] = dict(_table(parts, "attributes", at))
-        if parts.get("old"):
+        result.modules[module] = dict(_table(table, "attributes", at))
+        if table.get("old"):
             old.add(module)
-        for function in _named(parts, prefix, at, old):
-            result.functions[function.name] = function
-        for name, inner in _tables(parts, "functions", at):
-            result.functions[prefix + name] = _function(
-                inner, prefix + name, f"{at}.functions.{name}", old
-            )
+        result.functions.later(module, partial(_module, table, module, at, old))
     for path, table in _tables(tables, "classes", where):
         classes.later(path, partial(_class, table, path, f"{where}: classes.{path}", old))
 
@@ -164,12 +158,14 @@ def user_tables(user: Table) -> tuple[Library, dict[str, frozenset[str]]]:
     where = "tool.asynclint.knowledge"
     parts = _keys(user, (*SIMPLE, "modules", "classes", "aliases"), where)
     classes = Lazy()
-    result = Library("configuration", (), None, {}, classes, {})
+    functions = LazyFunctions()
+    result = Library("configuration", (), None, functions, classes, {})
     for key, read_form in SIMPLE.items():
         if key in parts:
             read_form(result, parts[key], f"{where}.{key}")
     fill(result, parts, where, classes, set())
     classes.everything()
+    functions.everything()
     for name, target in _table(parts, "aliases", where).items():
         result.aliases[_path(name, f"{where}.aliases")] = _path(target, f"{where}.aliases.{name}")
     given = {path: frozenset(table) for path, table in _tables(parts, "classes", where)}
@@ -270,6 +266,15 @@ def _named(parts: Table, prefix: str, where: str, old: set[str]) -> Iterator[Fun
                 yield Function(
                     path, blocks=cast(BlockKind, key), short=key == "stat", returns=returns
                 )
+
+
+def _module(table: Table, module: str, where: str, old: set[str]) -> Iterator[Function]:
+    """The functions of one module."""
+    parts = _keys(table, (*NAMES, "functions", "attributes", *MARKS), where)
+    yield from _named(parts, module + ".", where, old)
+    for name, inner in _tables(parts, "functions", where):
+        path = f"{module}.{name}"
+        yield _function(inner, path, f"{where}.functions.{name}", old)
 
 
 def _class(table: Table, path: str, where: str, old: set[str]) -> Class:
