@@ -252,6 +252,12 @@ def test_sdk_pages_streams_and_wrappers(known: Knowledge, package: str) -> None:
     assert method(known, f"{package}.{sync}", "close").blocks is None
 
 
+def test_methods_made_at_run_time_are_not_listed(known: Knowledge) -> None:
+    dynamic = method(known, "botocore.client.BaseClient", "__getattr__")
+    assert dynamic.blocks == "sdk" and known.method("botocore.client.BaseClient", "invoke") is None
+    assert method(known, "aiobotocore.client.AioBaseClient", "__getattr__").coroutine
+
+
 def test_openai_module_and_old_names(known: Knowledge) -> None:
     assert function(known, "openai.chat.completions.create").blocks == "sdk"
     assert function(known, "openai.ChatCompletion.create").blocks == "sdk"
@@ -372,5 +378,9 @@ def test_describe() -> None:
     assert "offloads 0" in describe("asyncio.to_thread")
     assert ".get(): to be awaited" in describe("httpx.AsyncClient")
     assert "tavily.TavilyClient" in describe("tavily")
+    assert "keeps no connections" in describe("slack_sdk.WebClient")
+    listed = {line.split("  ")[0]: line for line in describe(None).splitlines()}
+    assert listed["threads and processes"].endswith("(standard library)")
+    assert listed["models in the process"].endswith("(not verified)")
     with pytest.raises(KnowledgeError, match="nothing is known of 'htpx'; did you mean 'httpx'"):
         describe("htpx")

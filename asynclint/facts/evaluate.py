@@ -566,7 +566,25 @@ class Evaluator:
         provider = self.dependency(parameter, outer)
         if provider is not None:
             return self.provided(provider)
+        if klass is not None and parameter.name == "channel" and klass.facts.name.endswith("Stub"):
+            return self._given_channel(klass)
         return None
+
+    def _given_channel(self, klass: Klass) -> Type:
+        """What a stub that grpc generated is built with: only that tells whether its methods wait."""
+        name = klass.facts.name
+        return union(
+            [
+                self.at_site(site.args[0][0], site, module)
+                for module in self.program.load_mentioning(name)
+                for site in module.facts.calls
+                if site.kind == "call"
+                and site.args
+                and site.callee
+                and site.callee[-1] == name
+                and self.callee(module, site) == Cls(klass)
+            ]
+        )
 
     def dependency(self, parameter: Parameter, outer: Function) -> Type:
         """The function or class that a framework calls to fill a parameter (`Depends(f)`), as a value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from difflib import get_close_matches
@@ -14,6 +15,8 @@ from asynclint.knowledge.model import Class, Entry, Function
 if TYPE_CHECKING:
     from asynclint.knowledge import Knowledge
 
+STANDARD = sys.stdlib_module_names | {"builtins"}
+
 
 def libraries() -> str:
     """One line a library: its name, its import roots, the versions that it was verified with."""
@@ -24,9 +27,13 @@ def libraries() -> str:
         known[1].extend(v for v in versions.split(", ") if v and v not in known[1])
     width = max(len(name) for name in lines)
     return "\n".join(
-        f"{name:{width}}  {' '.join(roots)}  ({', '.join(versions) or 'standard library'})"
+        f"{name:{width}}  {' '.join(roots)}  ({', '.join(versions) or _unversioned(roots)})"
         for name, (roots, versions) in sorted(lines.items())
     )
+
+
+def _unversioned(roots: list[str]) -> str:
+    return "standard library" if roots[0] in STANDARD else "not verified"
 
 
 def one(knowledge: Knowledge, name: str) -> str:
@@ -96,7 +103,8 @@ def _about(cls: Class) -> Iterator[str]:
         kind = "async " if cls.client.is_async else ""
         closes = f", closes with {cls.client.close}()" if cls.client.close else ""
         state = f", keeps {cls.client.state}" if cls.client.state else ""
-        yield f"a {kind}{cls.client.what} ({cls.client.cost}){closes}{state}"
+        cost = "keeps no connections" if cls.client.cost == "none" else cls.client.cost
+        yield f"a {kind}{cls.client.what} ({cost}){closes}{state}"
         if cls.client.twin:
             yield f"its twin is {cls.client.twin}"
     if cls.enter:
