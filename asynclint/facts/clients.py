@@ -9,7 +9,7 @@ from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import Cls, Lib, LibMethod, Part, Type, members
 from asynclint.facts.view import Building, Often
@@ -103,11 +103,26 @@ class ClientFacts:
             yield from self._outer(function, site, self.graph.into.get(function, ()), depth)
         elif life == "held":
             klass = function.klass
+            if klass is not None and self._given_again(klass):
+                return
             if self.runs.entry_often(function) in ("request", "item"):
                 yield Context(function, site, (), ())
             if klass is not None:
                 edges = [e for e in self.graph.into.get(function, ()) if e.how == "call"]
                 yield from self._outer(function, site, edges, depth)
+
+    def _given_again(self, klass: Klass) -> bool:
+        """Whether a metaclass decides what calling the class gives: as a rule, the object of last time."""
+        for base in self.evaluator.mro(klass):
+            if not isinstance(base, Klass):
+                continue
+            scope = base.module.functions[base.facts.function]
+            at = (base.facts.line, 0, scope.facts.root_block)
+            for key, recipe in base.facts.keywords:
+                value = self.evaluator.eval(recipe, scope, at) if key == "metaclass" else None
+                if isinstance(value, Cls) and value.klass.own_method("__call__") is not None:
+                    return True
+        return False
 
     def _outer(
         self, function: Function, site: CallSite, edges: list[Edge] | tuple[Edge, ...], depth: int

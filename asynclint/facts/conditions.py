@@ -207,6 +207,11 @@ class Conditions:
         if test[0] == "name":
             passed = self._argument(edge, test[1])
             return bool(passed[1]) if passed and passed[0] == "const" else None
+        if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
+            passed = self._argument(edge, test[2][1]) if test[2] and test[2][0] == "name" else None
+            if not passed or passed[0] != "const":
+                return None
+            return (passed == test[3]) is SAME[test[1]]
         if test[0] == "call":
             return self._is_instance(edge, edge.target.module.site(test[1]))
         return None
@@ -276,6 +281,9 @@ class Conditions:
             if block.parent == parent and block.kind == "if" and block.raises:
                 yield block, False
 
+
+SAME = {"Is": True, "IsNot": False, "Eq": True, "NotEq": False}
+"""Comparisons that tell whether two constants are the same."""
 
 PLAIN = frozenset(
     {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"}
