@@ -1,0 +1,235 @@
+"""The constructor of a shared client, as the module of the lifespan writes it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, Module
+from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
+from asynclint.findings import Refused
+from asynclint.fixes import imports
+from asynclint.fixes.application import (
+    Lifespan,
+)
+from asynclint.fixes.client_plan import Part, Plan
+from asynclint.fixes.place import Place
+from asynclint.fixes.source import Source
+
+ENVIRONMENT = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
+"""Mappings hold anything, but the environment stays as it is."""
+
+
+class Constructor(Part):
+    """Writes the constructor where the lifespan stands, or says why it is not the same for every request."""
+
+    def __init__(self, place: Place, plan: Plan) -> None:
+        super().__init__(place, plan)
+        self.inlined: list[ast.stmt] = []
+        """Assignments of locals whose values stand in the constructor now."""
+
+    def written(self, call: ast.Call, whole: ast.expr, lifespan: Lifespan) -> str:
+        """The constructor as the lifespan's module writes it."""
+        names: dict[str, str] = {}
+        self._static(call, lifespan.source, names, 0)
+        text = self._text(whole, names)
+        if "\n" in text:
+            text = ast.unparse(ast.parse(text.strip(), mode="eval"))
+        return text
+
+    def _text(self, node: ast.expr, names: dict[str, str]) -> str:
+        """The source of an expression with its names as the other module knows them."""
+        start = self.source.offset(node.lineno, node.col_offset)
+        text = self.source.segment(node)
+        if "#" in text and re.search(r"#.*\n", text):
+            raise Refused("a comment stands between the arguments")
+        changes = []
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and names.get(one.id, one.id) != one.id:
+                first = self.source.offset(one.lineno, one.col_offset) - start
+                changes.append((first, first + len(one.id), names[one.id]))
+        for first, last, new in sorted(changes, reverse=True):
+            text = text[:first] + new + text[last:]
+        return text.replace("\r\n", "\n")
+
+    def _static(self, node: ast.expr, target: Source, names: dict[str, str], depth: int) -> None:
+        """Check that an expression gives the same for every request, and bring its names to the other module."""
+        if depth > 3:
+            raise Refused("its arguments are too far away")
+        for one in ast.walk(node):
+            if isinstance(
+                one,
+                (
+                    ast.Await,
+                    ast.Yield,
+                    ast.YieldFrom,
+                    ast.NamedExpr,
+                    ast.Lambda,
+                    ast.ListComp,
+                    ast.SetComp,
+                    ast.DictComp,
+                    ast.GeneratorExp,
+                ),
+            ):
+                raise Refused(f"its arguments are computed: `{ast.unparse(one)}`")
+            if isinstance(one, ast.Call) and one is not node:
+                self._static_call(one)
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and one.id not in names:
+                names[one.id] = self._bring(one.id, node, target, names, depth)
+
+    def _static_call(self, call: ast.Call) -> None:
+        site = self.site(call)
+        callee = self.evaluator.callee(self.module, site) if site is not None else None
+        if isinstance(callee, (Lib, Cls, LibMethod)):
+            return
+        if ast.unparse(call.func) in ENVIRONMENT:
+            return
+        if isinstance(callee, Func) and callee.bound is None:
+            if self.runs.cached(callee.function):
+                return
+            if not callee.function.is_async and not call.args and not call.keywords:
+                self.plan.doubts.append(
+                    f"`{callee.function.name}` is called once instead of for every request"
+                )
+                return
+        if isinstance(callee, Func) and isinstance(callee.bound, Inst):
+            self.plan.doubts.append(
+                f"`{callee.function.name}` is called once instead of for every request"
+            )
+            return
+        raise Refused(f"what `{ast.unparse(call)}` gives is not known")
+
+    def site(self, call: ast.Call) -> CallSite | None:
+        """The call site of a call of this module."""
+        where = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
+        for site in self.module.facts.calls:
+            if site.kind == "call" and (site.line, site.col, site.end_line, site.end_col) == where:
+                return site
+        return None
+
+    def _bring(
+        self, name: str, node: ast.expr, target: Source, names: dict[str, str], depth: int
+    ) -> str:
+        """A name of the constructor as the lifespan's module writes it."""
+        scope: Function | None = self.function
+        while scope is not None and scope.facts.kind != "module":
+            if name in scope.parameters:
+                raise Refused(f"its arguments depend on the parameter `{name}`")
+            bindings = scope.facts.bindings.get(name)
+            if bindings and scope.facts.kind != "class":
+                if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+                    return self._import(bindings[0].recipe, name, target)
+                return self._inline(name, scope, target, names, depth)
+            scope = scope.parent
+        body = self.module.body.facts
+        bindings = body.bindings.get(name)
+        if not bindings:
+            if (
+                name in __builtins__
+                if isinstance(__builtins__, dict)
+                else hasattr(__builtins__, name)
+            ):
+                return name
+            raise Refused(f"where `{name}` comes from could not be found")
+        if name in self.module.global_bindings:
+            raise Refused(f"`{name}` changes while the program runs")
+        if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+            if target.module is self.module:
+                return name
+            return self._import(bindings[0].recipe, name, target)
+        if target.module is self.module:
+            return name
+        self.acyclic(target.module, self.module)
+        local, edits = imports.bring(target, self.module.name, name)
+        self.plan.add(*edits)
+        return local
+
+    def _import(self, recipe: tuple[object, ...], name: str, target: Source) -> str:
+        if recipe[0] == "import":
+            module = str(recipe[1])
+            alias = name if name != module.partition(".")[0] else None
+            local, edits = imports.bring(target, module, None, None, alias)
+        else:
+            _, level, base, item = recipe
+            path = self.workshop.facts.program.absolute(self.module, level, str(base or ""))  # type: ignore[arg-type]
+            if path is None:
+                raise Refused(f"where `{name}` comes from could not be found")
+            module_there = self.workshop.facts.program.find(path, self.module.file)
+            if module_there is not None and module_there is target.module:
+                return str(item)
+            if module_there is not None:
+                self.acyclic(target.module, module_there)
+            alias = name if name != item else None
+            local, edits = imports.bring(target, path, str(item), None, alias)
+        self.plan.add(*edits)
+        return local
+
+    def _inline(
+        self, name: str, scope: Function, target: Source, names: dict[str, str], depth: int
+    ) -> str:
+        """The value of a local that only the constructor uses, written in its place."""
+        function = self.tree.function(self.place.call)
+        if scope is not self.function or function is None or isinstance(function, ast.Lambda):
+            raise Refused(f"its arguments depend on `{name}`, a local of `{scope.name}`")
+        stores = [
+            n
+            for n in ast.walk(function)
+            if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load)
+        ]
+        statement = self.tree.statement(stores[0]) if len(stores) == 1 else None
+        if not isinstance(statement, ast.Assign) or statement.targets != stores:
+            raise Refused(f"its arguments depend on `{name}`, a local of `{scope.name}`")
+        self._static(statement.value, target, names, depth + 1)
+        call = self.place.call
+        inside = {id(n) for n in ast.walk(call)}
+        uses = [
+            n
+            for n in ast.walk(function)
+            if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+        ]
+        if isinstance(statement.value, ast.Call):
+            # What it says may be tested before the client is built.
+            site = self.site(statement.value)
+            callee = self.evaluator.callee(self.module, site) if site is not None else None
+            if isinstance(callee, Lib) and any(id(u) not in inside for u in uses):
+                raise Refused(f"`{name}` is also looked at before the client is built")
+        if all(id(u) in inside for u in uses) and statement not in self.inlined:
+            self.inlined.append(statement)
+        text = self._text(statement.value, names)
+        simple = isinstance(
+            statement.value, (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Subscript)
+        )
+        return text if simple else f"({text})"
+
+    def acyclic(self, importer: Module, imported: Module) -> None:
+        """Raise Refused where importing one module from the other would close a circle."""
+        program = self.workshop.facts.program
+        seen = {imported}
+        queue = [imported]
+        while queue:
+            module = queue.pop()
+            if module is importer:
+                raise Refused(
+                    f"`{imported.name}` imports `{importer.name}`, which would have to import it"
+                )
+            for bindings in module.body.facts.bindings.values():
+                for binding in bindings:
+                    recipe = binding.recipe
+                    if binding.kind != "import" or not recipe:
+                        continue
+                    paths = []
+                    if recipe[0] == "import":
+                        paths.append(recipe[1])
+                    elif recipe[0] == "from":
+                        path = program.absolute(module, recipe[1], recipe[2] or "")
+                        if path:
+                            paths += [f"{path}.{recipe[3]}", path]
+                    for path in paths:
+                        if not program.is_ours(path, module.file):
+                            continue
+                        other = program.find(path, module.file)
+                        if other is not None and other not in seen:
+                            seen.add(other)
+                            queue.append(other)
