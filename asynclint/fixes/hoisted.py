@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import fanned
 from asynclint.fixes.place import Place
 from asynclint.fixes.usage import Usage
 
@@ -27,7 +28,8 @@ def hoist(place: Place) -> Iterable[Fix]:
         if one is function or one is loop:
             break
     if not isinstance(loop, Loop) or tree.function(loop) is not function or function is None:
-        raise Refused("the function is started for every item, and the client belongs to it")
+        yield fanned.pass_on(place)
+        return
     if source.text[source.line_start(loop.lineno) : source.start(loop)].strip():
         raise Refused("something else stands on the line of the loop")
     outer = _outermost(place, loop)
