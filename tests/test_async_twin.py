@@ -1055,6 +1055,40 @@ def test_tests_that_replace_it() -> None:
     ) == ("`test_app.py` replaces `OpenAI` by something else")
 
 
+def test_tests_that_replace_parts_of_the_library() -> None:
+    module = HEAD.lstrip("\n")
+    for test in (
+        'patch("openai.resources.responses.Responses.create")',
+        'patch.object(openai.OpenAI, "post")',
+        'monkeypatch.setattr(openai, "OpenAI", Fake)',
+    ):
+        assert refusal(module, test_app=f"import app, openai\n\n\ndef test():\n    {test}\n") == (
+            "`test_app.py` replaces parts of `openai`"
+        )
+
+
+def test_an_object_called_state_is_no_state_of_an_application() -> None:
+    code = """
+        from openai import OpenAI
+
+
+        class State:
+            def __init__(self) -> None:
+                self.client = OpenAI()
+
+
+        class Bot:
+            def __init__(self) -> None:
+                self.state = State()
+
+            async def ask(self, prompt: str) -> str:
+                return self.state.client.responses.create(model="m", input=prompt).output_text
+        """
+    assert "self.client = AsyncOpenAI()" in app(code)
+    plain = "import app\n\nbot = app.Bot()\n\n\ndef names():\n    return bot.state.client.models.list()\n"
+    assert refusal(code, plain=plain) == "`names` uses it and is not `async def`"
+
+
 def test_an_attribute_that_others_fill_or_read() -> None:
     service = """
     from openai import OpenAI

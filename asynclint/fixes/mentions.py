@@ -145,14 +145,13 @@ class Mentions:
         return Global(module, name)
 
     def _attribute(self, reading: Reading, node: ast.Attribute) -> Holder | None:
-        if isinstance(node.value, ast.Attribute) and node.value.attr == "state":
-            return State(node.attr)
         base = reading.type(node.value)
         if isinstance(base, Mod):
             return self._global(base.module, node.attr, 0)
         klass = _class_of(base)
         if klass is None:
-            return None
+            state = isinstance(node.value, ast.Attribute) and node.value.attr == "state"
+            return State(node.attr) if state else None
         found = self.property_of(klass, node.attr)
         return Result(found) if found is not None else self.held(klass, node.attr)
 
@@ -266,7 +265,8 @@ class Mentions:
             if file.name not in homes:
                 if not dotted.search(text):
                     continue
-                if file.name not in read and not any(word in text for word in words):
+                private = held.name.startswith("_") and file.name not in read
+                if private and not any(word in text for word in words):
                     continue
             module = self.program.load(file)
             if module is None:

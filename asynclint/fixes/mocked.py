@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from asynclint.facts.program import Module
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
@@ -36,3 +37,15 @@ def refuse_mocked(holders: Holders, holder: Holder) -> None:
             continue
         if any(re.search(pattern, text) for pattern in patterns):
             raise Refused(f"`{file.name}` replaces `{name}` by something else")
+
+
+def refuse_patched(holders: Holders, library: str, module: Module) -> None:
+    """Raise Refused where a file that speaks of a module patches its library: for the synchronous client."""
+    root, last = re.escape(library), module.name.rpartition(".")[2]
+    patched = re.compile(rf"(?:patch(?:\.object)?|setattr)\(\s*(?:f?[\"']{root}\.|{root}[.,])")
+    for file in holders.program.project.files:
+        text = file.text or ""
+        if library not in text or not ("patch" in text or "setattr" in text):
+            continue
+        if patched.search(text) and re.search(rf"\b{re.escape(last)}\b", text):
+            raise Refused(f"`{file.name}` replaces parts of `{library}`")

@@ -8,7 +8,7 @@ import re
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Mod, members
 from asynclint.findings import Refused
 from asynclint.fixes.mentions import Global
-from asynclint.fixes.mocked import refuse_mocked
+from asynclint.fixes.mocked import refuse_mocked, refuse_patched
 from asynclint.fixes.reading import Reading
 from asynclint.fixes.twin_plan import Plan, is_none
 from asynclint.fixes.twins import Pair
@@ -153,6 +153,7 @@ class Sources(Plan):
             if twin is None:
                 return False
         self._refuse_missing(twin)
+        refuse_patched(self.holders, path.partition(".")[0], reading.module)
         self._built.add(id(call))
         if not reading.scope(call).is_async:
             self._lasting = True
