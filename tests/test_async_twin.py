@@ -613,6 +613,71 @@ def test_databases() -> None:
     ]
 
 
+KEPT = {
+    "global": ("client = OpenAI()\n\n\nasync def run():\n{use}", "client"),
+    "local": ("async def run():\n    client = OpenAI()\n{use}", "client"),
+    "entered": (
+        "async def run(flag=0):\n    with OpenAI() as client:\n        flag = 1\n{use}",
+        "client",
+    ),
+    "walrus": ("async def run():\n    if client := OpenAI():\n        pass\n{use}", "client"),
+    "attribute": (
+        "class Bot:\n    def __init__(self):\n        self.client = OpenAI()\n\n    async def run(self):\n{use}",
+        "self.client",
+    ),
+    "class": (
+        "class Bot:\n    client = OpenAI()\n\n    async def run(self):\n{use}",
+        "self.client",
+    ),
+    "property": (
+        "class Bot:\n    @property\n    def client(self):\n        return OpenAI()\n\n    async def run(self):\n{use}",
+        "self.client",
+    ),
+    "factory": ("def make():\n    return OpenAI()\n\n\nasync def run():\n{use}", "make()"),
+    "coroutine": (
+        "async def make():\n    return OpenAI()\n\n\nasync def run():\n{use}",
+        "(await make())",
+    ),
+    "parameter": (
+        "async def run(client: OpenAI):\n{use}\n\n\nasync def main():\n    await run(OpenAI())",
+        "client",
+    ),
+    "nested": (
+        "async def outer():\n    client = OpenAI()\n\n    async def run():\n{use}\n\n    await run()",
+        "client",
+    ),
+}
+USED = {
+    "call": "answer = {c}.models.retrieve('m')\nprint(answer.id)",
+    "chained": "print(f\"{{1}}\", {c}.models.retrieve('m').id.upper())",
+    "tested": "if {c}.models.retrieve('m').id == 'm' and not {c}.models.retrieve('n').id:\n    pass",
+    "stream": "for event in {c}.responses.create(model='m', stream=True):\n    print(event)",
+    "kept stream": "stream = {c}.responses.create(model='m', stream=True)\nfor event in stream:\n    print(event)\nstream.close()",
+    "entered stream": "with {c}.responses.create(model='m', stream=True) as s:\n    print([e for e in s])",
+    "manager": "with {c}.chat.completions.stream(model='m', messages=[]) as s:\n    print(s.get_final_completion())",
+    "pages": "print({{m.id: m for m in {c}.models.list() if m.id}}, list({c}.models.list()))",
+    "resource": "models = {c}.models\nprint(models.retrieve('m'), models.list().data)",
+    "options": "print({c}.with_options(timeout=1).models.retrieve('m').id)",
+    "arguments": "print({c}.models.retrieve({c}.models.retrieve('m').id))",
+    "tried": "try:\n    {c}.models.retrieve('m')\nfinally:\n    {c}.close()",
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_every_use_of_every_holder(kept: str) -> None:
+    code, client = KEPT[kept]
+    indent = " " * (8 if "self" in client or kept == "nested" else 4)
+    for name, use in USED.items():
+        body = textwrap.indent(use.format(c=client), indent)
+        text = app("from openai import OpenAI\n\n\n" + code.replace("{use}", body) + "\n")
+        assert "import OpenAI" not in text, name
+        assert text.count("await ") + text.count("async for") + text.count("async with") >= 1, name
+        again = in_memory({"app.py": text})
+        config = from_table({"select": ["coroutines", "blocking"]}, again.root)
+        bad = [f.message for f in check.check(again, config).kept if f.level == "error"]
+        assert bad == [], (name, text)
+
+
 # -- imports -------------------------------------------------------------------------------------------------
 
 
@@ -638,6 +703,20 @@ def test_an_import_that_others_need_stays() -> None:
     )
     assert "from openai import APIError, AsyncOpenAI, OpenAI\n" in text
     assert "other = OpenAI()" in text
+
+
+def test_a_module_that_is_no_longer_named() -> None:
+    code = """
+        import redis
+
+        store = redis.Redis(host="db")
+
+
+        async def load(key: str) -> bytes:
+            return store.get(key)
+        """
+    text = app(code)
+    assert text.startswith("from redis.asyncio import Redis as AsyncRedis\n\nstore = AsyncRedis(")
 
 
 def test_the_twin_is_imported_already() -> None:

@@ -112,6 +112,7 @@ class Exchange:
         self._groups: dict[tuple[int, str], Group] = {}
         self._done: set[object] = set()
         self._imports: dict[int, Import] = {}
+        self._gone: dict[str, tuple[Reading, list[ast.AST]]] = {}
 
     def named(self, reading: Reading, node: ast.expr, twin: str) -> None:
         """Name the class `twin` where a node names another one. Raises Refused where that cannot be written."""
@@ -127,6 +128,7 @@ class Exchange:
                 end = reading.source.end(node)
                 self.edits.append(reading.source.edit(end - len(node.attr), end, name))
                 return
+            self._gone.setdefault(reading.source.path, (reading, []))[1].append(node)
             local, edits = self._brought(reading, node, twin)
             self.edits += [*edits, reading.source.replace(node, local)]
         elif isinstance(node, ast.Name):
@@ -212,6 +214,10 @@ class Exchange:
             self._finish(group)
         for change in self._imports.values():
             self.edits += change.edits()
+        for reading, gone in self._gone.values():
+            names = {n.id for node in gone for n in ast.walk(node) if isinstance(n, ast.Name)}
+            for name in sorted(names):
+                self.edits += imports.unused(reading.source, name, gone, False)
         return tuple(self.edits)
 
     def _finish(self, group: Group) -> None:
