@@ -81,7 +81,7 @@ def test_a_method() -> None:
             base = "https://example.com"
 
             async def _load(self, url: str) -> int:
-                async with httpx.AsyncClient() as web:
+                async with httpx.AsyncClient(base_url=self.base) as web:
                     return (await web.get(url)).status_code
 
             async def load(self, urls: list[str]) -> list[int]:
@@ -90,9 +90,28 @@ def test_a_method() -> None:
     )
     assert "async def _load(self, web: httpx.AsyncClient, url: str) -> int:\n        return" in text
     assert (
-        "        async with httpx.AsyncClient() as web:\n"
+        "        async with httpx.AsyncClient(base_url=self.base) as web:\n"
         "            return await asyncio.gather(*(self._load(web, url) for url in urls))\n" in text
     )
+
+
+def test_a_method_of_another_object() -> None:
+    found, _ = _fixed(
+        """
+        class Pages:
+            base = "https://example.com"
+
+            async def _load(self, url: str) -> int:
+                async with httpx.AsyncClient(base_url=self.base) as web:
+                    return (await web.get(url)).status_code
+
+
+        async def load(pages: Pages, urls: list[str]) -> list[int]:
+            return await asyncio.gather(*(pages._load(url) for url in urls))
+        """
+    )
+    reason = "`self` belongs to the function that is started for every item"
+    assert [f.refusal for f in found] == [reason]
 
 
 GATHER = """

@@ -30,7 +30,7 @@ def pass_on(place: Place) -> Fix:
     ):
         raise Refused("the client is not entered with `async with`")
     name = item.optional_vars.id
-    _static(call, function)
+    _static(call, function, edge)
     if node.decorator_list or len(statement.items) != 1:
         raise Refused("the coroutine function has decorators, or enters more than the client")
     usage = Usage(source, tree, statement, name)
@@ -68,9 +68,13 @@ def _only_caller(place: Place, function: Function) -> Edge:
     return edges[0]
 
 
-def _static(call: ast.Call, function: Function) -> None:
-    """Raise Refused where the arguments read what belongs to the function."""
+def _static(call: ast.Call, function: Function, edge: Edge) -> None:
+    """Raise Refused where the arguments read what belongs to the function; the `self` of both methods is the same."""
     own = {*function.parameters, *function.facts.bindings}
+    same = function.klass is not None and function.klass is edge.caller.klass
+    if same and edge.site.callee[1] == ("name", edge.caller.self_name):
+        if function.self_name == edge.caller.self_name:
+            own.discard(str(function.self_name))
     for node in ast.walk(call):
         if isinstance(node, ast.Name) and node.id in own:
             raise Refused(f"`{node.id}` belongs to the function that is started for every item")
