@@ -102,10 +102,21 @@ def _check(project: Project, config: Config, repairs: bool) -> Result:
     texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
     judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
     kept = suppress.apply(found, texts, _groups(known), active, judged)
+    kept = [one for f in kept if (one := _of_suppression(f, config)) is not None]
     start = time.perf_counter()
     kept = _sorted(repair(f) if repairs and shown(f, config) else f for f in kept)
     stats.seconds["fixes"] = time.perf_counter() - start
     return Result([f for f in kept if shown(f, config)], stats, kept, known)
+
+
+def _of_suppression(finding: Finding, config: Config) -> Finding | None:
+    """What the configuration makes of an `unused-ignore`, which is found after all others were judged."""
+    if finding.rule != "unused-ignore":
+        return finding
+    if not configuration.enabled(config, finding.rule, "engine", True, finding.path):
+        return None
+    level = config.levels.get(finding.rule)
+    return replace(finding, level=cast("Level", level)) if level is not None else finding
 
 
 def explain(project: Project, config: Config, path: str, line: int) -> list[Finding]:

@@ -464,3 +464,16 @@ def test_new_rule(project: Path) -> None:
     assert (project / "lint" / "slow_thing.py").is_file()
     again = run(project, "new-rule", "slow-thing", "--directory", "lint")
     refused(again)
+
+
+def test_configuration_reaches_suppressions_that_silence_nothing(project: Path) -> None:
+    (project / "app.py").write_text("x = 1  # asynclint: ignore[blocking-sleep]\n", "utf-8")
+    settings = project / "asynclint.toml"
+    settings.write_text('levels = { unused-ignore = "error" }\n', "utf-8")
+    assert lines(project) == [(1, "unused-ignore")]
+    assert run(project).returncode == 1
+    settings.write_text(
+        'levels = { unused-ignore = "error" }\nper-file-ignores = { "app.py" = ["unused-ignore"] }\n',
+        "utf-8",
+    )
+    assert lines(project) == []
