@@ -71,7 +71,7 @@ def test_workers_read_all_but_this_process_own_share() -> None:
 def test_a_killed_worker_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = _findings(1)
 
-    def killed(share: list[SourceFile], answer: object) -> None:
+    def killed(*arguments: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(workers, "_work", killed)
@@ -81,7 +81,7 @@ def test_a_killed_worker_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_hands_back_nonsense_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = _findings(1)
 
-    def nonsense(share: list[SourceFile], answer: object) -> None:
+    def nonsense(share: list[SourceFile], answer: object, kept: bool) -> None:
         answer.write(b"\xff\xfe nonsense")  # type: ignore[attr-defined]
         answer.flush()  # type: ignore[attr-defined]
         os._exit(0)

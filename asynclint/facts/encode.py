@@ -50,6 +50,19 @@ _use = _values(Use)
 
 def encode(facts: ModuleFacts) -> bytes | None:
     """The facts without the module's name, which the text does not say; None when they nest too deeply."""
+    try:
+        return marshal.dumps(plain(facts))
+    except ValueError:
+        return None
+
+
+def decode(data: bytes, module: str, is_package: bool) -> ModuleFacts:
+    """What was encoded, as the facts of a module of that name."""
+    return restored(marshal.loads(data), module, is_package)
+
+
+def plain(facts: ModuleFacts) -> Any:
+    """The facts without the module's name as lists and tuples."""
     functions = []
     for function in facts.functions:
         row = list(_function(function))
@@ -58,24 +71,19 @@ def encode(facts: ModuleFacts) -> bytes | None:
         row[_ATTRIBUTES] = [_attribute(b) for b in function.attribute_bindings]
         row[_USES] = {n: [_use(u) for u in some] for n, some in function.uses.items()}
         functions.append(row)
-    try:
-        return marshal.dumps(
-            (
-                functions,
-                [_class(c) for c in facts.classes],
-                [_call(c) for c in facts.calls],
-                [_block(b) for b in facts.blocks],
-                facts.stars,
-                facts.exports,
-            )
-        )
-    except ValueError:
-        return None
+    return (
+        functions,
+        [_class(c) for c in facts.classes],
+        [_call(c) for c in facts.calls],
+        [_block(b) for b in facts.blocks],
+        facts.stars,
+        facts.exports,
+    )
 
 
-def decode(data: bytes, module: str, is_package: bool) -> ModuleFacts:
-    """What was encoded, as the facts of a module of that name."""
-    functions, classes, calls, blocks, stars, exports = marshal.loads(data)
+def restored(facts: Any, module: str, is_package: bool) -> ModuleFacts:
+    """What was plain, as the facts of a module of that name; it is used up."""
+    functions, classes, calls, blocks, stars, exports = facts
     for row in functions:
         row[_PARAMS] = [Parameter(*p) for p in row[_PARAMS]]
         row[_BINDINGS] = {n: [Binding(*b) for b in some] for n, some in row[_BINDINGS].items()}

@@ -46,6 +46,8 @@ Place = tuple[int, int, int]
 """(line, column, block): where a name is read."""
 
 END = 1 << 30
+UNASKED = object()
+"""Stands where an answer will be."""
 MAX_DEPTH = 120
 
 CONTAINERS = {"list", "set", "frozenset", "tuple", "deque"}
@@ -116,10 +118,11 @@ class Evaluator:
         self.program = program
         self.known = knowledge
         self.depth = 0
-        self._calls: dict[tuple[str, int], Type] = {}
+        self._calls: dict[int, Type] = {}
         self._active: set[Any] = set()
         self._bindings: dict[int, Type] = {}
-        self._callees: dict[int, Type] = {}
+        self._callees: dict[Module, list[Any]] = {}
+        """By the index of the call site."""
         self._returns: dict[Function, Type] = {}
         self._values: dict[Function, Type] = {}
         self._members: dict[tuple[Klass, str], tuple[Type, Klass | str | None]] = {}
@@ -1130,16 +1133,20 @@ class Evaluator:
 
     def call_type(self, module: Module, index: int) -> Type:
         """The type of the result of a call site."""
-        key = (module.file.name, index)
+        site = module.site(index)
+        key = id(site)
         if key in self._calls:
             return self._calls[key]
-        return self._keep(self._calls, key, lambda: self._call_type(module, module.site(index)))
+        return self._keep(self._calls, key, lambda: self._call_type(module, site))
 
     def callee(self, module: Module, site: CallSite) -> Type:
         """What a call site calls, enters, iterates or reads."""
-        key = id(site)
-        if key in self._callees:
-            return self._callees[key]
+        known = self._callees.get(module)
+        if known is None:
+            known = self._callees[module] = [UNASKED] * len(module.facts.calls)
+        value: Type = known[site.index]
+        if value is not UNASKED:
+            return value
         if self._active:
             # Inside another question the answer may be cut short by a cycle.
             return self.at_site(site.callee, site, module)
@@ -1152,7 +1159,7 @@ class Evaluator:
                 value = everywhere[recipe]
             else:
                 value = everywhere[recipe] = self.at_site(recipe, site, module)
-        self._callees[key] = value
+        known[site.index] = value
         return value
 
     def _fixed(self, recipe: Recipe, function: Function) -> bool:

@@ -174,7 +174,7 @@ class _Extractor:
 
     def _new_block(self, parent: int, kind: str, info: Recipe, line: int, group: int = 0) -> int:
         blocks = self.facts.blocks
-        blocks.append(Block(parent, kind, group, info, line))
+        blocks.append(Block(parent, kind, group, info, _INTEGERS[line]))
         return len(blocks) - 1
 
     def _suite(
@@ -194,7 +194,8 @@ class _Extractor:
                 if kind in _COMPOUND:
                     self.statement = _header(node)
                 else:
-                    self.statement = (node.lineno, node.end_lineno or node.lineno, False)
+                    line = _INTEGERS[node.lineno]
+                    self.statement = (line, _INTEGERS[node.end_lineno or line], False)
                 handler(self, node)
         self.statement = None
         if body:
@@ -397,10 +398,10 @@ class _Extractor:
                 )
 
     def s_global(self, node: ast.Global) -> None:
-        self.fn.globals.update(node.names)
+        self.fn.globals |= frozenset(node.names)
 
     def s_nonlocal(self, node: ast.Nonlocal) -> None:
-        self.fn.nonlocals.update(node.names)
+        self.fn.nonlocals |= frozenset(node.names)
 
     def s_delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -534,7 +535,7 @@ class _Extractor:
         self, name: str, value: Recipe, annotation: Recipe, kind: str, node: ast.AST
     ) -> None:
         line, col = self.bound_at or (node.lineno, node.col_offset)  # type: ignore[attr-defined]
-        binding = Binding(value, annotation, line, col, self.block, kind)
+        binding = Binding(value, annotation, _INTEGERS[line], col, self.block, kind)
         bindings = self.fn.bindings
         if name in bindings:
             bindings[name].append(binding)
@@ -553,10 +554,10 @@ class _Extractor:
             name: str = node.id  # type: ignore[attr-defined]
             fn = self.fn
             if name in fn.uses:
-                fn.uses[name].append(Use(role, node.lineno, node.col_offset, self.block))
+                fn.uses[name].append(Use(role, _INTEGERS[node.lineno], node.col_offset, self.block))
             else:
                 fn.loaded.add(name)
-            return ("name", name)
+            return _NAMES[name]
         handler = _EXPRESSIONS.get(kind)
         if handler is None:
             for child in ast.iter_child_nodes(node):
@@ -569,11 +570,12 @@ class _Extractor:
         value = node.value
         if isinstance(value, _TEXTS) and len(value) > MAX_STRING:
             value = value[:MAX_STRING]
-        return ("const", value)
+        shared = _CONSTANTS.get(type(value))
+        return ("const", value) if shared is None else shared[value]
 
     def e_attribute(self, node: ast.Attribute, role: Role) -> Recipe:
         base = self.expr(node.value, ("attr", node.attr, role[0]))
-        recipe = ("attr", base, node.attr)
+        recipe = _attribute(base, node.attr)
         if role[0] != "callee" and type(node.ctx) is ast.Load:
             self.fn.loads.append(
                 (
@@ -595,7 +597,7 @@ class _Extractor:
             fn.depth = depth
         callee = self.expr(node.func, CALLEE)
         calls = self.facts.calls
-        index = len(calls)
+        index = _INTEGERS[len(calls)]
         site = CallSite(
             index,
             "call",
@@ -604,9 +606,9 @@ class _Extractor:
             (),
             role,
             self.block,
-            node.lineno,
+            _INTEGERS[node.lineno],
             node.col_offset,
-            node.end_lineno or node.lineno,
+            _INTEGERS[node.end_lineno or node.lineno],
             node.end_col_offset or 0,
             self.statement,
         )
@@ -614,15 +616,17 @@ class _Extractor:
         fn.calls.append(index)
         if node.args or node.keywords:
             expr = self.expr
-            args: list[tuple[Recipe, str | None]] = [
-                (expr(arg, ("arg", index, i)), None) for i, arg in enumerate(node.args)
-            ]
+            args: list[tuple[Recipe, str | None]] = []
+            for i, arg in enumerate(node.args):
+                recipe = expr(arg, ("arg", index, i))
+                named = recipe and recipe[0] == "name"
+                args.append(_ARGUMENTS[recipe[1]] if named else (recipe, None))
             for keyword in node.keywords:
                 name = keyword.arg or "**"
                 args.append((expr(keyword.value, ("arg", index, name)), name))
             site.args = tuple(args)
         self.depth = depth - 1
-        return ("call", index)
+        return _CALLS[index]
 
     def e_await(self, node: ast.Await, role: Role) -> Recipe:
         self.fn.awaits.append((node.lineno, self.block))
@@ -811,9 +815,9 @@ class _Extractor:
         cls = type(node)
         if cls is ast.Name:
             self.fn.loaded.add(node.id)  # type: ignore[attr-defined]
-            return ("name", node.id)  # type: ignore[attr-defined]
+            return _NAMES[node.id]  # type: ignore[attr-defined]
         if cls is ast.Attribute:
-            return ("attr", self.annotation(node.value), node.attr)  # type: ignore[attr-defined]
+            return _attribute(self.annotation(node.value), node.attr)  # type: ignore[attr-defined]
         if cls is ast.Constant:
             value = node.value  # type: ignore[attr-defined]
             if isinstance(value, str):
@@ -844,6 +848,35 @@ class _Extractor:
         if any(isinstance(n, (ast.Call, ast.Lambda)) for n in ast.walk(node)):
             return None
         return self.annotation(node)
+
+
+class _Shared(dict[Any, Recipe]):
+    """Recipes that are made again and again, once each: a third of the memory that facts take."""
+
+    def __init__(self, make: Callable[[Any], Recipe]) -> None:
+        self.make = make
+
+    def __missing__(self, key: Any) -> Recipe:
+        recipe = self[key] = self.make(key)
+        return recipe
+
+
+_INTEGERS = _Shared(lambda number: number)
+_NAMES = _Shared(lambda name: ("name", name))
+_CALLS = _Shared(lambda index: ("call", index))
+_ATTRIBUTES = _Shared(lambda key: ("attr", *key))
+_ARGUMENTS = _Shared(lambda name: (_NAMES[name], None))
+_CONSTANTS: dict[type, _Shared] = {
+    kind: _Shared(lambda value: ("const", value)) for kind in (str, int, bool, type(None))
+}
+"""By type: 1 and True are equal, and not the same."""
+
+
+def _attribute(base: Recipe, name: str) -> Recipe:
+    """`base.name`, shared where the base is one name or `name.attribute`."""
+    if base and (base[0] == "name" or (base[0] == "attr" and base[1] and base[1][0] == "name")):
+        return _ATTRIBUTES[base, name]
+    return ("attr", base, name)
 
 
 def _header(node: ast.stmt) -> tuple[int, int, bool] | None:

@@ -171,8 +171,8 @@ class FunctionFacts:
     returns: list[tuple[Recipe, int, int]] = field(default_factory=list)
     """(recipe, line, block)."""
     yields: list[tuple[Recipe, int, int]] = field(default_factory=list)
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
+    globals: frozenset[str] = frozenset()
+    nonlocals: frozenset[str] = frozenset()
     calls: list[int] = field(default_factory=list)
     loads: list[tuple[Recipe, int, int, int, int, tuple[Any, ...], int]] = field(
         default_factory=list

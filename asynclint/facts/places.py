@@ -14,13 +14,7 @@ def characters(module: Module, line: int, col: int) -> int:
     text = module.file.text or ""
     if text.isascii():
         return col
-    return len(line_of(module, line).encode()[:col].decode(errors="replace"))
-
-
-def line_of(module: Module, line: int) -> str:
-    """The text of a line as `ast` counts lines; empty where it is not there."""
-    lines = module.lines
-    return lines[line - 1] if 0 < line <= len(lines) else ""
+    return len(module.line(line).encode()[:col].decode(errors="replace"))
 
 
 def span(module: Module, site: CallSite) -> Span:
@@ -43,5 +37,5 @@ def head(function: Function, text: str) -> Link:
     module = function.module
     line = function.facts.line
     start = characters(module, line, function.facts.col)
-    width = len(line_of(module, line).rstrip()) or start + 1
+    width = len(module.line(line).rstrip()) or start + 1
     return Link(module.file.name, Span(line, start + 1, line, max(width, start + 1) + 1), text)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import builtins
 import re
 import sys
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
-from asynclint.facts.encode import decode, encode
+from asynclint.facts.encode import decode, encode, restored
 from asynclint.facts.extract import TooDeep, extract
 from asynclint.facts.extract import parse as compile_only
 from asynclint.facts.model import (
@@ -40,6 +42,7 @@ class Module:
 
     __slots__ = (
         "_lines",
+        "_starts",
         "blocks",
         "facts",
         "file",
@@ -52,6 +55,7 @@ class Module:
     def __init__(self, file: SourceFile, facts: ModuleFacts) -> None:
         self.file = file
         self._lines: list[str] | None = None
+        self._starts: array[int] | None = None
         self.name = file.module
         self.facts = facts
         self.blocks = facts.blocks
@@ -74,6 +78,18 @@ class Module:
             text = (self.file.text or "").removeprefix("\ufeff")
             self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return self._lines
+
+    def line(self, number: int) -> str:
+        """One line, counted from 1, without taking the text apart; empty where it is not there."""
+        text = self.file.text or ""
+        if self._lines is not None or "\r" in text or text[:1] == "\ufeff":
+            return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+        if self._starts is None:
+            self._starts = array("Q", [0])
+            self._starts.extend(match.end() for match in re.finditer("\n", text))
+            self._starts.append(len(text) + 1)
+        starts = self._starts
+        return text[starts[number - 1] : starts[number] - 1] if 0 < number < len(starts) else ""
 
     def site(self, index: int) -> CallSite:
         return self.facts.calls[index]
@@ -286,7 +302,7 @@ class Program:
     _packages: set[str] = field(default_factory=set)
     _modules: dict[str, Module | None] = field(default_factory=dict)
     _resolved: dict[tuple[str, str], SourceFile | None] = field(default_factory=dict)
-    _read: dict[str, bytes] = field(default_factory=dict)
+    _read: dict[str, Any] = field(default_factory=dict)
     """By file name: facts that workers have read and nothing has asked for yet."""
     _order: dict[str, int] = field(default_factory=dict)
     _based: dict[str | None, list[Klass]] = field(default_factory=lambda: defaultdict(list))
@@ -350,11 +366,13 @@ class Program:
             return decode(data, file.module, file.is_package)
         self.counts.files_parsed += 1
         self.counts.lines_parsed += text.count("\n") + 1
-        data = self._read.pop(file.name, None)
-        if data is not None:
-            if memory is not None:
-                memory.keep_facts(text, data)
+        data = self._read.pop(file.name, None) if memory is not None else None
+        if memory is not None and data is not None:
+            memory.keep_facts(text, data)
             return decode(data, file.module, file.is_package)
+        plain = self._read.pop(file.name, None)
+        if plain is not None:
+            return restored(plain, file.module, file.is_package)
         facts = extract(text, file.module, file.is_package)
         if memory is not None:
             memory.keep_facts(text, encode(facts))
@@ -369,7 +387,7 @@ class Program:
         """The modules of some files, in their order; read in several processes where that is quicker."""
         memory = self.project.memory
         new = [f for f in files if memory is None or memory.facts(f.text or "") is None]
-        reading = Reading(new, jobs, busy=meanwhile is not None)
+        reading = Reading(new, jobs, meanwhile is not None, memory is not None)
         elsewhere = reading.elsewhere()
         if elsewhere and meanwhile is not None:
             meanwhile()

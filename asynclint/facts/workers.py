@@ -11,9 +11,9 @@ import marshal
 import os
 import tempfile
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
-from asynclint.facts.encode import encode
+from asynclint.facts.encode import encode, plain
 from asynclint.facts.extract import TooDeep, extract
 from asynclint.project import SourceFile
 
@@ -27,6 +27,9 @@ OWN_SHARE = 0.85
 OTHER_WORK = 600_000
 """How many characters could be read while this process imports what it will need."""
 
+TOGETHER = 256
+"""How many modules' facts are handed over at once; what is the same in them is handed over once."""
+
 
 def usable() -> int:
     """How many processes can run at once."""
@@ -38,7 +41,15 @@ def usable() -> int:
 class Reading:
     """Workers that extract the facts of some files while this process does the same with others."""
 
-    def __init__(self, files: Sequence[SourceFile], jobs: int | None, busy: bool = False) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        jobs: int | None,
+        busy: bool = False,
+        kept: bool = True,
+    ) -> None:
+        """`busy` says that this process has something else to do, too; `kept`, that facts are wanted as bytes."""
+        self._kept = kept
         self._workers: list[tuple[int, IO[bytes], list[SourceFile]]] = []
         count = min(jobs or usable(), 16)
         size = sum(len(f.text or "") for f in files)
@@ -54,23 +65,24 @@ class Reading:
         except OSError:
             return
         if worker == 0:
-            _work(share, answer)
+            _work(share, answer, self._kept)
         self._workers.append((worker, answer, share))
 
     def elsewhere(self) -> set[str]:
         """Names of the files that workers read."""
         return {file.name for _, _, share in self._workers for file in share}
 
-    def results(self) -> dict[str, bytes]:
-        """What the workers read, by file name; waits for them."""
-        found: dict[str, bytes] = {}
+    def results(self) -> dict[str, Any]:
+        """What the workers read, by file name, as bytes or as plain values; waits for them."""
+        found: dict[str, Any] = {}
         for worker, answer, _ in self._workers:
             with answer:
                 try:
                     _, status = os.waitpid(worker, 0)
                     if status == 0:
                         answer.seek(0)
-                        found.update(marshal.loads(answer.read()))
+                        while some := marshal.load(answer):
+                            found.update(some)
                 except (OSError, EOFError, ValueError, TypeError):
                     continue
         self._workers = []
@@ -88,17 +100,24 @@ def _shares(files: Sequence[SourceFile], count: int, other_work: float) -> list[
     return [share for share in shares[1:] if share]
 
 
-def _work(share: list[SourceFile], answer: IO[bytes]) -> None:
+def _work(share: list[SourceFile], answer: IO[bytes], kept: bool) -> None:
     """Read a worker's files and end the process."""
     status = 1
     try:
-        found: dict[str, bytes] = {}
-        for file in share:
-            with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
-                data = encode(extract(file.text or "", file.module, file.is_package))
-                if data is not None:
-                    found[file.name] = data
-        answer.write(marshal.dumps(found))
+        for first in range(0, len(share), TOGETHER):
+            found: dict[str, Any] = {}
+            for file in share[first : first + TOGETHER]:
+                with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
+                    facts = extract(file.text or "", file.module, file.is_package)
+                    data = encode(facts) if kept else plain(facts)
+                    if data is not None:
+                        found[file.name] = data
+            try:
+                marshal.dump(found, answer)
+            except ValueError:
+                # One of them nests too deeply.
+                continue
+        marshal.dump({}, answer)
         answer.flush()
         status = 0
     finally:
