@@ -238,6 +238,10 @@ class Cache:
 
     # -- facts ------------------------------------------------------------------------------------
 
+    def knows(self, text: str) -> bool:
+        """Whether there are facts of a module with that text, if they can be read."""
+        return self._known(digest(text)) is not None
+
     def facts(self, text: str) -> bytes | None:
         """The encoded facts of a module with that text."""
         place = self._known(found := digest(text))

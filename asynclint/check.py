@@ -72,15 +72,21 @@ class Result:
     """What the rules say of themselves, by name."""
 
 
-def check(project: Project, config: Config, repairs: bool = True) -> Result:
+def check(
+    project: Project,
+    config: Config,
+    repairs: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> Result:
     """Find what the configured rules object to, in the files that are to be reported on.
 
     Findings carry their fixes where `repairs` is true; looking for those takes its time, and not every report shows them.
+    `progress` is told now and then how far the work is.
 
     Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
     """
     with _uncollected():
-        return _check(project, config, repairs)
+        return _check(project, config, repairs, progress or _silent)
 
 
 @contextlib.contextmanager
@@ -95,16 +101,28 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _check(project: Project, config: Config, repairs: bool) -> Result:
+def _silent(text: str) -> None:
+    return
+
+
+def _check(
+    project: Project, config: Config, repairs: bool, progress: Callable[[str], None]
+) -> Result:
     stats = Stats(files=len(project.files))
     known = packs.known(_directories(config))
-    found, active, repair = _all_findings(project, config, known, stats)
+    found, active, repair = _all_findings(project, config, known, stats, progress)
     texts = {f.name: f.text for f in project.files if f.text is not None and f.reported}
     judged = project.whole and configuration.enabled(config, "unused-ignore", "engine", True)
     kept = suppress.apply(found, texts, _groups(known), active, judged)
     kept = [one for f in kept if (one := _of_suppression(f, config)) is not None]
     start = time.perf_counter()
-    kept = _sorted(repair(f) if repairs and shown(f, config) else f for f in kept)
+    if repairs:
+        repaired = []
+        for number, finding in enumerate(kept):
+            progress(f"looking for fixes: {number}/{len(kept)} findings")
+            repaired.append(repair(finding) if shown(finding, config) else finding)
+        kept = repaired
+    kept = _sorted(kept)
     stats.seconds["fixes"] = time.perf_counter() - start
     return Result([f for f in kept if shown(f, config)], stats, kept, known)
 
@@ -153,7 +171,11 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _all_findings(
-    project: Project, config: Config, known: Mapping[str, packs.Meta], stats: Stats
+    project: Project,
+    config: Config,
+    known: Mapping[str, packs.Meta],
+    stats: Stats,
+    progress: Callable[[str], None] = _silent,
 ) -> tuple[list[Finding], set[str], Repair]:
     """Findings before suppression, the names of the rules that ran, and what puts fixes to findings."""
     configuration.validate_names(config, _groups(known))
@@ -163,7 +185,7 @@ def _all_findings(
         if configuration.enabled(config, name, meta.group, meta.default)
     }
     knowledge = Knowledge(config.knowledge)
-    facts = infer(project, knowledge, config.jobs, _import_libcst if wanted else None)
+    facts = infer(project, knowledge, config.jobs, _import_libcst if wanted else None, progress)
     _count(stats, facts.program, facts)
     start = time.perf_counter()
     found = [f.problem for f in project.files if f.problem is not None and f.reported]

@@ -242,7 +242,12 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
 
     fixing = options["fix"] or options["fix_only"] or options["diff"]
     repairs = fixing or _shows_fixes(config)
-    result = run_check(project, config, repairs)
+    progress = _progress(options)
+    try:
+        result = run_check(project, config, repairs, progress)
+    finally:
+        if progress is not None:
+            progress.clear()
     if cache is not None:
         cache.keep(project, result.findings, result.known, repairs)
     findings = result.findings
@@ -265,6 +270,15 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
     texts = {f.name: f.text for f in project.files if f.text is not None}
     _print(findings, texts, result.known, config, options)
     return _code(findings, config)
+
+
+def _progress(options: dict[str, Any]) -> Any:
+    """What shows on a terminal how far the run is; nothing where stderr is none."""
+    if options["quiet"] or options["stdin"] or not sys.stderr.isatty():
+        return None
+    from asynclint.progress import Progress
+
+    return Progress(sys.stderr)
 
 
 def _shows_fixes(config: Config) -> bool:

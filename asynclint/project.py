@@ -78,6 +78,9 @@ class SourceFile:
 class Memory(Protocol):
     """What is remembered of texts from earlier runs."""
 
+    def knows(self, text: str) -> bool:
+        """Whether there are facts of a module with that text."""
+
     def facts(self, text: str) -> bytes | None:
         """The encoded facts of a module with that text."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
@@ -78,13 +79,15 @@ class Graph:
 
     # -- exploring ------------------------------------------------------------------------------------
 
-    def explore(self, modules: list[Module]) -> None:
+    def explore(self, modules: list[Module], progress: Callable[[str], None] | None = None) -> None:
         """Read all functions of these modules and everything that they reach in others."""
         for module in modules:
             self.add_module(module)
         while self._queue:
             function = self._queue.pop()
             self._read(function)
+            if progress is not None and not len(self.out) & 127:
+                progress(f"following calls: {len(self.out)}/{len(self._seen)} functions")
 
     def add_module(self, module: Module) -> None:
         """All functions of a module, its decorators and its classes."""

@@ -87,22 +87,27 @@ def infer(
     knowledge: Knowledge,
     jobs: int | None = 1,
     meanwhile: Callable[[], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> ProjectFacts:
     """Read the project's modules as far as they matter, and infer the facts that rules ask for.
 
     `jobs` is the number of processes that read; None for as many as pay off. `meanwhile` is work that this process
-    will have to do anyway, and may do while others read.
+    will have to do anyway, and may do while others read. `progress` is told now and then how far the work is.
     """
     limit = sys.getrecursionlimit()
     collecting = gc.isenabled()
     sys.setrecursionlimit(max(limit, RECURSION))
     gc.disable()
     try:
-        return _infer(project, knowledge, jobs, meanwhile)
+        return _infer(project, knowledge, jobs, meanwhile, progress or _silent)
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
             gc.enable()
+
+
+def _silent(text: str) -> None:
+    return
 
 
 def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
@@ -126,12 +131,13 @@ def _infer(
     knowledge: Knowledge,
     jobs: int | None,
     meanwhile: Callable[[], None] | None,
+    progress: Callable[[str], None],
 ) -> ProjectFacts:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     program = Program(project, knowledge.roots)
     matter = roots(project, knowledge)
-    modules = program.read(matter, jobs, meanwhile)
+    modules = program.read(matter, jobs, meanwhile, progress)
     chosen = {f.name for f in matter}
     for file in project.files:
         if file.text is not None and file.reported and file.name not in chosen:
@@ -146,7 +152,7 @@ def _infer(
         for function in module.functions:
             if function.klass is not None and function.facts.decorators:
                 graph.properties.add(function.facts.name)
-    graph.explore(modules)
+    graph.explore(modules, progress)
     seconds["resolve"] = time.perf_counter() - start
 
     start = time.perf_counter()

@@ -383,17 +383,21 @@ class Program:
         files: Sequence[SourceFile],
         jobs: int | None,
         meanwhile: Callable[[], None] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> list[Module]:
         """The modules of some files, in their order; read in several processes where that is quicker."""
         memory = self.project.memory
-        new = [f for f in files if memory is None or memory.facts(f.text or "") is None]
+        new = [f for f in files if memory is None or not memory.knows(f.text or "")]
         reading = Reading(new, jobs, meanwhile is not None, memory is not None)
         elsewhere = reading.elsewhere()
         if elsewhere and meanwhile is not None:
             meanwhile()
-        for file in files:
-            if file.name not in elsewhere:
-                self.load(file)
+        own = [f for f in files if f.name not in elsewhere]
+        for number, file in enumerate(own):
+            if progress is not None:
+                # The workers are about as far.
+                progress(f"reading: {number * len(files) // len(own)}/{len(files)} files")
+            self.load(file)
         self._read = reading.results()
         problems = len(self.problems)
         modules = [m for f in files if (m := self.load(f)) is not None]
