@@ -194,10 +194,8 @@ class Cache:
         if digests.keys() != listing.wanted.keys():
             return
         key = self._key(digests, fixes)
-        place = self._put(marshal.dumps(_plain(findings, known)))
-        if place is not None:
-            others = [(k, p) for k, p in self._answers if k != key]
-            self._write([(key, place), *others[: MAX_ANSWERS - 1]])
+        others = [(k, p) for k, p in self._answers if k != key]
+        self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(findings, known))))
 
     def _key(self, digests: Mapping[str, bytes], fixes: bool) -> bytes:
         key = blake2b(self._circumstances, digest_size=20)
@@ -313,17 +311,24 @@ class Cache:
         self.problem = f"{self.folder}: results are not kept: {why}"
         self.close()
 
-    def _write(self, answers: list[tuple[bytes, Place]]) -> None:
-        """Put a new file in place of the old one, with those of the old blobs that are still wanted."""
+    def _write(
+        self, answers: list[tuple[bytes, Place]], new: tuple[bytes, bytes] | None = None
+    ) -> None:
+        """Put a new file in place of the old one, with a new answer and those of the old blobs that are still wanted."""
         if self.problem is not None:
             return
         try:
             if self._out is None:
                 self._out = _Writer(self.folder)
             out = self._out
-            kept = [
-                (key, place if out.has(place) else self._copied(place)) for key, place in answers
-            ]
+            # Most edits change no finding: the same answer is written once.
+            same: dict[bytes, Place] = {}
+            kept: list[tuple[bytes, Place]] = []
+            for key, data in (*([new] if new else []), *((k, self._blob(p)) for k, p in answers)):
+                if data is not None:
+                    if data not in same:
+                        same[data] = out.put(data)
+                    kept.append((key, same[data]))
             index = dict(self._new)
             used = len(self._new) + len(self._used)
             old = self._places()
@@ -339,7 +344,7 @@ class Cache:
             head = (
                 self._tool,
                 self._stamps,
-                [(key, place) for key, place in kept if place is not None],
+                kept,
                 out.put(marshal.dumps(index)),
             )
             out.finish(marshal.dumps(head), self.folder / NAME)
@@ -373,7 +378,6 @@ class _Writer:
         self.path = folder / f"{os.getpid()}-{time.time_ns()}.tmp"
         self.file = open(self.path, "xb")  # noqa: SIM115 - open as long as the run
         self.size = self.file.write(bytes(HEADER.size))
-        self.places: set[Place] = set()
 
     def put(self, data: bytes) -> Place:
         return self.copy(data, crc32(data))
@@ -381,11 +385,7 @@ class _Writer:
     def copy(self, data: bytes, checksum: int) -> Place:
         place = (self.size, len(data), checksum)
         self.size += self.file.write(data)
-        self.places.add(place)
         return place
-
-    def has(self, place: Place) -> bool:
-        return place in self.places
 
     def finish(self, head: bytes, target: Path) -> None:
         try:
