@@ -393,6 +393,7 @@ class Program:
         if elsewhere and meanwhile is not None:
             meanwhile()
         own = [f for f in files if f.name not in elsewhere]
+        own.sort(key=lambda f: -len(f.text or ""))
         for number, file in enumerate(own):
             if progress is not None:
                 # The workers are about as far.
