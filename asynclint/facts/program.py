@@ -387,12 +387,14 @@ class Program:
     ) -> list[Module]:
         """The modules of some files, in their order; read in several processes where that is quicker."""
         memory = self.project.memory
+        problems = len(self.problems)
         new = [f for f in files if memory is None or not memory.knows(f.text or "")]
         reading = Reading(new, jobs, meanwhile is not None, memory is not None)
         elsewhere = reading.elsewhere()
         if elsewhere and meanwhile is not None:
             meanwhile()
         own = [f for f in files if f.name not in elsewhere]
+        # What the largest syntax trees took is room for the facts of the others.
         own.sort(key=lambda f: -len(f.text or ""))
         for number, file in enumerate(own):
             if progress is not None:
@@ -400,7 +402,6 @@ class Program:
                 progress(f"reading: {number * len(files) // len(own)}/{len(files)} files")
             self.load(file)
         self._read = reading.results()
-        problems = len(self.problems)
         modules = [m for f in files if (m := self.load(f)) is not None]
         # The order of problems is that of the files, whoever read them.
         if len(self.problems) > problems:
