@@ -561,9 +561,15 @@ def test_a_defect_that_is_said_in_a_milder_way_afterwards_was_there_before() -> 
 
     found = check.check(project, config).findings
     assert {f.rule for f in found} == {"client-per-item", "unbounded-gather"}
-    outcome = fix.run(project, found, again, fix.allowed(False), check.yields(config))
+    outcome = fix.run(
+        project, found, again, lambda f, _: f.rule == "unbounded-gather", check.yields(config)
+    )
     assert outcome.problems == []
     assert "bounded(fetch, url)" in outcome.after["app.py"]
+    both = fix.run(project, found, again, fix.allowed(False), check.yields(config))
+    assert both.problems == []
+    assert "    async with httpx.AsyncClient() as client:\n" in both.after["app.py"]
+    assert "bounded(fetch, client, url)" in both.after["app.py"]
 
 
 # -- lost-task ---------------------------------------------------------------------------------------------
