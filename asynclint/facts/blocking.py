@@ -32,6 +32,9 @@ KINDS: tuple[BlockKind, ...] = (
 )  # fmt: skip
 """From the gravest to the mildest."""
 
+LOCAL: tuple[BlockKind, ...] = ("file", "stat", "cpu")
+"""Done once for each of a few names, it is as good as done at startup."""
+
 DOUBT = 3
 """A chain of helpers that takes more decisions than these says too little of the code at its head."""
 
@@ -363,7 +366,7 @@ class BlockingFacts:
         queue: list[tuple[int, int, int, Function, Step]] = []
         order = 0
         for function in functions:
-            if function.is_async or self._kept(function):
+            if function.is_async or self._kept(function, kind):
                 continue
             for site, stop in self.direct.get(function, ()):
                 if stop.kind == kind and not self._doubtful(function, site, stop):
@@ -387,7 +390,7 @@ class BlockingFacts:
                     and caller.facts.kind not in ("module", "class")
                     and self.all_block(edge, kind)
                     and not caller.module.lazy(edge.site.block)
-                    and not self._kept(caller)
+                    and not self._kept(caller, kind)
                     and not self._doubtful(caller, edge.site, step.stop)
                     and not self.conditions.contradicts(edge, step.site)
                 ):
@@ -415,14 +418,16 @@ class BlockingFacts:
         conditions = self.conditions
         if conditions.once_only(function, site) or conditions.off_loop(function, site):
             return True
+        if stop.kind in LOCAL and conditions.once_a_key(function, site):
+            return True
         kinds = [b.kind for b in function.module.chain(site.block)]
         if stop.kind == "loop":
             return any(kind in ("if", "else", "except", "case") for kind in kinds)
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
-    def _kept(self, function: Function) -> bool:
-        """A function without parameters whose first result is kept blocks once."""
-        return not function.facts.params and self.runs.cached(function)
+    def _kept(self, function: Function, kind: BlockKind) -> bool:
+        """A function whose first result is kept blocks once; of one with parameters, that is said of local work only."""
+        return (kind in LOCAL or not function.facts.params) and self.runs.cached(function)
 
     # -- what rules see ---------------------------------------------------------------------------------
 

@@ -47,6 +47,25 @@ class Conditions:
                     return True
         return False
 
+    def once_a_key(self, function: Function, site: CallSite) -> bool:
+        """The site fills a dict that outlives the call: `if name not in self.texts: self.texts[name] = …`."""
+        for block, holds in self._decisions(function, site):
+            test = block.info
+            if test and test[0] == "any" and (test[2] == "and") != holds:
+                continue  # Another part may have decided.
+            for part in _parts(test):
+                if not part or part[0] != "cmp" or part[1] != ("NotIn" if holds else "In"):
+                    continue
+                target = part[3]
+                if (
+                    target
+                    and target[0] in ("name", "attr")
+                    and self._lasting(function, target)
+                    and _sets(function, target, "[]")
+                ):
+                    return True
+        return False
+
     def _lasting(self, function: Function, target: Recipe) -> bool:
         """Whether a name or attribute is still there in the next call: of the object itself, or of the module."""
         facts = function.facts
