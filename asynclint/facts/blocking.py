@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from asynclint.facts import places
-from asynclint.facts.conditions import Conditions
+from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
@@ -453,7 +453,7 @@ class BlockingFacts:
                 step = self.steps[kind].get(edge.target)
                 if step is None or not self.all_block(edge, kind):
                     continue
-                if self.conditions.contradicts(edge, step.site):
+                if self._contradicted(edge, kind):
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
@@ -486,6 +486,24 @@ class BlockingFacts:
                     )
                 )
         return found
+
+    def _contradicted(self, edge: Edge, kind: BlockKind) -> bool:
+        """Whether what a call passes, and what is passed on from there, excludes a test on the way down."""
+        above: Given = NOTHING
+        for _ in range(20):
+            step = self.steps[kind][edge.target]
+            if self.conditions.contradicts(edge, step.site, above):
+                return True
+            above = self.conditions.given(edge, above)
+            following = [
+                e
+                for e in self.graph.out.get(edge.target, ())
+                if e.site is step.site and e.target is step.next
+            ]
+            if not above or not following:
+                return False
+            edge = following[0]
+        return False
 
     def chain(self, function: Function | None, kind: BlockKind) -> tuple[Link, ...]:
         """From a function down to the call that blocks."""

@@ -11,7 +11,7 @@ from asynclint.facts.graph import Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Cls, Lib, LibMethod, Part, Type, members
+from asynclint.facts.types import Cls, Func, Lib, LibMethod, Part, Type, members
 from asynclint.facts.view import Building, Often
 from asynclint.findings import Link
 from asynclint.knowledge.model import Client
@@ -244,6 +244,10 @@ class ClientFacts:
         known = self.evaluator.known_callee(callee)
         if known is not None and known.returns_param is not None:
             return self._role_life(function, outer.role, depth + 1)
+        if isinstance(callee, Lib) and callee.path in CASTS:
+            return self._role_life(function, outer.role, depth + 1)
+        if isinstance(callee, Func) and depth < 4:
+            return self._handed(function, callee.function, outer, role, depth)
         if isinstance(name, str) and (
             (name.startswith("add_") and name not in NOT_KEPT)
             or name
@@ -276,6 +280,21 @@ class ClientFacts:
                 return self._role_life(function, outer.role, depth + 1)
             return "unknown"
         return "local"
+
+    def _handed(
+        self,
+        function: Function,
+        target: Function,
+        outer: CallSite,
+        role: tuple[object, ...],
+        depth: int,
+    ) -> str:
+        """A function of the project may keep what it is given, or give it back."""
+        name = _parameter_of(outer, target, role)
+        life = self._named(target, name, depth + 1) if name is not None else "local"
+        if life == "returned":
+            return self._role_life(function, outer.role, depth + 1)
+        return "kept" if life in ("kept", "held") else "local"
 
     # -- how often ---------------------------------------------------------------------------------------
 
@@ -559,7 +578,19 @@ class ClientFacts:
         return None
 
 
+CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
 MISSING = ("missing",)
+
+
+def _parameter_of(site: CallSite, target: Function, role: tuple[object, ...]) -> str | None:
+    """The parameter of a project function that gets the argument at a place of a call."""
+    place = role[2]
+    if isinstance(place, str):
+        return place if place in target.parameters else None
+    names = [p.name for p in target.facts.params if p.kind == "pos"]
+    if target.klass is not None and names and names[0] == target.self_name:
+        names = names[1:]
+    return names[place] if isinstance(place, int) and place < len(names) else None
 
 
 def _argument(edge: Edge, function: Function, name: str) -> Recipe:

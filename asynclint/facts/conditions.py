@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
@@ -14,6 +14,12 @@ BRANCHES = frozenset({"if", "else", "except", "case"})
 
 LOOP_QUESTIONS = frozenset({"get_running_loop", "_get_running_loop", "current_task"})
 """Calls that give something, or do not raise, only where an event loop runs."""
+
+Given = Mapping[str, Recipe]
+"""Parameters and what a call gives for them: a constant, or `GIVEN`."""
+NOTHING: Given = {}
+GIVEN: Recipe = ("given",)
+"""Something that the caller passes, and that is taken not to be None: a default of None is for callers that pass nothing."""
 
 FILLS = frozenset({"append", "add", "extend", "update", "setdefault"})
 
@@ -205,41 +211,70 @@ class Conditions:
 
     # -- arguments --------------------------------------------------------------------------------------
 
-    def contradicts(self, edge: Edge, site: CallSite) -> bool:
-        """Whether the arguments of a call keep its target from reaching a site: `f(join=False)`, `if join: …`."""
+    def contradicts(self, edge: Edge, site: CallSite, above: Given = NOTHING) -> bool:
+        """Whether the arguments of a call keep its target from reaching a site: `f(join=False)`, `if join: …`.
+
+        `above` is what the caller's own parameters are, as `given` said of the call before.
+        """
         target = edge.target
         return any(
-            self._passed(edge, block.info) is (not holds)
+            self._passed(edge, block, block.info, above) is (not holds)
             for block, holds in self._decisions(target, site)
         )
 
-    def _passed(self, edge: Edge, test: Recipe) -> bool | None:
+    def given(self, edge: Edge, above: Given = NOTHING) -> dict[str, Recipe]:
+        """What a call gives for the parameters of its target that are never set there, as far as that is plain."""
+        found = {}
+        for name in edge.target.parameters:
+            passed = self._plain(edge, self._argument(edge, name), above)
+            if passed:
+                found[name] = passed
+        return found
+
+    def _passed(self, edge: Edge, block: Block, test: Recipe, above: Given) -> bool | None:
         """What a test of a parameter gives for the argument of this call; None when that is not plain."""
         if not test:
             return None
         if test[0] == "not":
-            said = self._passed(edge, test[1])
+            said = self._passed(edge, block, test[1], above)
             return None if said is None else not said
         if test[0] == "any" and test[2] == "and":
             # One conjunct that fails decides.
-            return False if any(self._passed(edge, t) is False for t in test[1]) else None
+            parts = [self._passed(edge, block, t, above) for t in test[1]]
+            return False if False in parts else None
         if test[0] == "name":
-            passed = self._argument(edge, test[1])
+            passed = self._plain(edge, self._argument(edge, test[1]), above)
             return bool(passed[1]) if passed and passed[0] == "const" else None
         if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
-            passed = self._argument(edge, test[2][1]) if test[2] and test[2][0] == "name" else None
-            if not passed or passed[0] != "const":
+            if not test[2] or test[2][0] != "name":
+                return None
+            passed = self._plain(edge, self._argument(edge, test[2][1], block), above)
+            if not passed or (passed == GIVEN and test[3] != ("const", None)):
                 return None
             return (passed == test[3]) is SAME[test[1]]
         if test[0] == "call":
             return self._is_instance(edge, edge.target.module.site(test[1]))
         return None
 
-    def _argument(self, edge: Edge, name: str) -> Recipe:
-        """What a call passes for a parameter that the target never sets; None when that is not plain."""
+    def _plain(self, edge: Edge, passed: Recipe, above: Given) -> Recipe:
+        """An argument as a constant, or as something that is given; None when it may be None all the same."""
+        if not passed or passed[0] == "const":
+            return passed
+        if passed[0] == "name" and (parameter := edge.caller.parameters.get(passed[1])):
+            if edge.caller.facts.bindings.get(passed[1]):
+                return None
+            if parameter.default == ("const", None):
+                return above.get(passed[1])
+            return above.get(passed[1], GIVEN)
+        return GIVEN
+
+    def _argument(self, edge: Edge, name: str, test: Block | None = None) -> Recipe:
+        """What a call passes for a parameter that the target does not set (before a test); None when that is not plain."""
         target = edge.target
         parameter = target.parameters.get(name)
-        if parameter is None or name in target.facts.bindings or edge.how not in ("call", "enter"):
+        if parameter is None or edge.how not in ("call", "enter"):
+            return None
+        if any(test is None or b.line < test.line for b in target.facts.bindings.get(name, ())):
             return None
         site = edge.site
         if site.kind != "call":

@@ -187,7 +187,12 @@ class CoroutineFacts:
         points = self.graph.entries.get(function, [])
         return (
             bool(points)
-            and any(p.entry.role in ("route", "tool") and not p.where.file.is_test for p in points)
+            and any(
+                p.entry.role in ("route", "tool")
+                and not p.entry.awaits
+                and not p.where.file.is_test
+                for p in points
+            )
             and function.facts.kind in ("async", "def")
         )
 

@@ -57,6 +57,8 @@ class Entry:
     """For a registering call: which parameter is the function. None for a decorator: the decorated function."""
     methods: tuple[str, ...] = ()
     """When the thing handed over is a class: which of its methods the framework calls."""
+    awaits: bool = False
+    """It awaits the coroutine that a plain `def` returns."""
     thread_if: str | None = None
     """Argument of the registering call which, given and not False, makes a plain `def` run in a worker thread."""
 
