@@ -278,6 +278,8 @@ class ClientFacts:
             if isinstance(name, str) and name[:1].isupper():
                 # An unknown class that wraps it.
                 return self._role_life(function, outer.role, depth + 1)
+            if isinstance(name, str) and name.startswith(KEEPING):
+                return "kept"
             return "unknown"
         return "local"
 
@@ -578,6 +580,8 @@ class ClientFacts:
         return None
 
 
+KEEPING = ("set_", "add_", "connect", "attach", "bind", "install")
+"""How methods are called that keep what they are given."""
 CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
 MISSING = ("missing",)
 

@@ -194,7 +194,7 @@ def _infer(
     for function in blocking.roots():
         if not function.module.file.reported:
             continue
-        startup = function in runs.startup
+        startup = function in runs.startup or runs.looks_like_lifespan(function)
         for site, one in blocking.at(function):
             # A test waits for what it tests: what that reads and writes is not the test's to change.
             tested = function.module.file.is_test and one.kind == "file" and one.through is not None

@@ -149,6 +149,14 @@ class Runs:
                     self.commands.add(target)
                     queue.append(target)
 
+    def looks_like_lifespan(self, function: Function) -> bool:
+        """A context manager called `lifespan`, whoever registers it: what blocks in it blocks once."""
+        return (
+            function.is_async
+            and function.facts.name.endswith("lifespan")
+            and "contextlib.asynccontextmanager" in self.evaluator.decorator_paths(function)
+        )
+
     def _is_main(self, function: Function) -> bool:
         """A function without callers that starts an event loop: a console script's `main`."""
         if function.is_async or function.facts.kind != "def" or function.klass is not None:
