@@ -48,7 +48,7 @@ class Conditions:
     def once_only(self, function: Function, site: CallSite) -> bool:
         """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`."""
         for block, holds in self._decisions(function, site):
-            for target in _missing(block.info, holds):
+            for target in _missing(_by_default(block.info, function), holds):
                 if self._lasting(function, target) and self._filled(function, target):
                     return True
         return False
@@ -368,6 +368,24 @@ def _parts(test: Recipe) -> tuple[Recipe, ...]:
 
 def _sets(function: Function, base: Recipe, attr: str) -> bool:
     return any(b.base == base and b.attr == attr for b in function.facts.attribute_bindings)
+
+
+def _by_default(test: Recipe, function: Function) -> Recipe:
+    """A test without what holds where a parameter is left out: `cached and not force`, with `force=False`."""
+    if not test or test[0] != "any" or test[2] != "and":
+        return test
+    parts = tuple(part for part in test[1] if not _holds_by_default(part, function))
+    return parts[0] if len(parts) == 1 else ("any", parts, *test[2:])
+
+
+def _holds_by_default(part: Recipe, function: Function) -> bool:
+    negated = bool(part) and part[0] == "not"
+    name = part[1] if negated else part
+    if not name or name[0] != "name":
+        return False
+    parameter = function.parameters.get(name[1])
+    default: Recipe = parameter.default if parameter is not None else ()
+    return bool(default) and default[0] == "const" and bool(default[1]) is not negated
 
 
 def _missing(test: Recipe, holds: bool) -> Iterator[Recipe]:
