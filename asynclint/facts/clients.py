@@ -247,7 +247,9 @@ class ClientFacts:
         if isinstance(callee, Lib) and callee.path in CASTS:
             return self._role_life(function, outer.role, depth + 1)
         if isinstance(callee, Func) and depth < 4:
-            return self._handed(function, callee.function, outer, role, depth)
+            handed = self._handed(function, callee.function, outer, role, depth)
+            if handed != "local":
+                return handed
         if isinstance(name, str) and (
             (name.startswith("add_") and name not in NOT_KEPT)
             or name
