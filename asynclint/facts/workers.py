@@ -81,8 +81,13 @@ class Reading:
                     _, status = os.waitpid(worker, 0)
                     if status == 0:
                         answer.seek(0)
-                        while some := marshal.load(answer):
-                            found.update(some)
+                        size = os.fstat(answer.fileno()).st_size
+                        # `marshal.load` would ask the file for every single value.
+                        while head := answer.read(8):
+                            length = int.from_bytes(head, "little")
+                            if length > size:
+                                raise EOFError
+                            found.update(marshal.loads(answer.read(length)))
                 except (OSError, EOFError, ValueError, TypeError):
                     continue
         self._workers = []
@@ -109,15 +114,15 @@ def _work(share: list[SourceFile], answer: IO[bytes], kept: bool) -> None:
             for file in share[first : first + TOGETHER]:
                 with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
                     facts = extract(file.text or "", file.module, file.is_package)
-                    data = encode(facts) if kept else plain(facts)
-                    if data is not None:
-                        found[file.name] = data
+                    one = encode(facts) if kept else plain(facts)
+                    if one is not None:
+                        found[file.name] = one
             try:
-                marshal.dump(found, answer)
+                data = marshal.dumps(found)
             except ValueError:
                 # One of them nests too deeply.
                 continue
-        marshal.dump({}, answer)
+            answer.write(len(data).to_bytes(8, "little") + data)
         answer.flush()
         status = 0
     finally:
