@@ -426,6 +426,21 @@ def _text(module: Module, piece: Piece) -> tuple[str, int]:
     return "\n".join(lines) + "\n", offset
 
 
+def _clause(text: str, offset: int, piece: Piece) -> tuple[str, int]:
+    """The same, for a statement that shares its line with `else:`, `except …:`, `finally:` or `case …:`."""
+    lines = text.split("\n")
+    at = 1 if piece.indented else 0
+    word = lines[at].split()[0].rstrip(":")
+    indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+    if word == "case":
+        lines[0] = "match _:"
+    elif word.rstrip("*") in ("else", "elif", "except", "finally"):
+        opening = "if True:" if word in ("else", "elif") else "try:"
+        lines[at:at] = [f"{indent}{opening}", f"{indent} pass"]
+        offset -= 2
+    return "\n".join(lines), offset
+
+
 def _deepest(module: Module, function: Function) -> int:
     first, last = function.facts.first_line, function.facts.end_line
     return max(f.facts.depth for f in module.functions if first <= f.facts.line <= last)
@@ -457,9 +472,16 @@ def _outermost(function: Function) -> Function | None:
 
 
 def _walk(
-    batch: list[tuple[FileFacts, Piece]], rules: list[Any], visitor: Any, stats: Stats
+    batch: list[tuple[FileFacts, Piece]],
+    rules: list[Any],
+    visitor: Any,
+    stats: Stats,
+    clause: bool = False,
 ) -> None:
-    """Parse some pieces as one module and hand their statements to the rules; one by one where that fails."""
+    """Parse some pieces as one module and hand their statements to the rules; one by one where that fails.
+
+    One that does not parse by itself may stand behind a `clause` on its line.
+    """
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
@@ -470,6 +492,8 @@ def _walk(
     offsets = []
     for facts, piece in batch:
         text, offset = _text(facts.module, piece)
+        if clause:
+            text, offset = _clause(text, offset, piece)
         texts.append(text)
         offsets.append(offset - starts[-1] + 1)
         starts.append(starts[-1] + text.count("\n"))
@@ -478,7 +502,10 @@ def _walk(
         positions = wrapper.resolve(PositionProvider)
     except (cst.ParserSyntaxError, RecursionError):
         if len(batch) == 1:
-            stats.slices_failed += 1
+            if not clause:
+                _walk(batch, rules, visitor, stats, clause=True)
+            else:
+                stats.slices_failed += 1
             return
         for one in batch:
             _walk([one], rules, visitor, stats)

@@ -7,8 +7,8 @@ from typing import Any
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
-from asynclint.facts.model import CallSite, Use
-from asynclint.facts.program import Function
+from asynclint.facts.model import CallSite, Recipe, Use
+from asynclint.facts.program import Function, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import Coro, Inst, Lib, LibMethod, Type, members
 from asynclint.facts.view import LostCoroutine, LostTask
@@ -50,6 +50,11 @@ CERTAIN: dict[str, str] = {
     "raise": "is raised",
 }
 
+
+LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
+
+STARTS = ("task", "future", "gather", "wait", "run", "spawn", "start")
+"""Words in the names of functions that run a coroutine."""
 
 WATCHES = frozenset({"add_done_callback", "set_name"})
 """What is done with a task that keeps nothing of it."""
@@ -152,6 +157,8 @@ class CoroutineFacts:
                 return ("fstr", CERTAIN["fstr"])
             return None
         if tag == "walrus":
+            if self._awaited_by_name(function, site):
+                return None
             return self._lost(function, role[1], coroutine, site)
         if tag == "attr":
             if role[1] in COROUTINE_ATTRIBUTES or (coroutine.enters and role[1].startswith("__a")):
@@ -174,6 +181,16 @@ class CoroutineFacts:
         if tag == "assign":
             return self._assigned(function, str(role[1]), coroutine, site)
         return None
+
+    def _awaited_by_name(self, function: Function, site: CallSite) -> bool:
+        """`if (coro := start()) is not None: await coro`: the test is about the coroutine itself."""
+        return any(
+            binding.kind == "walrus"
+            and binding.recipe == ("call", site.index)
+            and any(_runs(function.module, u.role) for u in function.facts.uses.get(name, ()))
+            for name, bindings in function.facts.bindings.items()
+            for binding in bindings
+        )
 
     def _consumer(self, function: Function, role: Role, tag: str) -> str | None:
         """The function that tests or formats the members of its argument."""
@@ -208,6 +225,8 @@ class CoroutineFacts:
                 )
             if path in TAKES_VALUES:
                 return ("arg", f"is passed to `{_short(path)}`")
+        if _logs(outer.callee):
+            return ("arg", f"is passed to `{outer.callee[2]}` of a logger")
         return self._declared_otherwise(callee, outer, role, function)
 
     def _declared_otherwise(
@@ -489,6 +508,25 @@ _PLAIN = frozenset(
         "builtins.list",
     }
 )
+
+
+def _logs(callee: Recipe) -> bool:
+    """`logger.info(…)`, `self._log.warning(…)`, `logging.error(…)`: the values are formatted."""
+    if not callee or callee[0] != "attr" or callee[2] not in LOG_METHODS or not callee[1]:
+        return False
+    base = callee[1]
+    return base[0] in ("name", "attr") and "log" in str(base[-1]).lower()
+
+
+def _runs(module: Module, role: Role) -> bool:
+    """Whether a read of a name awaits its value, or hands it to what says that it starts it."""
+    if role[0] == "await":
+        return True
+    if role[0] != "arg":
+        return False
+    callee = module.site(role[1]).callee
+    name = str(callee[-1]) if callee else ""
+    return any(word in name for word in STARTS)
 
 
 def _short(path: str) -> str:

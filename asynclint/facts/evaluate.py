@@ -206,11 +206,12 @@ class Evaluator:
         if mode == "and":
             return self.eval(parts[-1], function, at)
         types = [self.eval(p, function, at) for p in parts]
-        if mode == "or" and any(t is None for t in types):
-            # `client or Client()`: an unknown parameter stands for the same kind of thing as its default.
+        if any(t is None for t in types):
+            # `client or Client()`, `Client() if client is None else client`: an unknown parameter stands for the
+            # same kind of thing as its default.
             shown = [t for t, p in zip(types, parts, strict=False) if t is not None and t != NONE]
             unknown = [p for t, p in zip(types, parts, strict=False) if t is None]
-            if shown and all(p and p[0] == "name" and p[1] in function.parameters for p in unknown):
+            if shown and all(_stands_in(p, function, mode) for p in unknown):
                 return union(shown)
             return None
         return union(types)
@@ -384,7 +385,9 @@ class Evaluator:
                     value = self.eval(
                         binding.recipe, scope, (binding.line, binding.col, binding.block)
                     )
-                return value if isinstance(value, Inst) and value.exact else declared
+                if isinstance(value, Inst) and value.exact:
+                    return _fuller(declared, value)
+                return declared
         if binding.recipe is None:
             return None
         return self.eval(binding.recipe, scope, (binding.line, binding.col, binding.block))
@@ -884,7 +887,15 @@ class Evaluator:
             found = self._own_member(one, name)
             if found is not None:
                 return found[0], one
+        if "Mixin" in klass.facts.name:
+            return self._mixed_in(klass, name)
         return None, None
+
+    def _mixed_in(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
+        """What a mixin finds in the classes that it is mixed into, where all have the same."""
+        found = [self.member(one, name) for one in self.subclasses(klass)]
+        kinds = {value for value, _ in found}
+        return found[0] if found and len(kinds) == 1 else (None, None)
 
     def _own_member(self, klass: Klass, name: str) -> tuple[Type] | None:
         body = klass.body
@@ -908,7 +919,7 @@ class Evaluator:
                 if assigned:
                     exact = self._assigned_type(assigned)
                     if isinstance(exact, Inst) and exact.exact:
-                        return (exact,)
+                        return (_fuller(declared, exact),)
                 return (declared,)
         types: list[Type] = []
         if bindings:
@@ -934,7 +945,7 @@ class Evaluator:
                         binding.recipe, function, (binding.line, binding.col, binding.block)
                     )
                     if len(assigned) == 1 and isinstance(value, Inst) and value.exact:
-                        return value
+                        return _fuller(declared, value)
                     return declared
             type_ = self.eval(binding.recipe, function, (binding.line, binding.col, binding.block))
             if type_ is None and binding.recipe and binding.recipe[0] == "name":
@@ -1078,6 +1089,10 @@ class Evaluator:
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
             value = receiver.args[1] if len(receiver.args) > 1 else None
             return Part(Threaded(value, "~value"), None) if value is not None else None
+        if isinstance(receiver, Inst) and path in MAPPINGS and name in ("items", "values"):
+            if len(receiver.args) > 1 and receiver.args[1] is not None:
+                element = Tup(receiver.args) if name == "items" else receiver.args[1]
+                return Part(Threaded(Gen(element, False), "~value"), None)
         return None
 
     def _path_attribute(self, path: str, name: str, function: Function | None) -> Type:
@@ -1563,6 +1578,11 @@ class Evaluator:
             if known.transparent or known.caches or known.registers or known.decorator_blocks:
                 return value
             return None
+        if isinstance(decorator, (Cls, Inst)) and called == isinstance(decorator, Cls):
+            # `@Retry(3)` and `@limiter`: what the object's `__call__` does.
+            klass = decorator.klass if isinstance(decorator, Cls) else decorator.of
+            method, _ = self.member(klass, "__call__") if isinstance(klass, Klass) else (None, None)
+            decorator, called = method, False
         if isinstance(decorator, Func):
             kind = self.wrapper_kind(decorator.function)
             if called and kind.startswith("factory:"):
@@ -1574,6 +1594,8 @@ class Evaluator:
                 return value
             if kind == "async":
                 return value if function.is_async else Threaded(value, function.name)
+            if kind == "coroutines":
+                return value if function.is_async else None
             if kind == "thread":
                 return Threaded(value, function.name)
             return None
@@ -1584,7 +1606,10 @@ class Evaluator:
         return None
 
     def wrapper_kind(self, function: Function) -> str:
-        """What a project decorator makes of a function: transparent, async, thread, factory:<kind> or unknown."""
+        """What a project decorator makes of a function: transparent, async, thread, factory:<kind> or unknown.
+
+        `coroutines` keeps what a coroutine function is, and does something else with plain ones.
+        """
         kind: str = self._keep(
             self._wrappers, function, lambda: self._wrapper_kind(function, 0), "unknown"
         )
@@ -1606,6 +1631,8 @@ class Evaluator:
         ):
             # `return async_wrapper if iscoroutinefunction(f) else sync_wrapper`.
             return "transparent"
+        if kinds == {"async", "unknown"}:
+            return "coroutines"
         for kind in kinds:
             if kind.startswith("factory:") and kinds <= {kind, "transparent", "skip", "unknown"}:
                 return kind
@@ -1614,9 +1641,14 @@ class Evaluator:
     def _returned_kind(self, function: Function, recipe: Recipe, depth: int) -> str:
         if not recipe:
             return "unknown"
-        first = next((p.name for p in function.facts.params if p.kind == "pos"), None)
+        own = function.self_name
+        first = next(
+            (p.name for p in function.facts.params if p.kind == "pos" and p.name != own), None
+        )
         if recipe[0] == "any" and recipe[2] == "if":
             inner = {self._returned_kind(function, r, depth) for r in recipe[1]}
+            if inner == {"async", "unknown"}:
+                return "coroutines"
             if inner <= {"transparent", "async", "sync"}:
                 return "transparent" if len(inner) > 1 else inner.pop()
             return "unknown"
@@ -1671,7 +1703,7 @@ class Evaluator:
                 if known is not None and known.offloads is not None:
                     return "thread"
         nested = self._wrapper_kind(inner, depth + 1)
-        if inner_first is not None and nested in ("transparent", "async", "thread"):
+        if inner_first is not None and nested in ("transparent", "async", "thread", "coroutines"):
             return f"factory:{nested}"
         return "unknown"
 
@@ -1793,6 +1825,21 @@ class Evaluator:
         if isinstance(type_, Any_):
             return union([self.subscript(m, index, function, at) for m in type_.members])
         return None
+
+
+def _fuller(declared: Type, value: Inst) -> Type:
+    """A value's own type, unless it is an empty container of which the annotation says what it holds."""
+    bare = all(a is None for a in value.args)
+    if bare and isinstance(declared, Inst) and declared.args and declared.of == value.of:
+        return declared
+    return value
+
+
+def _stands_in(recipe: Recipe, function: Function, mode: str) -> bool:
+    """Whether a value is a parameter for which another one is taken where it is not given."""
+    if not recipe or recipe[0] != "name" or recipe[1] not in function.parameters:
+        return False
+    return mode == "or" or function.parameters[recipe[1]].default == ("const", None)
 
 
 def _may_end(function: Function) -> bool:
@@ -2030,7 +2077,20 @@ def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> T
 
 def _map(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     value = _first(e, site, module)
-    return Gen(e._result_of(value, module), False)
+    return Gen(e._result_of(value, module), False, _applied(value))
+
+
+def _filter(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    return Gen(e.element(_first(e, site, module, 1)), False, _applied(_first(e, site, module)))
+
+
+def _applied(value: Type) -> Function | None:
+    """The plain function of the project that runs at each step of `map` and `filter`."""
+    if isinstance(value, Part):
+        value = value.of
+    if not isinstance(value, Func) or value.function.is_async or value.function.facts.generator:
+        return None
+    return value.function
 
 
 def _dict(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
@@ -2054,7 +2114,7 @@ _SPECIAL: dict[str, Special] = {
     "builtins.iter": _iterator,
     "builtins.aiter": _same,
     "builtins.reversed": _iterator,
-    "builtins.filter": _iterator,
+    "builtins.filter": _filter,
     "itertools.islice": _iterator,
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,

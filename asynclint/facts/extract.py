@@ -774,7 +774,9 @@ class _Extractor:
         return None
 
     def e_named(self, node: ast.NamedExpr, role: Role) -> Recipe:
-        value = self.expr(node.value, ("walrus", role))
+        value = self.expr(node.value, ("walrus", role, node.target.id))
+        if _holds_call(value):
+            self._track(node.target.id)
         self._bind(node.target, value, None, "walrus")
         return value
 

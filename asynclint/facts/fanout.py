@@ -34,6 +34,7 @@ SAME_LENGTH = frozenset({
     "builtins.enumerate", "builtins.sorted", "builtins.reversed", "builtins.list", "builtins.set", "builtins.tuple",
     "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
 })  # fmt: skip
+MAPS = frozenset({"builtins.map", "itertools.starmap"})
 LIMITS = frozenset(
     {
         "itertools.islice",
@@ -188,7 +189,10 @@ class FanOutFacts:
             inner = module.site(recipe[1])
             callee = self.evaluator.callee(module, inner)
             path = callee.path if isinstance(callee, Lib) else ""
-            if path == "builtins.map" and len(inner.args) >= 2:
+            if inner.callee and inner.callee[0] == "attr" and inner.callee[2] == "values":
+                # `{x: f(x) for x in xs}.values()`
+                return self._collection(function, inner, inner.callee[1], depth + 1)
+            if path in MAPS and len(inner.args) >= 2:
                 if all(self._data(function, r, inner) for r, _ in inner.args[1:]) and self._mapped(
                     function, inner
                 ):
@@ -427,14 +431,20 @@ class FanOutFacts:
                 "wait",
                 "put",
                 "join",
+                "executor",
+                "thread",
             )
         )
 
     def _mapped(self, function: Function, site: CallSite) -> bool:
         value = self.evaluator.at_site(site.args[0][0], site, function.module)
-        if isinstance(value, Func):
-            return value.function.is_async and not self._is_bounded(value.function)
-        return False
+        if not isinstance(value, Func):
+            return False
+        if value.function.facts.kind == "lambda":
+            return any(
+                self._coroutine(value.function, r) for r, _, _ in value.function.facts.returns
+            )
+        return value.function.is_async and not self._is_bounded(value.function)
 
     def waits(self, function: Function) -> bool:
         """Whether a coroutine function is bounded: it does not run at once with others."""
@@ -445,7 +455,11 @@ class FanOutFacts:
         if function in self._bounded:
             return self._bounded[function]
         self._bounded[function] = False
-        result = self._bounds(function, 0) or self._decorated_with_bound(function)
+        result = (
+            self._bounds(function, 0)
+            or self._decorated_with_bound(function)
+            or self._only_offloads(function)
+        )
         self._bounded[function] = result
         return result
 
@@ -476,6 +490,17 @@ class FanOutFacts:
             for e in self.graph.out.get(function, ())
             if e.target is not function and not self._own_fan_out(e)
         )
+
+    def _only_offloads(self, function: Function) -> bool:
+        """Whether all that a coroutine function waits for is work in threads, of which a pool has so many."""
+        awaited = [s for s in function.sites if s.role[0] == "await"]
+        if not awaited or len(function.facts.awaits) != len(awaited):
+            return False
+        for site in awaited:
+            known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+            if known is None or known.offloads is None:
+                return False
+        return True
 
     def _decorated_with_bound(self, function: Function) -> bool:
         """A decorator of the project whose wrapper waits for a place, or an unknown one that is named for it."""

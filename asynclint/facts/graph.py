@@ -54,6 +54,9 @@ class EntryPoint:
 SYNC = frozenset({"call", "enter", "iterate", "property"})
 """Edges along which the caller's thread itself executes the target."""
 
+BRANCHES = frozenset({"if", "else", "except", "case"})
+"""Blocks that only a decision leads into."""
+
 APPLIERS = {"builtins.sorted": "key", "builtins.min": "key", "builtins.max": "key"}
 """Builtins that call an argument at once."""
 
@@ -73,6 +76,7 @@ class Graph:
     properties: set[str] = field(default_factory=set)
     speaking: dict[Function, list[CallSite]] = field(default_factory=dict)
     """The call sites of which something can be said: what they call is known, and more than a plain value."""
+    _calls_parameters: dict[Function, frozenset[str]] = field(default_factory=dict)
     _queue: list[Function] = field(default_factory=list)
     _seen: set[Function] = field(default_factory=set)
     _modules: set[str] = field(default_factory=set)
@@ -182,7 +186,7 @@ class Graph:
         if isinstance(callee, Part):
             return self._called(callee.of, site, function) if callee.of is not None else []
         if isinstance(callee, Func):
-            return self._function_called(callee, site)
+            return self._function_called(callee, site, function)
         if isinstance(callee, Cls):
             found: list[tuple[Function, str, bool]] = []
             for name in ("__new__", "__init__", "__post_init__"):
@@ -200,7 +204,10 @@ class Graph:
             return [(inner.function, "thread", True)] if isinstance(inner, Func) else []
         known = ev.known_callee(callee)
         if known is not None:
-            return self._handed_on(known, site, function)
+            found = self._handed_on(known, site, function)
+            if isinstance(callee, Lib) and callee.path in APPLIERS:
+                found += self._applied(APPLIERS[callee.path], site, function)
+            return found
         if isinstance(callee, Lib):
             path = callee.path
             if path in CONSUMERS and site.args:
@@ -209,7 +216,19 @@ class Graph:
                     return [(value.function, "iterate", True)]
         return []
 
-    def _function_called(self, callee: Func, site: CallSite) -> list[tuple[Function, str, bool]]:
+    def _applied(
+        self, keyword: str, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        """The function that a builtin calls for each item: `sorted(names, key=look_up)`."""
+        recipe = next((r for r, k in site.args if k == keyword), None)
+        value = self.evaluator.at_site(recipe, site, function.module) if recipe else None
+        if not isinstance(value, Func) or value.function.is_async:
+            return []
+        return [(value.function, "call", True)]
+
+    def _function_called(
+        self, callee: Func, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
         target = callee.function
         facts = target.facts
         if self.evaluator.decorator_paths(target) & {
@@ -226,7 +245,50 @@ class Graph:
             others = self.evaluator.implementations(target)
             if others:
                 return [(o, "async" if o.is_async else "call", False) for o in others]
-        return [(target, how, True), *((w, "call", True) for w in self._wrappers(target))]
+        found = [(target, how, True), *((w, "call", True) for w in self._wrappers(target))]
+        for value in self.handed_in(callee, site, function.module):
+            if isinstance(value, Func) and not value.function.is_async:
+                found.append((value.function, "call", True))
+        return found
+
+    def handed_in(self, callee: Func, site: CallSite, module: Module) -> list[Type]:
+        """The functions among a call's arguments that the called function itself calls in any case."""
+        target = callee.function
+        names = self._called_parameters(target)
+        if not names:
+            return []
+        positional = [p.name for p in target.facts.params if p.kind == "pos"]
+        if callee.bound is not None and positional[:1] == [target.self_name]:
+            positional = positional[1:]
+        given = iter(positional)
+        found: list[Type] = []
+        for recipe, keyword in site.args:
+            if keyword == "**" or (recipe and recipe[0] == "star"):
+                break
+            if (keyword or next(given, None)) in names:
+                value = self.evaluator.at_site(recipe, site, module)
+                found.append(value.of if isinstance(value, Part) else value)
+        return found
+
+    def _called_parameters(self, function: Function) -> frozenset[str]:
+        """The parameters that a plain function calls, under no condition."""
+        known = self._calls_parameters.get(function)
+        if known is None:
+            facts = function.facts
+            known = frozenset(
+                site.callee[1]
+                for site in function.sites
+                if site.kind == "call"
+                and site.callee
+                and site.callee[0] == "name"
+                and site.callee[1] in function.parameters
+                and site.callee[1] not in facts.bindings
+                and facts.kind == "def"
+                and not facts.generator
+                and not any(b.kind in BRANCHES for b in function.module.chain(site.block))
+            )
+            self._calls_parameters[function] = known
+        return known
 
     def _wrappers(self, target: Function) -> list[Function]:
         """The plain functions that the project's own decorators put around a function: they run with it."""

@@ -6,7 +6,7 @@ from collections import deque
 
 from asynclint.facts import guards, places
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import Edge, EntryPoint, Graph, place_name
+from asynclint.facts.graph import BRANCHES, Edge, EntryPoint, Graph, place_name
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.findings import Link
@@ -23,6 +23,11 @@ ROLE_WORDS = {
 }
 
 
+def conditional(module: Module, site: CallSite) -> bool:
+    """Whether a site is passed only under a condition of its function."""
+    return any(block.kind in BRANCHES for block in module.chain(site.block))
+
+
 class Runs:
     """How often each function runs, over the whole graph."""
 
@@ -31,6 +36,8 @@ class Runs:
         self.graph = graph
         self.reached: dict[Function, Edge | EntryPoint] = {}
         """Functions that run per request, with the edge or the entry point through which."""
+        self.conditions: dict[Function, int] = {}
+        """For functions that run per request, how many steps from the entry point on are taken under a condition."""
         self.once: set[Function] = set()
         self.startup: set[Function] = set()
         """Functions that run only at startup or shutdown."""
@@ -70,28 +77,44 @@ class Runs:
         return None
 
     def _reach(self) -> None:
-        queue: deque[Function] = deque()
+        """From the entry points on, along the chains with the fewest conditions, of those the shortest."""
+        now: deque[Function] = deque()
+        later: list[Edge] = []
         for function in sorted(self.graph.entries, key=Function.key):
             for point in self.graph.entries[function]:
                 if point.entry.often in ("request", "item") and not point.where.file.is_test:
                     if function not in self.reached and not self.cached(function):
                         self.reached[function] = point
-                        queue.append(function)
-        while queue:
-            function = queue.popleft()
+                        now.append(function)
+        conditions = 0
+        while now:
+            function = now.popleft()
+            self.conditions[function] = conditions
             for edge in self.graph.out.get(function, ()):
-                target = edge.target
-                if edge.how == "run":
-                    # A loop of its own, and clients that belong to it.
+                if edge.target in self.reached or not self._goes_on(edge):
                     continue
-                if target in self.reached or target.facts.kind in ("module", "class"):
-                    continue
-                if self.cached(target) or self.guarded(function, edge.site):
-                    continue
-                if self.entry_often(target) == "once":
-                    continue
-                self.reached[target] = edge
-                queue.append(target)
+                if conditional(function.module, edge.site):
+                    later.append(edge)
+                else:
+                    self.reached[edge.target] = edge
+                    now.append(edge.target)
+            if not now:
+                conditions += 1
+                for edge in later:
+                    if edge.target not in self.reached:
+                        self.reached[edge.target] = edge
+                        now.append(edge.target)
+                later = []
+
+    def _goes_on(self, edge: Edge) -> bool:
+        """Whether the target of an edge runs as often as its caller."""
+        target = edge.target
+        if edge.how == "run" or target.facts.kind in ("module", "class"):
+            # `run`: a loop of its own, and clients that belong to it.
+            return False
+        if self.cached(target) or self.guarded(edge.caller, edge.site):
+            return False
+        return self.entry_often(target) != "once"
 
     def _settle_once(self) -> None:
         """Functions all of whose callers run once, and outside loops."""

@@ -226,7 +226,10 @@ class Serving:
         elif not served and len(possible) == 1:
             [one] = possible
         else:
-            names = " and ".join(f"`{a}`" for a in sorted(served or possible, key=str)[:3])
+            labels = sorted({f"`{a}`" for a in served or possible})
+            if len(labels) == 1:
+                raise Refused(f"{labels[0]} is made in several places")
+            names = " and ".join(labels[:3])
             raise Refused(f"which application serves it is not certain: {names}")
         return one
 

@@ -27,7 +27,8 @@ def _imported(source: Source, module: str, name: str | None) -> str | None:
     """The name under which a module, or a name of it, is imported at the top of another one."""
     facts = source.module.body.facts
     for local, bindings in facts.bindings.items():
-        if len(bindings) != 1:
+        if any(b.recipe != bindings[0].recipe for b in bindings):
+            # `import anyio` and `import anyio.abc` bind the same.
             continue
         if _means(source, bindings[0], local, module, name):
             return local

@@ -45,6 +45,12 @@ def keep(place: Place) -> Iterable[Fix]:
         if name == "_":
             name = place.free_name("task", "background_task", "new_task")
             start = [source.replace(target, name)]
+    elif (
+        isinstance(statement, ast.AnnAssign)
+        and statement.value is call
+        and isinstance(statement.target, ast.Name)
+    ):
+        name, start = statement.target.id, []
     elif _watched(statement, call):
         # `create_task(x).add_done_callback(f)`
         name = place.free_name("task", "background_task", "new_task")
