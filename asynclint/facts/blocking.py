@@ -260,6 +260,8 @@ class BlockingFacts:
     def _known_done(self, site: CallSite, module: Module) -> bool:
         """`if future.done():` around `future.result()`, or a future that `as_completed` gave."""
         base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+        if self._asked_before(site, base, module):
+            return True
         for block in module.chain(site.block):
             if block.kind == "if" and _tests_done(block.info, base, module):
                 return True
@@ -269,6 +271,23 @@ class BlockingFacts:
                     # The wait was in the iteration.
                     return True
         return False
+
+    def _asked_before(self, site: CallSite, base: Recipe, module: Module) -> bool:
+        """`future.done() and future.result() is None`, and `while not future.done(): …` before `future.result()`."""
+        chain = list(module.chain(site.block))
+        for block in module.blocks:
+            if block.kind == "while" and block.line < site.line and block.info:
+                if block.info[0] == "not" and _tests_done(block.info[1], base, module):
+                    if block.parent >= 0 and module.blocks[block.parent] in chain:
+                        return True
+        return any(
+            other.role[0] == "test"
+            and other.block == site.block
+            and other.statement == site.statement
+            and other.index < site.index
+            and _tests_done(("call", other.index), base, module)
+            for other in module.functions[site.function].sites
+        )
 
     def call_name(self, callee: Type, site: CallSite, module: Module) -> str:
         """A library call as messages name it: "time.sleep", "OpenAI.chat.completions.create"."""

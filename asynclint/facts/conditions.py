@@ -20,6 +20,8 @@ Given = Mapping[str, Recipe]
 NOTHING: Given = {}
 GIVEN: Recipe = ("given",)
 """Something that the caller passes, and that is taken not to be None: a default of None is for callers that pass nothing."""
+THREAD_QUESTIONS = frozenset({"get_ident", "current_thread", "get_native_id", "main_thread"})
+"""Calls that name the thread that runs: a test of them tells the loop's thread from others."""
 
 FILLS = frozenset({"append", "add", "extend", "update", "setdefault"})
 
@@ -46,7 +48,14 @@ class Conditions:
     # -- once -------------------------------------------------------------------------------------------
 
     def once_only(self, function: Function, site: CallSite) -> bool:
-        """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`."""
+        """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`.
+
+        What is done where an import fails installs what is missing, or stands in for it.
+        """
+        if any(
+            _import_failed(b.info) for b in function.module.chain(site.block) if b.kind == "except"
+        ):
+            return True
         for block, holds in self._decisions(function, site):
             for target in _missing(_by_default(block.info, function), holds):
                 if self._lasting(function, target) and self._filled(function, target):
@@ -142,6 +151,21 @@ class Conditions:
     def _asks_for_loop(self, site: CallSite, module: Module) -> bool:
         return bool(site.callee) and site.callee[-1] in LOOP_QUESTIONS
 
+    def _asks_for_thread(self, recipe: Recipe, function: Function) -> bool:
+        """`threading.get_ident()`, or a name that holds what it gave."""
+        if recipe and recipe[0] == "attr" and recipe[2] in ("ident", "native_id"):
+            recipe = recipe[1]
+        if recipe and recipe[0] == "call":
+            callee = function.module.site(recipe[1]).callee
+            return bool(callee) and callee[-1] in THREAD_QUESTIONS
+        if recipe and recipe[0] == "name":
+            bindings = function.facts.bindings.get(recipe[1], ())
+            return any(
+                b.recipe and b.recipe[0] == "call" and self._asks_for_thread(b.recipe, function)
+                for b in bindings
+            )
+        return False
+
     def _says_loop(self, test: Recipe, function: Function, depth: int = 0) -> bool | None:
         """Whether a test that holds says that a loop runs; None when it says nothing of that."""
         if not test or depth > 4:
@@ -150,6 +174,9 @@ class Conditions:
         if tag == "not":
             said = self._says_loop(test[1], function, depth + 1)
             return None if said is None else not said
+        if tag == "cmp" and any(self._asks_for_thread(r, function) for r in test[2:]):
+            # `get_ident() != self.loop_thread_id`: another thread than the loop's.
+            return {"Eq": True, "Is": True, "NotEq": False, "IsNot": False}.get(test[1])
         if tag == "cmp" and test[3] == ("const", None):
             said = self._says_loop(test[2], function, depth + 1)
             return said if said is None or test[1] in ("IsNot", "NotEq") else not said
@@ -246,8 +273,11 @@ class Conditions:
             passed = self._plain(edge, self._argument(edge, test[1]), above)
             return bool(passed[1]) if passed and passed[0] == "const" else None
         if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
-            if not test[2] or test[2][0] != "name":
+            if not test[2]:
                 return None
+            if test[2][0] != "name":
+                name = self._class_named(edge, test[2])
+                return None if name is None else (name == test[3][1]) is SAME[test[1]]
             passed = self._plain(edge, self._argument(edge, test[2][1], block), above)
             if not passed or (passed == GIVEN and test[3] != ("const", None)):
                 return None
@@ -267,6 +297,28 @@ class Conditions:
                 return above.get(passed[1])
             return above.get(passed[1], GIVEN)
         return GIVEN
+
+    def _class_named(self, edge: Edge, recipe: Recipe) -> str | None:
+        """The class name of an argument, for `type(x).__name__` and `x.__class__.__name__`."""
+        if recipe[0] != "attr" or recipe[2] != "__name__" or not recipe[1]:
+            return None
+        asked = recipe[1]
+        if asked[0] == "attr" and asked[2] == "__class__":
+            subject = asked[1]
+        elif asked[0] == "call" and len(edge.target.module.site(asked[1]).args) == 1:
+            site = edge.target.module.site(asked[1])
+            subject = site.args[0][0] if site.callee == ("name", "type") else None
+        else:
+            return None
+        if not subject or subject[0] != "name":
+            return None
+        passed = self._argument(edge, subject[1])
+        value = self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+        if not isinstance(value, Inst) or not isinstance(value.of, Klass):
+            return None
+        if self.evaluator.subclasses(value.of):
+            return None
+        return value.of.facts.name
 
     def _argument(self, edge: Edge, name: str, test: Block | None = None) -> Recipe:
         """What a call passes for a parameter that the target does not set (before a test); None when that is not plain."""
@@ -342,6 +394,11 @@ SAME = {"Is": True, "IsNot": False, "Eq": True, "NotEq": False}
 PLAIN = frozenset(
     {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"}
 )
+
+
+def _import_failed(caught: Recipe) -> bool:
+    """Whether an `except` names ImportError or ModuleNotFoundError alone."""
+    return bool(caught) and caught[-1] in ("ImportError", "ModuleNotFoundError")
 
 
 def _as_class(value: Type) -> Klass | str | None:
