@@ -154,15 +154,14 @@ FORMS = [
         "mounted_application",
         ("/inner/ask?q={n}",),
         {ANTHROPIC: 1},
-        refused="`inner.inner` is mounted in another application, which alone has a lifespan",
     ),
 ]
 
 TRAPS = [
     Form("websocket_dependency", ("/direct", "/routed"), socket=True),
     Form("unguarded_middleware", ("/ask?q={n}",)),
-    Form("optional_client", ("/ask?q={n}",)),
-    Form("conditional_client", ("/ask?q={n}",)),
+    Form("optional_client", ("/ask?q={n}",), refused="an exception of its constructor is caught"),
+    Form("conditional_client", ("/ask?q={n}",), refused="it is built only under a condition"),
     Form("partial_dependency", ("/ask?q={n}",)),
     Form("closed_client", ("/ask?q={n}",)),
 ]
@@ -366,7 +365,7 @@ def test_trap(form: Form, stage: Stage) -> None:
     assert all(client["closes"] == 1 for client in run.account.clients), shown
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form.refused], ids=str)
+@pytest.mark.parametrize("form", [form for form in FORMS + TRAPS if form.refused], ids=str)
 def test_refused(form: Form, stage: Stage) -> None:
     """The finding says why there is no fix, and nothing is changed."""
     printed, diff = stage.fix(form)[1:]
