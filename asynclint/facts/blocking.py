@@ -41,6 +41,9 @@ DOUBT = 3
 CONDITIONS = 2
 """A chain with more steps than these under conditions shows too little: what holds them all is not known."""
 
+MILD = frozenset({"file", "stat"})
+"""Kinds that stop the loop for so short that a second condition on the way makes them doubtful."""
+
 NEAR = 4
 """From here on, each further helper counts as a decision."""
 
@@ -397,7 +400,7 @@ class BlockingFacts:
             _, length, _, function, step = heappop(queue)
             if function in steps or step.doubt + max(0, length - NEAR) > DOUBT:
                 continue
-            if step.conditions > CONDITIONS:
+            if step.conditions > (1 if kind in MILD else CONDITIONS):
                 continue
             steps[function] = step
             for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
