@@ -714,6 +714,8 @@ def test_watching_checks_again_after_every_change(small: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Where the tests run in the background of a shell, interrupts are ignored, also by what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert one.stdout is not None
     try:

@@ -368,9 +368,9 @@ def test_trap(form: Form, stage: Stage) -> None:
 @pytest.mark.parametrize("form", [form for form in FORMS + TRAPS if form.refused], ids=str)
 def test_refused(form: Form, stage: Stage) -> None:
     """The finding says why there is no fix, and nothing is changed."""
-    printed, diff = stage.fix(form)[1:]
-    assert form.refused in printed
-    assert diff == ""
+    fixing = stage.fixed(form)
+    assert form.refused in fixing.printed
+    assert fixing.diff == ""
 
 
 def assert_answered(run: Run) -> None:
