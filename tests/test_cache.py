@@ -715,7 +715,7 @@ def test_watching_checks_again_after_every_change(small: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         # Where the tests run in the background of a shell, interrupts are ignored, also by what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert one.stdout is not None
     try:
