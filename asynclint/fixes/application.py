@@ -200,10 +200,6 @@ class Serving:
         else:
             self.parents[below].add(above)
 
-    def roots(self) -> list[Application]:
-        """The applications that a server runs: those not mounted in another one."""
-        return [a for a in self.all if not (a.name and (a.function, a.name) in self.mounted)]
-
     def of(self, function: Function) -> Application:
         """The application that serves an entry point. Raises Refused where that is not certain."""
         nobody = "no application of this project is known to serve it"
