@@ -241,6 +241,15 @@ def test_what_a_better_rule_leaves_is_not_the_same_finding_again(folder: Path) -
     assert "AsyncOpenAI() as app.state.openai_client" in text
 
 
+def test_what_another_fix_renames_is_not_the_finding_again(folder: Path) -> None:
+    """A client that becomes the asynchronous one in the same round looks like the one that is shared now."""
+    (folder / "app.py").write_text(ASYNC_AND_SYNC)
+    assert run(["check", "--fix", "--unsafe-fixes", "."]) == 0
+    text = (folder / "app.py").read_text()
+    assert text.count("client = request.app.state.openai_client\n") == 2
+    assert "AsyncOpenAI() as app.state.openai_client" in text
+
+
 TWO_CLIENTS = """\
 from fastapi import FastAPI
 from openai import AsyncOpenAI
@@ -255,4 +264,24 @@ async def answer(items: str):
     for item in items:
         client = AsyncOpenAI()
         await client.responses.create(model="m", input=item)
+"""
+
+
+ASYNC_AND_SYNC = """\
+from fastapi import FastAPI
+from openai import AsyncOpenAI, OpenAI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def answer():
+    client = AsyncOpenAI()
+    return await client.models.list()
+
+
+@app.get("/slow")
+async def slow():
+    client = OpenAI()
+    return client.models.list()
 """
