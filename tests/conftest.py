@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from asynclint import testing
 from asynclint.findings import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules"
+
+# A test says the same of the same commit; `HYPOTHESIS_PROFILE=explore` looks for what nobody has seen yet.
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "same", derandomize=True, max_examples=80, deadline=None, suppress_health_check=_SLOW
+)
+settings.register_profile("explore", max_examples=2000, deadline=None, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--update-pages"):
+    if config.getoption("--update-pages") and not hasattr(config, "workerinput"):
         for page in sorted(RULES.glob("*.md")):
             testing.update_diffs(page)
 

@@ -10,7 +10,7 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asynclint import check, fix
@@ -170,11 +170,6 @@ def _checked(project: Project) -> Sequence[Finding]:
     return check.check(project, config).kept
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 @given(modules(), st.booleans())
 def test_fixes_keep_what_they_do_not_mean_to_change(text: str, unsafe: bool) -> None:
     compile(text, "app.py", "exec")
