@@ -162,19 +162,33 @@ def _hit(edit: Edit, others: Iterable[Edit]) -> bool:
 
 
 def _apply(chosen: list[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, str], list[Chosen]]:
-    """The new texts, and the fixes after which a file does not compile that did before."""
+    """The new texts, and the fixes after which, by themselves, a file does not compile that did before.
+
+    Fixes that break a file only together are taken out of `chosen` but for the first: they wait for the next round.
+    """
+    new, broken = _edited(chosen, texts)
+    if not broken:
+        return new, []
+    beside = [c for c in chosen if broken & {e.path for e in c[1].edits}]
+    bad = [c for c in beside if _edited([c], texts)[1]]
+    if bad:
+        return new, bad
+    together: list[Chosen] = []
+    for one in beside:
+        if not _edited([*together, one], texts)[1]:
+            together.append(one)
+    chosen[:] = [c for c in chosen if c not in beside or c in together]
+    return _edited(chosen, texts)[0], []
+
+
+def _edited(chosen: Iterable[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """The new texts, and the names of those that do not compile any more."""
     edits: dict[str, set[Edit]] = defaultdict(set)
     for _, fix in chosen:
         for edit in fix.edits:
             edits[edit.path].add(edit)
     new = {path: edited(texts[path], some) for path, some in sorted(edits.items())}
-    broken = {p for p, text in new.items() if compiles(texts[p]) and not compiles(text)}
-    beside = [c for c in chosen if broken & {e.path for e in c[1].edits}]
-    if len(beside) > 1:
-        # Those that break a file by themselves; the others may be applied without them.
-        alone = [c for c in beside if _apply([c], texts)[1]]
-        beside = alone or beside
-    return new, beside
+    return new, {p for p, text in new.items() if compiles(texts[p]) and not compiles(text)}
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:

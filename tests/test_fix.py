@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,22 @@ def test_one_fix_that_breaks_a_file_does_not_keep_the_others(folder: Path) -> No
     outcome = _apply([wrong, right], _project(folder, text))
     assert (folder / "app.py").read_text() == "x = 1\ny = 3\n"
     assert outcome.problems == ["app.py:1: not fixed (some-rule): the result would not compile"]
+
+
+def test_fixes_that_break_a_file_only_together_wait_for_each_other(folder: Path) -> None:
+    text = "async def f():\n    work()\n"
+    (folder / "app.py").write_text(text)
+
+    def change(line: int, edit: Edit) -> Finding:
+        return replace(
+            _finding(""), span=Span(line, 1, line, 2), fixes=(Fix("do", Safety.SAFE, (edit,)),)
+        )
+
+    plain = change(1, Edit("app.py", 0, 9, "def"))
+    awaited = change(2, Edit("app.py", 19, 19, "await "))
+    outcome = _apply([plain, awaited], _project(folder, text))
+    assert (folder / "app.py").read_text() == "def f():\n    work()\n"
+    assert [f for f, _ in outcome.applied] == [plain]
 
 
 def test_what_a_better_rule_leaves_is_not_the_same_finding_again(folder: Path) -> None:
