@@ -26,9 +26,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from asynclint.knowledge import Knowledge
+from asynclint.knowledge.compiled import FOLDER, read
 from asynclint.knowledge.index import FILES
 from asynclint.knowledge.lazy import Lazy
-from asynclint.knowledge.load import FOLDER, library, read
+from asynclint.knowledge.load import library
 from asynclint.knowledge.model import Class, Client, Entry, Function, Library
 
 AWAITABLE_RESULT: dict[str, str] = {

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from asynclint.knowledge import compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "asynclint"
 RULES = ROOT / "rules"
@@ -179,6 +181,10 @@ def test_wheel_carries_the_engine(wheel: zipfile.ZipFile) -> None:
     assert {identify(path) for path in MODULES} <= names
     assert {identify(path) for path in PACKAGE.rglob("*.toml")} <= names
     assert "asynclint/py.typed" in names
+
+
+def test_wheel_carries_the_compiled_tables(wheel: zipfile.ZipFile) -> None:
+    assert wheel.read(f"asynclint/knowledge/{compiled.NAME}") == compiled.pack()
 
 
 def imported_by(*arguments: str) -> tuple[str, set[str]]:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from asynclint.knowledge.load import FOLDER, parse
+from asynclint.knowledge.compiled import FOLDER, parse
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "harvest.py"
 

@@ -217,6 +217,7 @@ def test_try_repo_installs_and_refuses(repository: Repository, tmp_path: Path) -
         "asynclint",
         "rules",
         "pyproject.toml",
+        "hatch_build.py",
         "README.md",
         "LICENSE",
         ".pre-commit-hooks.yaml",

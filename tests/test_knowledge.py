@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from asynclint.knowledge import Knowledge, KnowledgeError, describe
+from asynclint.knowledge.compiled import FOLDER, parse
 from asynclint.knowledge.index import FILES
 from asynclint.knowledge.lazy import Lazy
-from asynclint.knowledge.load import FOLDER, library, parse
+from asynclint.knowledge.load import library
 from asynclint.knowledge.model import Function
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from asynclint.knowledge.compiled import read
 from asynclint.knowledge.index import FILES
-from asynclint.knowledge.load import KnowledgeError, library, read, user_tables
+from asynclint.knowledge.load import KnowledgeError, library, user_tables
 from asynclint.knowledge.model import Class, Function, Library
 
 __all__ = ["Knowledge", "KnowledgeError", "describe"]

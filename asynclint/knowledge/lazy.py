@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from asynclint.knowledge.model import Class, Function
+
+
+class Source(Protocol):
+    """Who knows classes by name, and how to build them."""
+
+    def maker(self, path: str) -> Callable[[], Class] | None:
+        """What builds the class at a path; None where there is none."""
+
+    def paths(self) -> Iterator[str]:
+        """The names of all classes."""
 
 
 class Lazy(dict[str, Class]):
@@ -13,21 +23,24 @@ class Lazy(dict[str, Class]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._later: dict[str, Callable[[], Class]] = {}
+        self._sources: list[Source] = []
 
-    def later(self, path: str, make: Callable[[], Class]) -> None:
-        """Build `path` with `make` when it is wanted."""
-        self._later[path] = make
+    def later(self, source: Source) -> None:
+        """Build what `source` knows when it is wanted."""
+        self._sources.append(source)
 
     def __contains__(self, path: object) -> bool:
-        return path in self._later or super().__contains__(path)
+        return super().__contains__(path) or any(
+            source.maker(str(path)) is not None for source in self._sources
+        )
 
     def __missing__(self, path: str) -> Class:
-        make = self._later.pop(path, None)
-        if make is None:
-            raise KeyError(path)
-        self[path] = made = make()
-        return made
+        for source in self._sources:
+            make = source.maker(path)
+            if make is not None:
+                self[path] = made = make()
+                return made
+        raise KeyError(path)
 
     def get(self, path: str, default: Any = None) -> Any:
         """The class at a path, built now if it was not yet."""
@@ -38,8 +51,10 @@ class Lazy(dict[str, Class]):
 
     def paths(self) -> Iterator[str]:
         """All names, without building anything."""
-        yield from self._later
-        yield from super().keys()
+        names = dict.fromkeys(super().keys())
+        for source in self._sources:
+            names.update(dict.fromkeys(source.paths()))
+        yield from names
 
     def everything(self) -> dict[str, Class]:
         """A plain dict with all classes built."""

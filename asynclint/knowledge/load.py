@@ -9,15 +9,10 @@ fields of `Function`.
 
 from __future__ import annotations
 
-import marshal
-import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from functools import partial
-from pathlib import Path
 from typing import Any, cast, get_args
 
 from asynclint.knowledge.lazy import Lazy, LazyFunctions
@@ -25,8 +20,6 @@ from asynclint.knowledge.model import BlockKind, Class, Client, Entry, Function,
 
 Table = Mapping[str, Any]
 
-FOLDER = Path(__file__).parent
-FORMAT = 1
 KINDS: frozenset[str] = frozenset(get_args(BlockKind))
 NAMES = KINDS | {"coroutines", "plain"}
 """Keys whose value is a string of names."""
@@ -64,50 +57,6 @@ CHOICES: dict[str, tuple[object, ...]] = {
 
 class KnowledgeError(Exception):
     """A table says something that cannot be understood; the message is one line that names table and key."""
-
-
-def read(stem: str) -> dict[str, Any]:
-    """The tables of one shipped file.
-
-    Parsing TOML takes thirty times as long as reading what it gave last time, so that is kept where Python keeps
-    compiled modules, under the same conditions: the file's time and size are the ones it was made from.
-    """
-    source = FOLDER / f"{stem}.toml"
-    status = source.stat()
-    stamp = (FORMAT, status.st_mtime_ns, status.st_size)
-    kept = FOLDER / "__pycache__" / f"{stem}.{sys.implementation.cache_tag}.tables"
-    try:
-        found, tables = marshal.loads(kept.read_bytes())
-        if found == stamp:
-            return cast("dict[str, Any]", tables)
-    except (OSError, ValueError, EOFError, TypeError):
-        pass
-    tables = parse(source.read_text("utf-8"))
-    if not sys.dont_write_bytecode:
-        _keep(kept, marshal.dumps((stamp, tables)))
-    return tables
-
-
-def parse(text: str) -> dict[str, Any]:
-    """TOML → tables; the parser is imported only where it is needed."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
-    tables: dict[str, Any] = tomllib.loads(text)
-    return tables
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Write whole or not at all; where nothing can be written, it is parsed again next time."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        new.write_bytes(data)
-        new.replace(path)
-    except OSError:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 def library(tables: Table, root: str, where: str) -> Library:
@@ -149,8 +98,26 @@ def fill(result: Library, tables: Table, where: str, classes: Lazy, old: set[str
         if table.get("old"):
             old.add(module)
         result.functions.later(module, partial(_module, table, module, at, old))
-    for path, table in _tables(tables, "classes", where):
-        classes.later(path, partial(_class, table, path, f"{where}: classes.{path}", old))
+    classes.later(Classes(_table(tables, "classes", where), where, old))
+
+
+class Classes:
+    """The `classes` of some tables; one is looked into when it is asked for."""
+
+    def __init__(self, tables: Table, where: str, old: set[str]) -> None:
+        self.tables = tables
+        self.where = where
+        self.old = old
+
+    def maker(self, path: str) -> Callable[[], Class] | None:
+        """What builds the class at a path; None where there is none."""
+        if path not in self.tables:
+            return None
+        return partial(_class, self.tables, path, f"{self.where}: classes.{path}", self.old)
+
+    def paths(self) -> Iterator[str]:
+        """The names of all classes."""
+        yield from self.tables
 
 
 def user_tables(user: Table) -> tuple[Library, dict[str, frozenset[str]]]:
@@ -277,8 +244,8 @@ def _module(table: Table, module: str, where: str, old: set[str]) -> Iterator[Fu
         yield _function(inner, path, f"{where}.functions.{name}", old)
 
 
-def _class(table: Table, path: str, where: str, old: set[str]) -> Class:
-    parts = _keys(table, (*NAMES, *CLASS_FIELDS, *MARKS), where)
+def _class(tables: Table, path: str, where: str, old: set[str]) -> Class:
+    parts = _keys(tables[path], (*NAMES, *CLASS_FIELDS, *MARKS), where)
     if parts.get("old"):
         old.add(path)
     methods = {f.name.rpartition(".")[2]: f for f in _named(parts, path + ".", where, old)}

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 from asynclint.knowledge.lazy import Lazy
@@ -36,25 +37,44 @@ class Entry(NamedTuple):
 
 
 class Expansion:
-    """The classes of one harvested file, built when they are asked for."""
+    """The classes of one harvested file, read and built when they are asked for."""
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self.root: str = table["name"]
         self.raw: str = table["raw"]
         self.streamed: str = table["streamed"]
-        self.entries: dict[str, Entry] = {}
-        earlier = table.get("earlier", {})
-        for name, text in {**earlier, **table["classes"]}.items():
-            words = text.split()
-            if name in earlier and name in table["classes"]:
-                words += earlier[name].split()
+        self.texts: dict[str, str] = dict(table["classes"])
+        for name, text in table.get("earlier", {}).items():
+            self.texts[name] = f"{self.texts[name]} {text}" if name in self.texts else text
+
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """Name of an asynchronous class → that of the synchronous one."""
+        named = ((name, self.entry(name)) for name, text in self.texts.items() if "!async=" in text)
+        special = {name: entry.twin for name, entry in named if entry is not None}
+        return {
+            special.get(name) or twin_name(name): name
+            for name, text in self.texts.items()
+            if "!alone" not in text
+        }
+
+    def entry(self, name: str) -> Entry | None:
+        """What is told of a class by its synchronous name."""
+        found = self._entries.get(name)
+        if found is None and name in self.texts:
+            words = self.texts[name].split()
             about = {}
             for word in words:
                 if word[0] == "!":
                     key, _, value = word[1:].partition("=")
                     about[key] = value
             twin = None if "alone" in about else about.get("async") or twin_name(name)
-            self.entries[name] = Entry(twin, words, about)
+            found = self._entries[name] = Entry(twin, words, about)
+        return found
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        return {}
 
     def earlier(self, table: Mapping[str, Any]) -> Iterator[str]:
         """Paths that only other releases have."""
@@ -73,35 +93,48 @@ class Expansion:
             return "AsyncIterator[Any]" if is_async else f"{self.root}.Iterator"
         if name == "AsyncIterator":
             return "AsyncIterator[Any]"
-        entry = self.entries.get(name)
-        if is_async and entry is not None and entry.twin is not None:
+        entry = self.entry(name) if is_async else None
+        if entry is not None and entry.twin is not None:
             name = entry.twin
         return f"{self.root}.{name}"
 
-    def fill(self, classes: Lazy) -> None:
-        classes.later(f"{self.root}.Iterator", self._iterator)
-        for name, entry in self.entries.items():
-            for is_async in (False, True) if entry.twin else (False,):
-                path = self.path(name, is_async)
-                classes.later(path, self._maker(path, name, is_async))
-                if "raw" in entry.about:
-                    for kind, suffix in DERIVED.items():
-                        classes.later(
-                            path + suffix, self._maker(path + suffix, name, is_async, kind)
-                        )
+    def maker(self, path: str) -> Callable[[], Class] | None:
+        """What builds the class at a path; None where there is none."""
+        name = path.removeprefix(f"{self.root}.")
+        if name == path:
+            return None
+        if name == "Iterator":
+            return self._iterator
+        if name not in self.texts and name not in self.twins:
+            kind = next((k for k, suffix in DERIVED.items() if name.endswith(suffix)), None)
+            if kind is None:
+                return None
+            owner = name.removesuffix(DERIVED[kind])
+            one = self.entry(self.twins.get(owner, owner))
+            if one is None or "raw" not in one.about:
+                return None
+            return partial(
+                self._derived, path, self.twins.get(owner, owner), owner in self.twins, kind
+            )
+        is_async = name not in self.texts
+        return partial(self._class, path, self.twins[name] if is_async else name, is_async)
+
+    def paths(self) -> Iterator[str]:
+        """The names of all classes."""
+        yield f"{self.root}.Iterator"
+        for name in (*self.texts, *self.twins):
+            path = f"{self.root}.{name}"
+            yield path
+            entry = self.entry(self.twins.get(name, name))
+            if entry is not None and "raw" in entry.about:
+                yield from (path + suffix for suffix in DERIVED.values())
 
     def _iterator(self) -> Class:
         return Class(f"{self.root}.Iterator", iter="sync", iter_blocks="sdk", yields="Any")
 
-    def _maker(
-        self, path: str, name: str, is_async: bool, derived: str = ""
-    ) -> Callable[[], Class]:
-        if derived:
-            return lambda: self._derived(path, name, is_async, derived)
-        return lambda: self._class(path, name, is_async)
-
     def _class(self, path: str, name: str, is_async: bool) -> Class:
-        entry = self.entries[name]
+        entry = self.entry(name)
+        assert entry is not None
         about = entry.about
         methods: dict[str, Function] = {}
         attributes: dict[str, str] = {}
@@ -149,7 +182,7 @@ class Expansion:
         if mark == "~":
             return Function(path, coroutine=True, returns=returns)
         if mark == "=":
-            target = self.entries.get(type_)
+            target = self.entry(type_)
             if target is None or "enter" not in target.about:
                 return Function(path, returns=returns)
             waits = bool(target.about["enter"]) or type_.endswith("Manager")
@@ -183,9 +216,11 @@ class Expansion:
         """`with_raw_response` and `with_streaming_response`: the same methods with other results."""
         methods: dict[str, Function] = {}
         attributes: dict[str, str] = {}
-        for side, member, mark, type_ in self._members(self.entries[name], is_async):
+        entry = self.entry(name)
+        assert entry is not None
+        for side, member, mark, type_ in self._members(entry, is_async):
             if side == ".":
-                target = self.entries.get(type_)
+                target = self.entry(type_)
                 if target is not None and "raw" in target.about:
                     attributes[member] = self.path(type_, is_async) + DERIVED[kind]
             elif mark in ("=", "*"):
@@ -217,7 +252,7 @@ def twin_name(name: str) -> str:
 def expand(result: Library, table: Mapping[str, Any], classes: Lazy) -> None:
     """Add the harvested classes to a library; with `module`, the client's attributes are the module's too."""
     expansion = Expansion(table)
-    expansion.fill(classes)
+    classes.later(expansion)
     if module := table.get("module"):
         result.modules[expansion.root] = {
             name: type_
