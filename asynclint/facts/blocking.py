@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 from asynclint.facts import places
 from asynclint.facts.conditions import NOTHING, Conditions, Given
-from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
@@ -43,6 +43,9 @@ CONDITIONS = 2
 
 MILD = frozenset({"file", "stat"})
 """Kinds that stop the loop for so short that a second condition on the way makes them doubtful."""
+
+APPLY = frozenset({"builtins.map", "builtins.filter"})
+"""Builtins that call their first argument for each item, when their result is used."""
 
 NEAR = 4
 """From here on, each further helper counts as a decision."""
@@ -126,7 +129,9 @@ class BlockingFacts:
             if site.role[0] in ("await", "awith", "afor"):
                 return None
             if isinstance(callee, Func):
-                return self._decorated(callee.function)
+                return self._decorated(callee.function) or self._called_inside(callee, site, module)
+            if isinstance(callee, Lib) and callee.path in APPLY:
+                return self._mapped(site, module)
             known = self.evaluator.known_callee(callee)
             if known is not None and known.calls_on_loop is not None:
                 return self._called_back(known, site, module)
@@ -163,9 +168,31 @@ class BlockingFacts:
     def _called_back(self, known: Known, site: CallSite, module: Module) -> Stop | None:
         """A blocking library function that is handed to the loop: `loop.call_later(5, time.sleep, 1)`."""
         assert known.calls_on_loop is not None
-        value = self.evaluator.at_site(
-            self.evaluator.argument(site, known, known.calls_on_loop), site, module
+        return self._handed(
+            self.evaluator.at_site(
+                self.evaluator.argument(site, known, known.calls_on_loop), site, module
+            )
         )
+
+    def _called_inside(self, callee: Func, site: CallSite, module: Module) -> Stop | None:
+        """A blocking library function that a function of the project is given, and calls."""
+        stops = (self._handed(value) for value in self.graph.handed_in(callee, site, module))
+        return next((stop for stop in stops if stop is not None), None)
+
+    def _mapped(self, site: CallSite, module: Module) -> Stop | None:
+        """A blocking library function that `map` or `filter` calls, where the result is used up at once."""
+        role = site.role
+        if role[0] == "arg":
+            outer = self.evaluator.callee(module, module.site(role[1]))
+            if not (isinstance(outer, Lib) and outer.path in CONSUMERS):
+                return None
+        elif role[0] not in ("for", "star"):
+            return None
+        recipe = site.args[0][0] if site.args else None
+        return self._handed(self.evaluator.at_site(recipe, site, module)) if recipe else None
+
+    def _handed(self, value: Type) -> Stop | None:
+        """A blocking library function that something else calls."""
         if not isinstance(value, (Lib, LibMethod)):
             return None
         target = self.evaluator.known_callee(value)

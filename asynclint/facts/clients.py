@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.facts import places
+from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
-from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
-from asynclint.facts.runs import Runs
+from asynclint.facts.runs import Runs, conditional
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Part, Type, members
 from asynclint.facts.view import Building, Often
 from asynclint.findings import Link
@@ -18,6 +19,17 @@ from asynclint.knowledge.model import Client
 
 NOT_KEPT = ("add_task", "add_done_callback", "add_argument")
 """Methods that add to something without making it last."""
+
+CONDITIONS = 4
+"""A chain from a request with more steps than these under conditions shows too little."""
+
+FACTORY_CONDITIONS = 2
+"""The same for the factories and holders between a place and the constructor."""
+
+NEAR = 8
+"""From here on, each further link counts as a condition."""
+
+CLOSES = frozenset({"close", "aclose", "detach", "disconnect"})
 
 SEVERITY: dict[Often, int] = {"item": 0, "request": 1, "call": 2, "once": 3}
 
@@ -41,6 +53,7 @@ class ClientFacts:
         self.evaluator = evaluator
         self.graph = graph
         self.runs = runs
+        self.conditions = Conditions(evaluator)
 
     def built(self, module: Module, site: CallSite) -> tuple[Client, str] | None:
         """The client that a call builds and its name; None when it builds none, or shares another's pool."""
@@ -51,13 +64,13 @@ class ClientFacts:
             return None
         found: tuple[Client, str] | None = None
         for member in members(callee):
-            one = self._built(member, site)
+            one = self._built(member, site, module)
             if one is None:
                 return None
             found = found or one
         return found
 
-    def _built(self, callee: Type, site: CallSite) -> tuple[Client, str] | None:
+    def _built(self, callee: Type, site: CallSite, module: Module) -> tuple[Client, str] | None:
         if isinstance(callee, Part):
             callee = callee.of
         client: Client | None = None
@@ -80,10 +93,26 @@ class ClientFacts:
             name = callee.klass.facts.name
         if client is None or client.cost == "none":
             return None
-        keywords = {keyword for _, keyword in site.args}
-        if keywords & set(client.cheap_with) or (client.cheap_with and "**" in keywords):
+        cheap = set(client.cheap_with)
+        if cheap & {keyword for _, keyword in site.args}:
+            return None
+        if cheap and any(
+            keyword == "**" and self._may_hold(recipe, cheap, module.functions[site.function])
+            for recipe, keyword in site.args
+        ):
             return None
         return client, name
+
+    def _may_hold(self, recipe: Recipe, names: set[str], function: Function) -> bool:
+        """Whether `**options` may hold one of some names: not where all callers write out what they pass."""
+        if not recipe or recipe[0] != "name":
+            return True
+        parameter = function.parameters.get(recipe[1])
+        edges = self.graph.into.get(function, ())
+        if parameter is None or parameter.kind != "kwargs" or not edges:
+            return True
+        passed = {keyword for edge in edges for _, keyword in edge.site.args}
+        return bool(passed & (names | {"**"})) or any(e.how != "call" for e in edges)
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -132,6 +161,8 @@ class ClientFacts:
                 continue
             if self.runs.guarded(edge.caller, edge.site) or not edge.certain:
                 continue
+            if self.conditions.contradicts(edge, site):
+                continue
             text = f"`{edge.caller.name}` calls `{place_name(edge.site, edge.target)}`"
             for context in self.contexts(edge.caller, edge.site, depth + 1):
                 links = (*context.links, places.link(edge.caller, edge.site, text))
@@ -145,6 +176,8 @@ class ClientFacts:
         tag = role[0]
         if depth > 4:
             return "kept"
+        if tag == "walrus" and isinstance(role[-1], str):
+            return self._named(function, role[-1], depth)
         if tag == "await" or tag == "walrus" or tag == "bool":
             return self._role_life(function, role[1], depth + 1) if len(role) > 1 else "local"  # type: ignore[arg-type]
         if tag in ("with", "awith", "attr", "stmt", "sub", "for", "afor", "test", "callee"):
@@ -220,6 +253,8 @@ class ClientFacts:
                 return one
             if one in ("returned", "held", "here"):
                 life = one
+        if function not in self.runs.reached and self._closed_later(function, name):
+            return "kept"
         for binding in facts.attribute_bindings:
             if binding.recipe and _mentions(binding.recipe, name):
                 return (
@@ -228,6 +263,24 @@ class ClientFacts:
                     else "kept"
                 )
         return life
+
+    def _closed_later(self, function: Function, name: str) -> bool:
+        """Whether a nested function that is handed on closes the client: it is open until that runs."""
+        module = function.module
+        closing = {
+            module.functions[site.function]
+            for site in module.facts.calls
+            if site.callee
+            and site.callee[0] == "attr"
+            and site.callee[1] == ("name", name)
+            and site.callee[2] in CLOSES
+            and site.function > function.facts.index
+        }
+        return any(
+            inner.parent is function
+            and not any(s.callee == ("name", inner.facts.name) for s in function.sites)
+            for inner in closing
+        )
 
     def _passed(self, function: Function, role: tuple[object, ...], depth: int) -> str:
         """An argument lives as long as the object that it is built into; else as long as the call."""
@@ -335,11 +388,12 @@ class ClientFacts:
         here = context.function
         if here.module.file.is_test or self._in_test_client(site):
             return None
+        doubtful = sum(conditional(e.caller.module, e.site) for e in context.edges)
+        if doubtful > FACTORY_CONDITIONS:
+            return None
         depends = self._depends(function, site, context.edges)
         item = self._item(here, context.site)
         if item is not None:
-            if depends is not None and "each item" not in depends:
-                return Building(client, name, "item", (*item, *context.links), depends)
             return Building(client, name, "item", (*item, *context.links), depends)
         fanned = self.graph.fanned.get(here)
         if fanned and here.is_async:
@@ -351,9 +405,10 @@ class ClientFacts:
             if not edge.caller.module.file.is_test:
                 return Building(client, name, "item", (link, *context.links), depends)
         if here in runs.reached:
-            return Building(
-                client, name, "request", (*runs.request_chain(here), *context.links), depends
-            )
+            chain = (*runs.request_chain(here), *context.links)
+            doubt = runs.conditions[here] + doubtful + max(0, len(chain) - NEAR)
+            if doubt <= CONDITIONS:
+                return Building(client, name, "request", chain, depends)
         if here in runs.once or here.facts.kind in ("module", "class", "lambda"):
             return None
         if (
@@ -533,6 +588,8 @@ class ClientFacts:
                 function.module, bindings, site.line, site.col, site.block
             )
             for binding in reaching:
+                if binding.kind == "for" and _loop_around(function.module, binding, site):
+                    return f"`{name}`, which each turn of the loop sets"
                 found = self._varies(binding.recipe, function, site, edges, depth + 1)
                 if found is not None:
                     return found
@@ -615,6 +672,14 @@ def _argument(edge: Edge, function: Function, name: str) -> Recipe:
         elif keyword == name or keyword == "**":
             return recipe
     return MISSING
+
+
+def _loop_around(module: Module, binding: Binding, site: CallSite) -> bool:
+    """Whether a `for` that sets a name holds the site: each turn has another value."""
+    block = binding.block
+    while block >= 0 and module.blocks[block].kind not in ("for", "afor", "comp"):
+        block = module.blocks[block].parent
+    return block >= 0 and module.inside(site.block, block)
 
 
 def _mentions(recipe: Recipe, name: str) -> bool:

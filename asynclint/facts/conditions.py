@@ -41,9 +41,25 @@ class Conditions:
             for block, _ in self._left_before(module, index, site):
                 if any(
                     part and part[0] == "cmp" and part[1] == "In" for part in _parts(block.info)
-                ):
+                ) or self._renews(function, site, block.info):
                     taken += 1
         return taken
+
+    def _renews(self, function: Function, site: CallSite, test: Recipe) -> bool:
+        """`if not self.dirty: return` before what sets `self.dirty`: done again only when something has changed."""
+        own = ("name", function.self_name)
+        asked = {recipe[2] for recipe in _attributes(test) if recipe[1] == own}
+        if not asked or function.klass is None:
+            return False
+        callee = self.evaluator.callee(function.module, site)
+        doing = [function]
+        if isinstance(callee, Func) and callee.function.klass is function.klass:
+            doing.append(callee.function)
+        return any(
+            b.attr in asked and b.base == ("name", one.self_name)
+            for one in doing
+            for b in one.facts.attribute_bindings
+        )
 
     # -- once -------------------------------------------------------------------------------------------
 
@@ -270,7 +286,10 @@ class Conditions:
             parts = [self._passed(edge, block, t, above) for t in test[1]]
             return False if False in parts else None
         if test[0] == "name":
-            passed = self._plain(edge, self._argument(edge, test[1]), above)
+            passed = self._plain(edge, self._argument(edge, test[1], block), above)
+            if passed == GIVEN:
+                # What replaces a default of None is a thing that is there.
+                return True if edge.target.parameters[test[1]].default == ("const", None) else None
             return bool(passed[1]) if passed and passed[0] == "const" else None
         if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
             if not test[2]:
@@ -324,7 +343,7 @@ class Conditions:
         """What a call passes for a parameter that the target does not set (before a test); None when that is not plain."""
         target = edge.target
         parameter = target.parameters.get(name)
-        if parameter is None or edge.how not in ("call", "enter"):
+        if parameter is None or edge.how not in ("call", "enter", "async"):
             return None
         if any(test is None or b.line < test.line for b in target.facts.bindings.get(name, ())):
             return None
@@ -421,6 +440,16 @@ def _indices(module: Module, block: int) -> list[int]:
 
 def _parts(test: Recipe) -> tuple[Recipe, ...]:
     return tuple(test[1]) if test and test[0] == "any" else (test,)
+
+
+def _attributes(test: Recipe) -> Iterator[Recipe]:
+    """The attributes that a test reads."""
+    if not isinstance(test, tuple) or not test:
+        return
+    if test[0] == "attr":
+        yield test
+    for part in test:
+        yield from _attributes(part)
 
 
 def _sets(function: Function, base: Recipe, attr: str) -> bool:
