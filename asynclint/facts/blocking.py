@@ -11,6 +11,7 @@ from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.ready import given_back, is_lock, ready
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
     Func,
@@ -238,21 +239,7 @@ class BlockingFacts:
             for param, literal in known.only_if
         ):
             return False
-        if known.name.endswith(".acquire") and self._made_here(site, module):
-            return False
-        if known.name.startswith("queue.") and known.name.endswith(".get"):
-            return not self._known_filled(site, module)
-        return not (
-            known.name.endswith((".result", ".exception")) and self._known_done(site, module)
-        )
-
-    def _known_filled(self, site: CallSite, module: Module) -> bool:
-        """`while not queue.empty():` around `queue.get()`."""
-        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
-        return base is not None and any(
-            block.kind in ("if", "while") and _tests_filled(block.info, base, module)
-            for block in module.chain(site.block)
-        )
+        return not ready(known, site, module)
 
     def _awaited_inside(self, site: CallSite, module: Module) -> bool:
         """`with ThreadPoolExecutor() as pool:` in which `await loop.run_in_executor(pool, …)` is all that it is used for."""
@@ -274,49 +261,6 @@ class BlockingFacts:
         ]
         return bool(users) and all(
             call.role[0] == "await" and call.callee[-1] == "run_in_executor" for call in users
-        )
-
-    def _made_here(self, site: CallSite, module: Module) -> bool:
-        """`lock = Lock()` and `lock.acquire()` in one function: nobody else has it yet."""
-        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
-        if not base or base[0] != "name":
-            return False
-        bindings = module.functions[site.function].facts.bindings.get(base[1], ())
-        return any(
-            b.recipe and b.recipe[0] == "call" and b.line < site.line and b.block == site.block
-            for b in bindings
-        )
-
-    def _known_done(self, site: CallSite, module: Module) -> bool:
-        """`if future.done():` around `future.result()`, or a future that `as_completed` gave."""
-        base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
-        if self._asked_before(site, base, module):
-            return True
-        for block in module.chain(site.block):
-            if block.kind == "if" and _tests_done(block.info, base, module):
-                return True
-            if block.kind in ("for", "comp") and block.info and block.info[0] == "call":
-                text = module.site(block.info[1]).callee
-                if text and text[-1] == "as_completed":
-                    # The wait was in the iteration.
-                    return True
-        return False
-
-    def _asked_before(self, site: CallSite, base: Recipe, module: Module) -> bool:
-        """`future.done() and future.result() is None`, and `while not future.done(): …` before `future.result()`."""
-        chain = list(module.chain(site.block))
-        for block in module.blocks:
-            if block.kind == "while" and block.line < site.line and block.info:
-                if block.info[0] == "not" and _tests_done(block.info[1], base, module):
-                    if block.parent >= 0 and module.blocks[block.parent] in chain:
-                        return True
-        return any(
-            other.role[0] == "test"
-            and other.block == site.block
-            and other.statement == site.statement
-            and other.index < site.index
-            and _tests_done(("call", other.index), base, module)
-            for other in module.functions[site.function].sites
         )
 
     def call_name(self, callee: Type, site: CallSite, module: Module) -> str:
@@ -440,6 +384,7 @@ class BlockingFacts:
                     and self.all_block(edge, kind)
                     and not caller.module.lazy(edge.site.block)
                     and not self._kept(caller, kind)
+                    and not self._given_back(caller, edge, step)
                     and not self._doubtful(caller, edge.site, step.stop)
                     and not self.conditions.contradicts(edge, step.site)
                 ):
@@ -474,6 +419,13 @@ class BlockingFacts:
             return any(kind in ("if", "else", "except", "case") for kind in kinds)
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
+    def _given_back(self, caller: Function, edge: Edge, step: Step) -> bool:
+        """Whether the lock that a helper gets is given back in the function that calls the helper."""
+        if not is_lock(step.stop.name) or step.next is not None:
+            return False
+        others = [(e.site, e.target) for e in self.graph.out.get(caller, ())]
+        return given_back(caller, edge.site, others)
+
     def _kept(self, function: Function, kind: BlockKind) -> bool:
         """A function whose first result is kept blocks once; of one with parameters, that is said of local work only."""
         return (kind in LOCAL or not function.facts.params) and self.runs.cached(function)
@@ -502,7 +454,7 @@ class BlockingFacts:
                 step = self.steps[kind].get(edge.target)
                 if step is None or not self.all_block(edge, kind):
                     continue
-                if self._contradicted(edge, kind):
+                if self._contradicted(edge, kind) or self._given_back(function, edge, step):
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
@@ -602,34 +554,6 @@ def _is_literal(recipe: Recipe, literal: str) -> bool:
         # `os.WNOHANG`.
         return bool(recipe[2] == literal.rpartition(".")[2])
     return bool(recipe) and recipe[0] == "const" and str(recipe[1]) == literal
-
-
-def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
-    if not test:
-        return False
-    if test[0] == "any" and test[2] == "and":
-        return any(_tests_done(t, base, module) for t in test[1])
-    if test[0] != "call":
-        return False
-    callee = module.site(test[1]).callee
-    return bool(callee) and callee[0] == "attr" and callee[2] == "done" and callee[1] == base
-
-
-def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
-    """Whether a test holds only where a queue has something: `not q.empty()`, `q.qsize()`, `q.qsize() > 0`."""
-    if not test:
-        return False
-    if test[0] == "any" and test[2] == "and":
-        return any(_tests_filled(t, base, module) for t in test[1])
-    wanted = "qsize"
-    if test[0] == "not":
-        test, wanted = test[1], "empty"
-    elif test[0] == "cmp" and test[1] in ("Gt", "GtE", "NotEq"):
-        test = test[2]
-    if not test or test[0] != "call":
-        return False
-    callee = module.site(test[1]).callee
-    return bool(callee) and callee[0] == "attr" and callee[2] == wanted and callee[1] == base
 
 
 def _short(path: str) -> str:

@@ -1,0 +1,210 @@
+"""Calls that may wait and have nothing to wait for: a future that is done, a lock that is free or held for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from asynclint.facts.guards import last_name
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function, Module
+from asynclint.knowledge.model import Function as Known
+
+STARTERS = frozenset({"submit", "run_coroutine_threadsafe", "call", "start_task_soon"})
+"""Calls that give a future of work that has just been started."""
+
+WOULD_BLOCK = frozenset({"BlockingIOError", "InterruptedError", "SSLWantReadError"})
+
+
+def ready(known: Known, site: CallSite, module: Module) -> bool:
+    """Whether a call of a library function that may wait returns at once, by what the code around it says."""
+    base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
+    if not base:
+        return False
+    if known.name.endswith(".acquire"):
+        return _made_here(site, base, module) or (
+            is_lock(known.name) and _released(site, base, module)
+        )
+    if known.name.startswith("queue.") and known.name.endswith(".get"):
+        return _known_filled(site, base, module)
+    if known.name.endswith((".result", ".exception")):
+        return _known_done(site, base, module) or _told(site, base, module)
+    if known.name.endswith("Thread.join"):
+        return _ended(site, base, module)
+    return known.name.startswith("socket.") and _would_block(site, base, module)
+
+
+def is_lock(name: str) -> bool:
+    """Whether a library call acquires a lock between threads: those are held for a few statements."""
+    return name in ("threading.Lock.acquire", "threading.RLock.acquire")
+
+
+def given_back(
+    caller: Function, site: CallSite, others: Iterable[tuple[CallSite, Function]]
+) -> bool:
+    """Whether a function that gets a lock through one helper gives it back through another before anything is awaited.
+
+    `others` are the functions that it calls, with their places.
+    """
+    ends = [
+        other.line
+        for other, target in others
+        if other.line > site.line
+        and any(s.callee and s.callee[-1] == "release" for s in target.sites)
+    ]
+    return bool(ends) and not _awaits(caller.module, site.function, site.line, max(ends))
+
+
+def _awaits(module: Module, function: int, after: int, until: int) -> bool:
+    """Whether something is awaited on the lines between two others."""
+    return any(after < line < until for line, _ in module.functions[function].facts.awaits)
+
+
+def _bindings(site: CallSite, base: Recipe, module: Module) -> list[CallSite]:
+    """The calls before a site that gave the local name which it is made on."""
+    if base[0] != "name":
+        return []
+    return [
+        module.site(b.recipe[1])
+        for b in module.functions[site.function].facts.bindings.get(base[1], ())
+        if b.recipe and b.recipe[0] == "call" and b.line < site.line
+    ]
+
+
+def _calls(site: CallSite, base: Recipe, module: Module, name: str) -> list[CallSite]:
+    """The calls of a method of the same object in the same function."""
+    wanted = ("attr", base, name)
+    return [s for s in module.functions[site.function].sites if s.callee == wanted]
+
+
+# -- locks ----------------------------------------------------------------------------------------
+
+
+def _made_here(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`lock = Lock()` and `lock.acquire()` in one function: nobody else has it yet."""
+    return any(made.block == site.block for made in _bindings(site, base, module))
+
+
+def _released(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`lock.acquire()` and, a few statements without an `await` later, `lock.release()`."""
+    ends = [s.line for s in _calls(site, base, module, "release") if s.line > site.line]
+    return bool(ends) and not _awaits(module, site.function, site.line, max(ends))
+
+
+# -- queues and sockets -----------------------------------------------------------------------------
+
+
+def _known_filled(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`while not queue.empty():` around `queue.get()`."""
+    return any(
+        block.kind in ("if", "while") and _tests_filled(block.info, base, module)
+        for block in module.chain(site.block)
+    )
+
+
+def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
+    """Whether a test holds only where a queue has something: `not q.empty()`, `q.qsize()`, `q.qsize() > 0`."""
+    if not test:
+        return False
+    if test[0] == "any" and test[2] == "and":
+        return any(_tests_filled(t, base, module) for t in test[1])
+    wanted = "qsize"
+    if test[0] == "not":
+        test, wanted = test[1], "empty"
+    elif test[0] == "cmp" and test[1] in ("Gt", "GtE", "NotEq"):
+        test = test[2]
+    if not test or test[0] != "call":
+        return False
+    callee = module.site(test[1]).callee
+    return bool(callee) and callee[0] == "attr" and callee[2] == wanted and callee[1] == base
+
+
+def _would_block(site: CallSite, base: Recipe, module: Module) -> bool:
+    """A socket that was told not to wait, or whose error for that is handled around the call."""
+    for name, never in (("setblocking", False), ("settimeout", 0)):
+        for call in _calls(site, base, module, name):
+            value = call.args[0][0] if call.args else None
+            if call.line < site.line and value and value[0] == "const" and value[1] == never:
+                return True
+    index = site.block
+    while index >= 0:
+        if module.blocks[index].kind == "try" and _handles(module, index, WOULD_BLOCK):
+            return True
+        index = module.blocks[index].parent
+    return False
+
+
+def _handles(module: Module, tried: int, errors: frozenset[str]) -> bool:
+    """Whether a handler of a `try` names one of some errors."""
+    parent = module.blocks[tried].parent
+    for block in module.blocks[tried + 1 :]:
+        if block.parent == parent:
+            if block.kind != "except":
+                return False
+            caught = block.info[2] if block.info and block.info[0] == "display" else (block.info,)
+            if any(last_name(one) in errors for one in caught):
+                return True
+    return False
+
+
+# -- futures and threads ----------------------------------------------------------------------------
+
+
+def _known_done(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`if future.done():` around `future.result()`, or a future that `as_completed` gave."""
+    if _asked_before(site, base, module):
+        return True
+    for block in module.chain(site.block):
+        if block.kind == "if" and _tests_done(block.info, base, module):
+            return True
+        if block.kind in ("for", "comp") and block.info and block.info[0] == "call":
+            text = module.site(block.info[1]).callee
+            if text and text[-1] == "as_completed":
+                # The wait was in the iteration.
+                return True
+    return False
+
+
+def _asked_before(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`future.done() and future.result() is None`, and `while not future.done(): …` before `future.result()`."""
+    chain = list(module.chain(site.block))
+    for block in module.blocks:
+        if block.kind == "while" and block.line < site.line and block.info:
+            if block.info[0] == "not" and _tests_done(block.info[1], base, module):
+                if block.parent >= 0 and module.blocks[block.parent] in chain:
+                    return True
+    return any(
+        other.role[0] == "test"
+        and other.block == site.block
+        and other.statement == site.statement
+        and other.index < site.index
+        and _tests_done(("call", other.index), base, module)
+        for other in module.functions[site.function].sites
+    )
+
+
+def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
+    if not test:
+        return False
+    if test[0] == "any" and test[2] == "and":
+        return any(_tests_done(t, base, module) for t in test[1])
+    if test[0] != "call":
+        return False
+    callee = module.site(test[1]).callee
+    return bool(callee) and callee[0] == "attr" and callee[2] == "done" and callee[1] == base
+
+
+def _told(site: CallSite, base: Recipe, module: Module) -> bool:
+    """A future of work that others do, asked after something else was awaited, which tells that it is done."""
+    if base[0] not in ("name", "attr"):
+        return False
+    made = _bindings(site, base, module)
+    if any(call.callee and call.callee[-1] in STARTERS for call in made):
+        return False
+    since = max((call.line for call in made), default=0)
+    return _awaits(module, site.function, since, site.line)
+
+
+def _ended(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`thread.start()`, then an `await` of what the thread does, then `thread.join()`."""
+    starts = [s.line for s in _calls(site, base, module, "start") if s.line < site.line]
+    return bool(starts) and _awaits(module, site.function, max(starts), site.line)
