@@ -16,8 +16,8 @@ from pathlib import Path
 from asynclint.findings import Edit, Finding, Fix, Safety
 from asynclint.project import Project
 
-ROUNDS = 10
-"""Fixes that touch each other wait for the next round; what is left after these is left."""
+ROUNDS = 30
+"""Fixes that touch each other wait for the next round, and so do those that stood beside a wrong one; what is left is left."""
 
 Key = tuple[str, str, str, str]
 """A finding without its line numbers: path, rule, message, the source line itself."""
@@ -58,19 +58,25 @@ def run(
     blocked = _Blocked(project)
     current = project
     for _ in range(ROUNDS):
+        texts = {f.name: f.text for f in current.files if f.text is not None}
+        waiting: list[Chosen] = []
         while True:
-            texts = {f.name: f.text for f in current.files if f.text is not None}
-            chosen = _choose(outcome.findings, texts, wanted, refused, blocked)
+            chosen = [
+                c
+                for c in _choose(outcome.findings, texts, wanted, refused, blocked)
+                if c not in waiting
+            ]
             if not chosen:
                 break
             new, bad = _apply(chosen, texts)
             fixed = _with_texts(current, new)
             said = () if bad else check(fixed)
             why = "the result would not compile"
+            suspects: list[Chosen] = []
             if not bad:
-                bad = _regressions(outcome.findings, said, chosen, texts, yields)
+                bad, suspects = _regressions(outcome.findings, said, chosen, texts, yields)
                 why = "the finding would still be there, or another one would"
-            if not bad:
+            if not bad and not suspects:
                 outcome.applied += chosen
                 outcome.findings = said
                 for name, text in new.items():
@@ -78,12 +84,16 @@ def run(
                     outcome.after[name] = text
                 current = fixed
                 break
-            for finding, fix in bad:
+            if len(suspects) > 1 and not bad:
+                # One of them is to blame: the first half is tried by itself, the other waits for the next round.
+                waiting += suspects[(len(suspects) + 1) // 2 :]
+                continue
+            for finding, fix in bad or suspects:
                 refused.add((_key(finding, texts), fix.title))
                 outcome.problems.append(
                     f"{finding.path}:{finding.span.line}: not fixed ({finding.rule}): {why}"
                 )
-        if not chosen:
+        if not chosen and not waiting:
             break
     outcome.problems += blocked.problems
     changed = {n for n, text in outcome.after.items() if text != outcome.before[n]}
@@ -229,47 +239,47 @@ def _regressions(
     chosen: list[Chosen],
     old: Mapping[str, str],
     yields: Yields,
-) -> list[Chosen]:
-    """The fixes whose finding is still there, and those beside which a new one is."""
-    changed = _changed_lines(chosen, old)
-
-    def near(index: int, finding: Finding) -> bool:
-        """Whether a finding of the new text stands on or beside a line that a fix wrote."""
-        return any(
-            first - 1 <= finding.span.line <= last + 1
-            for first, last in changed[index].get(finding.path, ())
-        )
-
+) -> tuple[list[Chosen], list[Chosen]]:
+    """The fixes whose finding is still there; where there are none, those of which one has brought a new finding."""
+    lines = _Lines(chosen, old)
     # What a fix leaves of its own defect, such as a client hoisted out of a loop, is a milder finding, not another one.
     after = [
         f
         for f in after
         if not any(
-            one[0].rule in yields.get(f.rule, ()) and near(index, f)
+            one[0].rule in yields.get(f.rule, ()) and lines.near(index, f)
             for index, one in enumerate(chosen)
         )
     ]
+    now: dict[Shape, list[Finding]] = defaultdict(list)
+    for finding in after:
+        now[_shape(finding)].append(finding)
     was = Counter(_shape(f) for f in before)
-    now = Counter(_shape(f) for f in after)
+    bad = []
     fixed = Counter(_shape(f) for f, _ in chosen)
-    bad: list[Chosen] = []
     for index, one in enumerate(chosen):
         shape = _shape(one[0])
-        if now[shape] > was[shape] - fixed[shape]:
-            same = [f for f in after if _shape(f) == shape]
-            line = _moved(one[0], chosen, old)
-            # One that looks like it elsewhere is another defect, as another fix of the round has renamed it.
-            if any(near(index, f) or abs(f.span.line - line) <= 1 for f in same):
-                bad.append(one)
+        same = now.get(shape, ())
+        if len(same) <= was[shape] - fixed[shape]:
+            continue
+        # One that looks like it elsewhere is another defect, as another fix of the round has renamed it.
+        line = lines.moved(one[0])
+        if any(lines.near(index, f) or abs(f.span.line - line) <= 1 for f in same):
+            bad.append(one)
     if bad:
-        return bad
+        return bad, []
+    left = Counter((f.path, f.rule, lines.moved(f)) for f in before)
+    left.subtract(Counter((f.path, f.rule, lines.moved(f)) for f, _ in chosen))
     gone = Counter((f.path, f.rule) for f in before)
     gone.subtract(Counter((f.path, f.rule) for f in after))
-    renamed = _renamed(before, after, chosen)
+    suspects: list[Chosen] = []
     for finding in after:
-        if finding.level == "note" or now[_shape(finding)] <= was[_shape(finding)]:
+        where = (finding.path, finding.rule, finding.span.line)
+        if left[where] > 0:
+            # It was there before, under another name perhaps.
+            left[where] -= 1
             continue
-        if (finding.path, finding.rule) in renamed:
+        if finding.level == "note" or len(now[_shape(finding)]) <= was[_shape(finding)]:
             continue
         better = next((r for r in yields.get(finding.rule, ()) if gone[finding.path, r] > 0), None)
         if better is not None:
@@ -281,57 +291,61 @@ def _regressions(
             for index, one in enumerate(chosen)
             if any(e.path == finding.path for e in one[1].edits)
         ]
-        close = [one for index, one in beside if near(index, finding)]
-        suspects = close or [one for _, one in beside] or chosen
-        bad += [one for one in suspects if one not in bad]
-    return bad
+        close = [one for index, one in beside if lines.near(index, finding)]
+        some = close or [one for _, one in beside] or chosen
+        suspects += [one for one in some if one not in suspects]
+    return [], suspects
 
 
-def _renamed(
-    before: Sequence[Finding], after: Sequence[Finding], chosen: list[Chosen]
-) -> set[tuple[str, str]]:
-    """Files and rules with no more findings than there were: what a fix names otherwise is found under its new name."""
-    was = Counter((f.path, f.rule) for f in before)
-    was.subtract(Counter((f.path, f.rule) for f, _ in chosen))
-    now = Counter((f.path, f.rule) for f in after)
-    fixed = {f.rule for f, _ in chosen}
-    return {key for key in now if now[key] <= was[key] and key[1] not in fixed}
+Shape = tuple[str, str, str]
+"""A finding without its place: path, rule, message."""
 
 
-def _shape(finding: Finding) -> tuple[str, str, str]:
+def _shape(finding: Finding) -> Shape:
     return (finding.path, finding.rule, finding.message)
 
 
-def _moved(finding: Finding, chosen: list[Chosen], old: Mapping[str, str]) -> int:
-    """The line of the new text on which a finding would stand if it were still there."""
-    text = old[finding.path]
-    edits = {e for _, fix in chosen for e in fix.edits if e.path == finding.path}
-    above = [e for e in edits if text.count("\n", 0, e.start) + 1 < finding.span.line]
-    added = sum(e.text.count("\n") - text.count("\n", e.start, e.end) for e in above)
-    return finding.span.line + added
+class _Lines:
+    """Where the lines of the old texts stand in the new ones, and which of these the fixes of a round wrote."""
 
+    def __init__(self, chosen: list[Chosen], old: Mapping[str, str]) -> None:
+        edits: dict[str, set[Edit]] = defaultdict(set)
+        for _, fix in chosen:
+            for edit in fix.edits:
+                edits[edit.path].add(edit)
+        written: dict[Edit, tuple[int, int]] = {}
+        self._shifts: dict[str, list[tuple[int, int]]] = {}
+        """By path: the old line of each edit, and how many lines all edits so far add."""
+        for path, some in edits.items():
+            added = 0
+            self._shifts[path] = []
+            for edit in sorted(some):
+                line = old[path].count("\n", 0, edit.start) + 1
+                written[edit] = (line + added, line + added + edit.text.count("\n"))
+                added += edit.text.count("\n") - old[path].count("\n", edit.start, edit.end)
+                self._shifts[path].append((line, added))
+        self._written: list[dict[str, list[tuple[int, int]]]] = []
+        for _, fix in chosen:
+            by_path: dict[str, list[tuple[int, int]]] = defaultdict(list)
+            for edit in fix.edits:
+                by_path[edit.path].append(written[edit])
+            self._written.append(by_path)
 
-def _changed_lines(
-    chosen: list[Chosen], old: Mapping[str, str]
-) -> dict[int, dict[str, list[tuple[int, int]]]]:
-    """The lines of the new texts that the edits of each fix of a round wrote: by its index, by path; they count from 1."""
-    edits: dict[str, set[Edit]] = defaultdict(set)
-    for _, fix in chosen:
-        for edit in fix.edits:
-            edits[edit.path].add(edit)
-    lines: dict[Edit, tuple[int, int]] = {}
-    for path, some in edits.items():
-        added = 0
-        for edit in sorted(some):
-            first = old[path].count("\n", 0, edit.start) + 1 + added
-            lines[edit] = (first, first + edit.text.count("\n"))
-            added += edit.text.count("\n") - old[path].count("\n", edit.start, edit.end)
-    found: dict[int, dict[str, list[tuple[int, int]]]] = {}
-    for index, (_, fix) in enumerate(chosen):
-        found[index] = defaultdict(list)
-        for edit in fix.edits:
-            found[index][edit.path].append(lines[edit])
-    return found
+    def near(self, index: int, finding: Finding) -> bool:
+        """Whether a finding of the new text stands on or beside a line that the fix of this index wrote."""
+        return any(
+            first - 1 <= finding.span.line <= last + 1
+            for first, last in self._written[index].get(finding.path, ())
+        )
+
+    def moved(self, finding: Finding) -> int:
+        """The line of the new text on which a finding of the old one would stand."""
+        shift = 0
+        for line, added in self._shifts.get(finding.path, ()):
+            if line >= finding.span.line:
+                break
+            shift = added
+        return finding.span.line + shift
 
 
 # -- showing and writing ----------------------------------------------------------------------------

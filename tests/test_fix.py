@@ -249,6 +249,38 @@ def test_fixes_that_break_a_file_only_together_wait_for_each_other(folder: Path)
     assert [f for f, _ in outcome.applied] == [plain]
 
 
+def test_one_wrong_fix_among_many_is_found(folder: Path) -> None:
+    """A new finding that cannot be told from another one's keeps only the fix from being applied that brings it."""
+    count = 9
+    text = "".join(f"x{n} = 1\n" for n in range(count))
+    (folder / "app.py").write_text(text)
+    size = len("x0 = 1\n")
+
+    def change(line: int) -> Finding:
+        edit = Edit("app.py", line * size + 5, line * size + 6, "2" if line != 5 else "3")
+        name = f"`x{line}` is odd"
+        return replace(
+            _finding(""),
+            message=name,
+            span=Span(line + 1, 1, line + 1, 2),
+            fixes=(Fix("do", Safety.SAFE, (edit,)),),
+        )
+
+    far = replace(_finding(""), message="something is odd", span=Span(90, 1, 90, 2), fixes=())
+
+    def check(project: Project) -> list[Finding]:
+        now = (project.files[0].text or "").splitlines()
+        found = [change(n) for n in range(count) if now[n].endswith("1")]
+        return found + [far] * ("x5 = 3" in now)
+
+    project = _project(folder, text)
+    outcome = fix(project, check(project), check, allowed(True), {})
+    assert outcome.after["app.py"] == text.replace("1\n", "2\n").replace("x5 = 2", "x5 = 1")
+    assert outcome.problems == [
+        "app.py:6: not fixed (some-rule): the finding would still be there, or another one would"
+    ]
+
+
 def test_what_a_better_rule_leaves_is_not_the_same_finding_again(folder: Path) -> None:
     """Two clients, of which the second is hoisted out of a loop and then looks like the first one before it was shared."""
     (folder / "app.py").write_text(TWO_CLIENTS)
