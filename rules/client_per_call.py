@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from asynclint.findings import Fix, Refused
+from asynclint.findings import Fix
+from asynclint.fixes import owned
 from asynclint.rule import Rule
 
 if TYPE_CHECKING:
@@ -43,10 +44,5 @@ class ClientPerCall(Rule):
         )
 
     def repair(self, place: Place) -> Iterable[Fix]:
-        """None: whoever owns the object that outlives the call has to own the client."""
-        klass = place.function.klass
-        if klass is None:
-            raise Refused(
-                f"nothing here outlives a call of `{place.function.name}` and could close the client"
-            )
-        raise Refused(f"who closes a client that a `{klass.name}` keeps is not known")
+        """Keep the client in the object whose method builds it, where the project closes that object."""
+        yield owned.keep(place)

@@ -1128,10 +1128,10 @@ def test_tests_that_replace_it() -> None:
     ):
         assert refusal(
             module, test_app=f"import app\n\n\ndef test(monkeypatch):\n    {test}\n"
-        ) == ("`test_app.py` replaces `client` by something else")
+        ) == ("`test_app.py` puts something else in the place of `app.client`")
     assert refusal(
         module, test_app='import app\n\n\ndef test(patch):\n    patch("app.OpenAI")\n'
-    ) == ("`test_app.py` replaces `OpenAI` by something else")
+    ) == ("`test_app.py` puts something else in the place of `app.OpenAI`")
 
 
 def test_tests_that_replace_parts_of_the_library() -> None:

@@ -1006,7 +1006,8 @@ def test_call_and_constructor_in_one_try_are_shared() -> None:
 def test_constructor_that_a_test_replaces_is_refused(line: str) -> None:
     test = f"import routes\nfrom unittest.mock import patch\n\n\n{line}\n"
     files = {"app.py": APP, "routes.py": ROUTE, "tests/test_routes.py": test}
-    assert "a test puts something else in place of `routes.AsyncOpenAI`" in refusal(files)
+    why = "`tests/test_routes.py` puts something else in the place of `routes.AsyncOpenAI`"
+    assert why in refusal(files)
 
 
 def test_tests_that_do_not_start_the_application_make_it_unsafe() -> None:

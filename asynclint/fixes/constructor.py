@@ -10,12 +10,14 @@ from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
 from asynclint.findings import Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import (
-    Lifespan,
-)
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
+
+CHANGING = re.compile(
+    r"(?:time|datetime|uuid|random|secrets|contextvars)\.(?!(?:timedelta|timezone|UUID)$)"
+)
+"""What gives something else each time."""
 
 ENVIRONMENT = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
 """Mappings hold anything, but the environment stays as it is."""
@@ -29,10 +31,10 @@ class Constructor(Part):
         self.inlined: list[ast.stmt] = []
         """Assignments of locals whose values stand in the constructor now."""
 
-    def written(self, call: ast.Call, whole: ast.expr, lifespan: Lifespan) -> str:
-        """The constructor as the lifespan's module writes it."""
-        names: dict[str, str] = {}
-        self._static(call, lifespan.source, names, 0)
+    def written(self, call: ast.Call, whole: ast.expr, target: Source, *known: str) -> str:
+        """The constructor as another module writes it, or another function of this one, where the `known` names mean the same."""
+        names = dict(zip(known, known, strict=True))
+        self._static(call, target, names, 0)
         text = self._text(whole, names)
         if "\n" in text:
             text = ast.unparse(ast.parse(text.strip(), mode="eval"))
@@ -82,6 +84,11 @@ class Constructor(Part):
     def _static_call(self, call: ast.Call) -> None:
         site = self.site(call)
         callee = self.evaluator.callee(self.module, site) if site is not None else None
+        library = callee.path if isinstance(callee, Lib) else ""
+        if isinstance(callee, LibMethod):
+            library = callee.cls
+        if CHANGING.match(library):
+            raise Refused(f"`{ast.unparse(call)}` gives something else each time")
         if isinstance(callee, (Lib, Cls, LibMethod)):
             return
         if ast.unparse(call.func) in ENVIRONMENT:

@@ -49,7 +49,7 @@ class Holders(Mentions):
     def calls(self, function: Function) -> Iterator[tuple[Reading, ast.Call]]:
         """All calls of a function; what a framework calls is left out. Raises Refused where it is handed on."""
         if function.klass is not None and function.facts.name == "__init__":
-            yield from self._constructions(function.klass)
+            yield from self.constructions(function.klass)
             return
         for reading, node in self.references(function):
             parent = reading.tree.parent(node)
@@ -58,7 +58,7 @@ class Holders(Mentions):
             elif not self._depends(reading, node):
                 raise Refused(f"`{function.name}` is handed on")
 
-    def _constructions(self, klass: Klass) -> Iterator[tuple[Reading, ast.Call]]:
+    def constructions(self, klass: Klass) -> Iterator[tuple[Reading, ast.Call]]:
         """All calls of a class, and of its `__init__` by those below it."""
         outer = klass.module.functions[klass.facts.function]
         if outer.facts.kind == "class":
@@ -79,7 +79,7 @@ class Holders(Mentions):
         for sub in self.evaluator.subclasses(klass):
             own = sub.own_method("__init__")
             if own is None:
-                yield from self._constructions(sub)
+                yield from self.constructions(sub)
                 continue
             reading = self.reading(sub.module)
             for one in reading.attributes.get("__init__", ()):
@@ -207,7 +207,7 @@ class Holders(Mentions):
         """What calls of a dataclass or model pass for one of its fields."""
         if not self.is_field(klass, name):
             return
-        for reading, call in self._constructions(klass):
+        for reading, call in self.constructions(klass):
             if call.args or any(k.arg is None for k in call.keywords):
                 raise Refused(f"what `{klass.name}` is given could not be read")
             yield from ((reading, k.value) for k in call.keywords if k.arg == name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from asynclint.facts.program import Module
+from asynclint.facts.program import Module, Program
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
@@ -13,30 +13,37 @@ from asynclint.fixes.mentions import Global, Held, Holder, Result
 def refuse_mocked(holders: Holders, holder: Holder) -> None:
     """Raise Refused where a file patches a holder: what it puts there would not be awaited."""
     if isinstance(holder, Global):
-        owner, name = holder.module.name.rpartition(".")[2], holder.name
+        owner, name = holder.module.name, holder.name
     elif isinstance(holder, Held):
         owner, name = holder.klass.facts.name, holder.name
     elif isinstance(holder, Result):
         klass = holder.function.klass
-        owner = klass.facts.name if klass else holder.function.module.name.rpartition(".")[2]
+        owner = klass.facts.name if klass else holder.function.module.name
         name = holder.function.facts.name
     else:
         return
-    if not name:
-        return
+    if name:
+        refuse_replaced(holders.program, owner.rpartition(".")[2], name)
+
+
+def refuse_replaced(program: Program, owner: str, name: str) -> None:
+    """Raise Refused where a file puts something else in the place of `owner.name`; the owner is a module's or class's last name.
+
+    In a test any string that names it counts: it may be handed to `patch` by way of a constant or a helper.
+    """
     word, first = re.escape(name), re.escape(owner)
-    patterns = (
-        rf"patch(?:\.object)?\(\s*f?[\"'][\w.]*\b{first}\.{word}\b",
-        rf"(?:setattr|patch\.object)\([^)]*\b{first}\b[^)]*,\s*[\"']{word}[\"']",
-        rf"setattr\(\s*[\"'][\w.]*\b{first}\.{word}[\"']",
-        rf"dependency_overrides\[[^\]]*\b{word}\]",
+    named = re.compile(rf"[\"'](?:[\w.]+\.)?{first}\.{word}\b[\w.]*[\"']")
+    patched = re.compile(
+        rf"(?:patch(?:\.\w+)?|setattr)\(\s*f?[\"'][\w.]*\b{first}\.{word}\b"
+        rf"|(?:setattr|patch\.object)\([^)]*\b{first}\b[^)]*,\s*[\"']{word}[\"']"
+        rf"|dependency_overrides\[[^\]]*\b{word}\]"
     )
-    for file in holders.program.project.files:
+    for file in program.project.files:
         text = file.text or ""
-        if name not in text or not ("patch" in text or "setattr" in text or "overrides" in text):
+        if name not in text:
             continue
-        if any(re.search(pattern, text) for pattern in patterns):
-            raise Refused(f"`{file.name}` replaces `{name}` by something else")
+        if patched.search(text) or (file.is_test and named.search(text)):
+            raise Refused(f"`{file.name}` puts something else in the place of `{owner}.{name}`")
 
 
 def refuse_patched(holders: Holders, library: str, module: Module) -> None:

@@ -23,6 +23,7 @@ from asynclint.fixes.application import (
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.constructor import Constructor
 from asynclint.fixes.hooks import lifecycle
+from asynclint.fixes.mocked import refuse_replaced
 from asynclint.fixes.place import Place
 from asynclint.fixes.request_reach import Reach, parameter
 from asynclint.fixes.rewriting import Rewriting
@@ -61,11 +62,13 @@ class _Sharing(Part):
         call = self.place.call
         whole = self._awaited(call)
         self._unconditional(call)
-        self._not_replaced()
+        name = ast.unparse(call.func).partition(".")[0]
+        refuse_replaced(self.workshop.facts.program, self.module.name.rpartition(".")[2], name)
+        self._tested()
         application = self._application()
         root = self.workshop.once(Serving).root(application)
         lifespan = lifecycle(self.workshop, root, application)
-        constructor = self.constructor.written(call, whole, lifespan)
+        constructor = self.constructor.written(call, whole, lifespan.source)
         if constructor.startswith("await ") and self._opening("").enter == "async with":
             # `create_pool(…)` may be awaited or entered; the lifespan enters it.
             constructor = constructor.removeprefix("await ")
@@ -112,23 +115,16 @@ class _Sharing(Part):
                 if found:
                     raise Refused(f"`{min(found)}` is tested before the client is built")
 
-    def _not_replaced(self) -> None:
-        """Raise Refused where a test puts something else in the constructor's place; a doubt where tests start nothing."""
-        name = ast.unparse(self.place.call.func).partition(".")[0]
-        last = self.module.name.rpartition(".")[2]
-        replaced = re.compile(
-            rf"[\"'](?:[\w.]+\.)?{re.escape(last)}\.{re.escape(name)}\b[\w.]*[\"']"
-            rf"|(?:setattr|patch\.object)\(\s*(?:[\w.]+\.)?{re.escape(last)},\s*[\"']{re.escape(name)}[\"']"
-        )
+    def _tested(self) -> None:
+        """A doubt where tests call the application without starting it."""
         for file in self.workshop.facts.program.project.files:
             if not file.is_test or not file.text:
                 continue
-            if name in file.text and replaced.search(file.text):
-                raise Refused(f"a test puts something else in place of `{last}.{name}`")
             if re.search(r"(?<!with )\b(?:TestClient|ASGITransport)\(", file.text):
-                doubt = "tests that do not start the application would not have the client"
-                if doubt not in self.plan.doubts:
-                    self.plan.doubts.append(doubt)
+                self.plan.doubts.append(
+                    "tests that do not start the application would not have the client"
+                )
+                return
 
     # -- who serves it ----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.exchange import Exchange
 from asynclint.fixes.holders import Holders
+from asynclint.fixes.loops import refuse_loops
 from asynclint.fixes.mentions import Global, Held, Holder, Local, Result, State
 from asynclint.fixes.mocked import refuse_mocked
 from asynclint.fixes.reading import Reading
@@ -99,33 +100,9 @@ class Plan:
             self._stop(where, statement)
             self._change(where).wrap(statement, "async ")
         if self._lasting:
-            self._refuse_loops()
+            refuse_loops(self.holders.workshop, self._waiting)
         if accessor is None:
             self.mark = f"{self.title} {reading.source.path}"
-
-    def _refuse_loops(self) -> None:
-        """Raise Refused where what outlives an event loop would be used in several: `asyncio.run` in turn."""
-        graph, runs = self.holders.workshop.facts.graph, self.holders.workshop.facts.runs
-        seen = set(self._waiting)
-        queue = list(self._waiting)
-        loops: set[tuple[Function, int, int]] = set()
-        while queue:
-            for edge in graph.into.get(queue.pop(), ()):
-                if edge.caller.module.file.is_test:
-                    continue
-                if edge.how == "run":
-                    once = edge.caller in runs.once or edge.caller in runs.commands
-                    if not once or runs.loops(edge.caller.module, edge.site):
-                        raise Refused(
-                            f"each call of `{edge.caller.name}` runs an event loop of its own"
-                        )
-                    loops.add((edge.caller, edge.site.line, edge.site.col))
-                elif edge.caller not in seen:
-                    seen.add(edge.caller)
-                    queue.append(edge.caller)
-        if len({caller for caller, _, _ in loops}) > 1:
-            names = sorted(caller.name for caller, _, _ in loops)
-            raise Refused(f"`{names[0]}` and `{names[1]}` run event loops of their own")
 
     def edits(self) -> tuple[Edit, ...]:
         """All edits, made when they are first asked for."""
