@@ -130,7 +130,12 @@ def good(bad_input: Path) -> Path:
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it")
 @pytest.mark.parametrize(
     "text",
-    ['x = f\'{"a".join(["\\n"])}\'\n', "type Alias = list[int]\n", "def f[T](x: T) -> T: ...\n"],
+    [
+        'x = f\'{"a".join(["\\n"])}\'\n',
+        "x = f'{f' {y}' if y else 1} z'\n",
+        "type Alias = list[int]\n",
+        "def f[T](x: T) -> T: ...\n",
+    ],
 )
 def test_syntax_of_a_newer_python_names_it(good: Path, text: str) -> None:
     (good / "newer.py").write_text(text, "utf-8")

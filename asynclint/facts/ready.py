@@ -17,6 +17,8 @@ WOULD_BLOCK = frozenset({"BlockingIOError", "InterruptedError", "SSLWantReadErro
 
 def ready(known: Known, site: CallSite, module: Module) -> bool:
     """Whether a call of a library function that may wait returns at once, by what the code around it says."""
+    if _would_block(site, module):
+        return True
     base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
     if not base:
         return False
@@ -30,7 +32,7 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
         return _known_done(site, base, module) or _told(site, base, module)
     if known.name.endswith("Thread.join"):
         return _ended(site, base, module)
-    return known.name.startswith("socket.") and _would_block(site, base, module)
+    return known.name.startswith("socket.") and _told_not_to_wait(site, base, module)
 
 
 def is_lock(name: str) -> bool:
@@ -118,13 +120,18 @@ def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
     return bool(callee) and callee[0] == "attr" and callee[2] == wanted and callee[1] == base
 
 
-def _would_block(site: CallSite, base: Recipe, module: Module) -> bool:
-    """A socket that was told not to wait, or whose error for that is handled around the call."""
+def _told_not_to_wait(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`connection.setblocking(False)` before `connection.recv(…)`."""
     for name, never in (("setblocking", False), ("settimeout", 0)):
         for call in _calls(site, base, module, name):
             value = call.args[0][0] if call.args else None
             if call.line < site.line and value and value[0] == "const" and value[1] == never:
                 return True
+    return False
+
+
+def _would_block(site: CallSite, module: Module) -> bool:
+    """`try: … except BlockingIOError:` around a call: its descriptor was told not to wait."""
     index = site.block
     while index >= 0:
         if module.blocks[index].kind == "try" and _handles(module, index, WOULD_BLOCK):
