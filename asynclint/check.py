@@ -385,7 +385,7 @@ class Piece:
 
 
 STATEMENT_NODES = frozenset(
-    {"Call", "WithItem", "For", "CompFor", "From", "Attribute", "Decorator"}
+    {"Call", "WithItem", "For", "CompFor", "From", "Attribute", "Decorator", "ExceptHandler"}
 )
 """Rules that look at these nodes alone need to see one statement, not the function around it."""
 
@@ -417,8 +417,10 @@ def _text(module: Module, piece: Piece) -> tuple[str, int]:
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
     if piece.header:
         lines.append(f"{indent} pass")
-        if lines[0].lstrip().startswith("elif"):
-            lines[:0] = [f"{indent}if True:", f"{indent} pass"]
+        word = lines[0].lstrip()[:6]
+        if word.startswith("elif") or word == "except":
+            opening = "try:" if word == "except" else "if True:"
+            lines[:0] = [f"{indent}{opening}", f"{indent} pass"]
             offset -= 2
     if piece.indented:
         lines.insert(0, "if True:")

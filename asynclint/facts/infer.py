@@ -25,6 +25,7 @@ from asynclint.facts.protocol import ProtocolFacts
 from asynclint.facts.runs import Runs
 from asynclint.facts.shared import SharedFacts
 from asynclint.facts.startup import StartupFacts
+from asynclint.facts.swallowed import SwallowedFacts
 from asynclint.facts.types import Func
 from asynclint.facts.unclosed import UnclosedFacts
 from asynclint.facts.view import CallFacts, Mistake, Position
@@ -62,7 +63,7 @@ class FileFacts:
     def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
         """The facts of the place that a finding marks, its site, and the function that executes it."""
         position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
-        for kind in ("call", "with", "awith", "for", "afor", "attr", "decorator"):
+        for kind in ("call", "with", "awith", "for", "afor", "attr", "decorator", "except"):
             if position in self.calls.get(kind, ()):
                 function, site = self.lines[kind, position]
                 return self.calls[kind][position], site, function
@@ -170,6 +171,7 @@ def _infer(
     held = HeldFacts(evaluator)
     protocol = ProtocolFacts(evaluator)
     shared = SharedFacts(evaluator, fanout)
+    swallowed = SwallowedFacts(evaluator, graph, runs)
 
     files: dict[str, FileFacts] = {}
 
@@ -228,6 +230,8 @@ def _infer(
         cached = mistaken.cached(function)
         if cached is not None:
             facts_of(function, cached[0]).mistakes["cached"] = cached[1]
+        for site, mistake in swallowed.at(function):
+            facts_of(function, site).mistakes[mistake.kind] = mistake
         for site, fan in fanout.at(function):
             facts_of(function, site).fan_out = fan
     seconds["infer"] = time.perf_counter() - start

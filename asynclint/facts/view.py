@@ -23,6 +23,7 @@ CALLING: dict[str, tuple[tuple[str, ...], str | None]] = {
     "From": (("for",), "item"),
     "Attribute": (("attr",), None),
     "Decorator": (("decorator",), "decorator"),
+    "ExceptHandler": (("except",), None),
 }
 """Nodes that make calls: the kinds of their call sites, and which of their parts is the place."""
 
@@ -93,15 +94,23 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A call, `with` or `for` that takes something for what it is not."""
+    """A call, `with`, `for` or `except` that takes something for what it is not."""
 
     kind: Literal[
-        "in thread", "too early", "in wait", "cached", "held", "timed", "mismatched", "shared"
+        "in thread",
+        "too early",
+        "in wait",
+        "cached",
+        "held",
+        "timed",
+        "mismatched",
+        "shared",
+        "swallowed",
     ]
     name: str
     """What it takes: a function, a lock, a stream."""
     by: str
-    """Who takes it; for "mismatched" what it is: "sync", "async" or "coroutine"."""
+    """Who takes it; for "mismatched" what it is: "sync", "async" or "coroutine"; for "swallowed" what is raised instead."""
     because: tuple[Link, ...]
 
 
@@ -185,6 +194,10 @@ class Slice:
         if where is None:
             return None
         start, end = where.start, where.end
+        if type(node).__name__ == "ExceptHandler":
+            # The word alone: what follows is a suite.
+            line = start.line + self._line
+            return (line, start.column, line, start.column + len("except"))
         return (start.line + self._line, start.column, end.line + self._line, end.column)
 
     def span(self, node: cst.CSTNode) -> Span:

@@ -1,0 +1,633 @@
+"""Handlers that take the cancellation of their own task and go on as if nothing had been said."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from asynclint.facts import places
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.graph import Edge, Graph
+from asynclint.facts.guards import last_name
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import BUILTINS, Function
+from asynclint.facts.runs import Runs
+from asynclint.facts.types import Func, Lib, Tup, Type, members
+from asynclint.facts.view import Mistake
+from asynclint.findings import Link
+
+CANCELLED = frozenset({
+    "asyncio.CancelledError", "asyncio.exceptions.CancelledError", "trio.Cancelled",
+    "anyio.get_cancelled_exc_class",
+})  # fmt: skip
+EVERYTHING = "builtins.BaseException"
+
+CLEANING = re.compile(
+    r"log|print|debug|info|warn|error|exception|close|cancel|stop|shutdown|disconnect|clean|clear|discard|pop|remove"
+    r"|release|unlink|terminate|kill|wait|join|gather|delete|dispose|teardown|unregister|unsubscribe|set|exit|emit"
+    r"|record|metric|reset|finish|end|done|flush|drain|destroy|notify|unlock|suppress",
+    re.IGNORECASE,
+)
+"""What calls are named that put away, report or wait for what is being put away."""
+
+DECIDES = frozenset({"cancelling", "uncancel", "cancelled", "cancel_called", "exit", "_exit", "quit", "abort"})  # fmt: skip
+"""Calls that show that the handler knows whose cancellation it is, or that end the program."""
+
+KEEPS = frozenset({
+    "append", "put", "put_nowait", "set_exception", "send", "send_nowait", "add", "throw", "athrow", "setdefault",
+    "set_result", "__exit__", "__aexit__", "extend", "insert", "appendleft", "BaseExceptionGroup", "ExceptionGroup",
+})  # fmt: skip
+"""Calls that keep an exception for somebody who may raise it."""
+
+WAITS = frozenset({"gather", "wait_for", "shield", "wait", "as_completed", "timeout"})
+"""Calls that wait for what they are given."""
+
+LEAVES = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit"})
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
+LOOPS = (ast.While, ast.For, ast.AsyncFor)
+NEVER = frozenset({"NoReturn", "Never"})
+DEPTH = 4
+
+
+class SwallowedFacts:
+    """Every such handler in the program."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph, runs: Runs) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.runs = runs
+        self._handlers: dict[str, dict[int, list[int]]] = {}
+        self._bodies: dict[Function, Body | None] = {}
+
+    def at(self, function: Function) -> Iterator[tuple[CallSite, Mistake]]:
+        """The handlers, and the `suppress(…)`, of a coroutine function."""
+        if not function.is_async or not function.facts.awaits or function.module.file.is_test:
+            return
+        catching = {
+            function.module.blocks[index].line: index
+            for index in self._own_handlers(function)
+            if self._may_catch(function.module.blocks[index].info)
+        }
+        suppressing = [
+            site
+            for site in function.sites
+            if site.kind == "with" and self._suppressed(function, site)
+        ]
+        if not catching and not suppressing:
+            return
+        body = self._body(function)
+        if body is None:
+            return
+        for tried in body.tries:
+            for handler in tried.handlers:
+                if handler.lineno not in catching:
+                    continue
+                name = self._caught(function, catching[handler.lineno], handler)
+                if name is None:
+                    continue
+                mistake = self._judge(function, body, tried, handler, name)
+                if mistake is not None:
+                    yield _site(function, handler, catching[handler.lineno]), mistake
+                break
+        for site in suppressing:
+            name = self._suppressed(function, site)
+            entered = body.withs.get((site.line, site.col))
+            if entered is not None and name is not None:
+                because = self._goes_on(function, body, entered, entered.body, (), name)
+                if because is not None:
+                    yield site, Mistake("swallowed", f"suppress({name})", "", because)
+
+    # -- what is caught -----------------------------------------------------------------------------------
+
+    def _own_handlers(self, function: Function) -> list[int]:
+        """The handlers of a function, by the indexes of their blocks."""
+        module = function.module
+        name = module.file.name
+        if name not in self._handlers:
+            found: dict[int, list[int]] = defaultdict(list)
+            for index, block in enumerate(module.blocks):
+                if block.kind == "except":
+                    root = block.parent
+                    while module.blocks[root].parent >= 0:
+                        root = module.blocks[root].parent
+                    found[root].append(index)
+            self._handlers[name] = found
+        return self._handlers[name].get(function.facts.root_block, [])
+
+    def _may_catch(self, recipe: Recipe) -> bool:
+        if not recipe or recipe[0] == "call":
+            return True
+        if recipe[0] == "display":
+            return any(self._may_catch(one) for one in recipe[2])
+        name = last_name(recipe)
+        return name is None or name == "BaseException" or name not in BUILTINS
+
+    def _caught(self, function: Function, block: int, handler: ast.ExceptHandler) -> str | None:
+        """How a handler that gets cancellations names what it catches; None for another one."""
+        if handler.type is None:
+            return ""
+        one = function.module.blocks[block]
+        at = (one.line, 0, one.parent)
+        shown = {self._cancels(value) for value in self._classes(one.info, function, at)}
+        return ast.unparse(handler.type) if True in shown else None
+
+    def _classes(
+        self, recipe: Recipe, function: Function, at: tuple[int, int, int]
+    ) -> Iterator[Type]:
+        """The exception classes of a handler."""
+        if recipe and recipe[0] == "display":
+            for one in recipe[2]:
+                yield from self._classes(one, function, at)
+        elif recipe and recipe[0] == "call":
+            yield self.evaluator.callee(function.module, function.module.site(recipe[1]))
+        elif recipe:
+            for value in members(self.evaluator.eval(recipe, function, at)):
+                yield from value.items if isinstance(value, Tup) else (value,)
+
+    def _cancels(self, value: Type) -> bool:
+        return isinstance(value, Lib) and (value.path in CANCELLED or value.path == EVERYTHING)
+
+    def _suppressed(self, function: Function, site: CallSite) -> str | None:
+        """The name of the cancellation that a `with suppress(…)` takes."""
+        if not site.callee or site.callee[0] != "call":
+            return None
+        call = function.module.site(site.callee[1])
+        if last_name(call.callee) != "suppress":
+            return None
+        callee = self.evaluator.callee(function.module, call)
+        if not isinstance(callee, Lib) or callee.path != "contextlib.suppress":
+            return None
+        at = (site.line, site.col, site.block)
+        for recipe, _ in call.args:
+            if any(self._cancels(value) for value in self._classes(recipe, function, at)):
+                return last_name(recipe)
+        return None
+
+    # -- what becomes of it -------------------------------------------------------------------------------
+
+    def _judge(
+        self, function: Function, body: Body, tried: ast.Try, handler: ast.ExceptHandler, name: str
+    ) -> Mistake | None:
+        into = _raises(handler)
+        if into is None or self._decides(function, body, handler):
+            return None
+        because = self._goes_on(function, body, tried, tried.body, handler.body, name)
+        if because is None and (
+            not into or body.spared(tried, tried.body) or not _own_points(body, tried.body)
+        ):
+            return None
+        shown = f"except {name}" if name else "except:"
+        return Mistake("swallowed", shown, into, because or ())
+
+    def _decides(self, function: Function, body: Body, handler: ast.ExceptHandler) -> bool:
+        """Whether a handler looks whose cancellation it is, keeps it, or hands it to what raises it."""
+        for node in _own(handler.body):
+            if isinstance(node, ast.Attribute) and node.attr in DECIDES:
+                return True
+            if isinstance(node, ast.Call):
+                called = _called(node)
+                if called in DECIDES or "raise" in called.lower():
+                    return True
+        if handler.name and _kept(handler, handler.name):
+            return True
+        if _raised_later(body, handler):
+            return True
+        last = handler.body[-1].end_lineno or handler.lineno
+        return any(
+            self._never_returns(self.evaluator.callee(function.module, site))
+            for site in function.sites
+            if handler.lineno <= site.line <= last and site.kind == "call"
+        )
+
+    def _never_returns(self, callee: Type) -> bool:
+        for member in members(callee):
+            if not isinstance(member, Func):
+                continue
+            facts = member.function.facts
+            if last_name(facts.returns_annotation) in NEVER:
+                return True
+            if member.function.module.blocks[facts.root_block].raises and not facts.returns:
+                return True
+        return False
+
+    def _goes_on(
+        self,
+        function: Function,
+        body: Body,
+        statement: ast.stmt,
+        tried: list[ast.stmt],
+        handling: list[ast.stmt] | tuple[()],
+        name: str,
+    ) -> tuple[Link, ...] | None:
+        """What shows that the task runs on; None where it ends, or the cancellation may be another task's."""
+        if body.spared(statement, tried) or not _own_points(body, tried):
+            return None
+        leaves = _leaves(list(handling))
+        if leaves is None or self._is_private(function):
+            return None
+        on = body.goes_on(statement, leaves, _assigned(handling))
+        if on is not False:
+            return () if on else None
+        broad = not name or name == "BaseException"
+        return self._is_awaited(function, body, statement, broad, leaves, DEPTH)
+
+    def _is_private(self, function: Function) -> bool:
+        """Whether a function is all that a loop of its own runs, so that nobody can cancel it."""
+        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        return bool(edges) and all(
+            e.how == "run"
+            and last_name(e.caller.module.site(e.site.role[1]).callee) == "run_until_complete"
+            for e in edges
+        )
+
+    def _is_awaited(
+        self,
+        function: Function,
+        body: Body,
+        statement: ast.stmt,
+        broad: bool,
+        leaves: str,
+        depth: int,
+    ) -> tuple[Link, ...] | None:
+        """Who awaits a function that ends with the handler and goes on; None where that may be the end of a task."""
+        if depth == 0 or function in self.runs.once:
+            return None
+        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        if any(not self._waits(edge) for edge in edges):
+            return None
+        for edge in edges:
+            around = self._body(edge.caller)
+            awaiting = around.statement(edge.site.line) if around is not None else None
+            if around is None or awaiting is None:
+                continue
+            if (
+                around.goes_on(awaiting, "falls", frozenset())
+                or self._is_awaited(edge.caller, around, awaiting, False, "falls", depth - 1)
+                is not None
+            ):
+                return (
+                    places.link(
+                        edge.caller, edge.site, f"`{edge.caller.name}` awaits it and goes on"
+                    ),
+                )
+        if edges or depth < DEPTH:
+            return None
+        if body.gives_value and leaves == "return":
+            return ()
+        return () if broad and not body.loops(statement) else None
+
+    def _waits(self, edge: Edge) -> bool:
+        """Whether the caller itself runs the function, and not a task of its own."""
+        return (
+            edge.how in ("iterate", "enter")
+            or edge.site.role[0] == "await"
+            or edge.site.kind != "call"
+        )
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def _body(self, function: Function) -> Body | None:
+        if function not in self._bodies:
+            self._bodies[function] = _read(function)
+        return self._bodies[function]
+
+
+class Body:
+    """The syntax of one function, without what is defined in it."""
+
+    def __init__(self, node: ast.AsyncFunctionDef | ast.FunctionDef) -> None:
+        self.node = node
+        self.parents: dict[ast.AST, tuple[ast.AST, list[ast.stmt]]] = {}
+        self.tries: list[ast.Try] = []
+        self.withs: dict[tuple[int, int], ast.With] = {}
+        self.cancelled: set[str] = set()
+        self._statements: list[ast.stmt] = []
+        self._suites(node)
+        for inner in _own(node.body):
+            if isinstance(inner, ast.Call) and _called(inner) == "cancel":
+                assert isinstance(inner.func, (ast.Attribute, ast.Name))
+                if isinstance(inner.func, ast.Attribute):
+                    self.cancelled.add(ast.unparse(inner.func.value))
+            elif isinstance(inner, ast.With):
+                for item in inner.items:
+                    self.withs[item.context_expr.lineno, item.context_expr.col_offset] = inner
+        for loop in _own(node.body):
+            # `for task in tasks: task.cancel()` cancels `tasks`.
+            if (
+                isinstance(loop, (ast.For, ast.AsyncFor))
+                and ast.unparse(loop.target) in self.cancelled
+            ):
+                self.cancelled.update(ast.unparse(n) for n in ast.walk(loop.iter) if isinstance(n, (ast.Name, ast.Attribute)))  # fmt: skip
+
+    def _suites(self, node: ast.AST) -> None:
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            for inner in getattr(node, name, ()):
+                if isinstance(inner, ast.stmt):
+                    self._statements.append(inner)
+                    self.parents[inner] = (node, getattr(node, name))
+                else:
+                    self.parents[inner] = (node, [])
+                if isinstance(inner, ast.Try):
+                    self.tries.append(inner)
+                if not isinstance(inner, FUNCTIONS):
+                    self._suites(inner)
+
+    @property
+    def gives_value(self) -> bool:
+        """Whether some `return` gives more than None."""
+        return any(
+            isinstance(n, ast.Return) and n.value is not None and not _is_none(n.value)
+            for n in _own(self.node.body)
+        )
+
+    def statement(self, line: int) -> ast.stmt | None:
+        """The innermost statement on a line."""
+        found = [s for s in self._statements if s.lineno <= line <= (s.end_lineno or s.lineno)]
+        return max(found, key=lambda s: (s.lineno, s.col_offset), default=None)
+
+    def loops(self, statement: ast.stmt) -> bool:
+        """Whether a loop stands around a statement or in it."""
+        if any(isinstance(n, LOOPS) for n in _own([statement])):
+            return True
+        around = self.parents.get(statement)
+        while around is not None:
+            if isinstance(around[0], LOOPS):
+                return True
+            around = self.parents.get(around[0])
+        return False
+
+    def spared(self, statement: ast.stmt, tried: list[ast.stmt]) -> bool:
+        """Whether no cancellation comes through, or it is under way already and this only puts away.
+
+        `with anyio.CancelScope(shield=True):`, a handler of the cancellation, a `finally`.
+        """
+        current: ast.AST | None = statement
+        while current is not None:
+            if isinstance(current, ast.With) and any(
+                "shield=True" in ast.unparse(i) for i in current.items
+            ):
+                return True
+            if (
+                current is not statement
+                and isinstance(current, ast.ExceptHandler)
+                and _takes(current)
+            ):
+                return True
+            parent, suite = self.parents.get(current, (None, []))
+            if (
+                isinstance(parent, ast.Try)
+                and suite is parent.finalbody
+                and all(map(_cleans, tried))
+            ):
+                return True
+            current = parent
+        return False
+
+    def goes_on(self, statement: ast.AST, leaves: str, flags: frozenset[str]) -> bool | None:
+        """Whether more than cleaning up follows a statement in its function, when control leaves it so.
+
+        None where it raises something anyhow.
+        """
+        current = statement
+        while current in self.parents:
+            parent, suite = self.parents[current]
+            if leaves == "falls" and isinstance(current, ast.stmt) and current in suite:
+                rest = suite[suite.index(current) + 1 :]
+                if isinstance(parent, ast.Try) and suite is parent.body:
+                    rest = [*rest, *parent.orelse]
+                for one in rest:
+                    if isinstance(one, ast.Break):
+                        leaves = "break"
+                    elif isinstance(one, ast.Continue):
+                        leaves = "continue"
+                    elif isinstance(one, ast.Raise):
+                        leaves = "raise"
+                    elif isinstance(one, ast.Return):
+                        leaves = "return"
+                    elif not _cleans(one):
+                        return True
+                    if leaves != "falls":
+                        break
+            if isinstance(parent, LOOPS) and suite is parent.body:
+                if leaves in ("falls", "continue"):
+                    if not (isinstance(parent, ast.While) and flags & _names(parent.test)):
+                        return True
+                    leaves = "falls"
+                elif leaves == "break":
+                    leaves = "falls"
+            current = parent
+        return None if leaves == "raise" else False
+
+
+def _read(function: Function) -> Body | None:
+    """The syntax of a function, parsed on its own; None where that fails."""
+    facts = function.facts
+    lines = function.module.lines[facts.line - 1 : facts.end_line]
+    indented = lines[0][:1] in (" ", "\t")
+    before = "\n" * max(0, facts.line - 2) + "if 1:\n" if indented else "\n" * (facts.line - 1)
+    try:
+        tree = ast.parse(before + "\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
+            return Body(node)
+    return None
+
+
+def _site(function: Function, handler: ast.ExceptHandler, block: int) -> CallSite:
+    """The header of a handler, as a place of which facts speak."""
+    first = handler.body[0].lineno
+    statement = (handler.lineno, first - 1, True) if first > handler.lineno else None
+    return CallSite(
+        -1, "except", function.facts.index, function.module.blocks[block].info, (), ("except",), block,
+        handler.lineno, handler.col_offset, handler.lineno, handler.col_offset + len("except"), statement,
+    )  # fmt: skip
+
+
+def _own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
+    """The nodes that a suite itself executes."""
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, FUNCTIONS):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def _called(call: ast.Call) -> str:
+    """The last name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _own_points(body: Body, tried: list[ast.stmt]) -> bool:
+    """Whether a suite awaits anything but tasks, which may be what was cancelled."""
+    found = False
+    for node in _waiting(tried):
+        if isinstance(node, ast.Await):
+            if _is_cancelled(body, node.value):
+                return False
+            found = found or not _is_task(node.value)
+        else:
+            found = True
+    return found
+
+
+def _waiting(suite: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The places of a suite where a cancellation comes up, but those whose cancellation it takes itself."""
+    stack: list[ast.AST] = list(suite)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) or (
+            isinstance(node, ast.comprehension) and node.is_async
+        ):
+            yield node
+        if isinstance(node, ast.Try) and any(_takes_all(h) for h in node.handlers):
+            stack += [*node.handlers, *node.orelse, *node.finalbody]
+        elif isinstance(node, ast.With) and any(
+            "shield=True" in ast.unparse(i) for i in node.items
+        ):
+            continue
+        elif not isinstance(node, FUNCTIONS):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def _takes_all(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler takes a cancellation, by the looks of it, and raises nothing."""
+    return _takes(handler) and not any(isinstance(node, ast.Raise) for node in _own(handler.body))
+
+
+def _takes(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type is not None else "BaseException"
+    return "CancelledError" in caught or caught == "BaseException"
+
+
+def _is_cancelled(body: Body, awaited: ast.expr) -> bool:
+    """Whether an awaited value is, or is given, a task that the function cancels."""
+    return any(
+        isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) in body.cancelled
+        for n in ast.walk(awaited)
+    )
+
+
+def _is_task(awaited: ast.expr) -> bool:
+    """Whether an awaited value is a task or future made elsewhere, or some of them."""
+    if isinstance(awaited, ast.Starred):
+        awaited = awaited.value
+    if not isinstance(awaited, ast.Call):
+        return not isinstance(awaited, (ast.ListComp, ast.GeneratorExp, ast.SetComp))
+    called = _called(awaited)
+    given = awaited.args if called == "gather" else awaited.args[:1]
+    return called in WAITS and bool(given) and all(_is_task(one) for one in given)
+
+
+def _raises(handler: ast.ExceptHandler) -> str | None:
+    """What a handler raises instead; empty for nothing, None where it may raise what it caught."""
+    into = ""
+    for node in _own(handler.body):
+        if not isinstance(node, ast.Raise):
+            continue
+        if node.exc is None or not isinstance(node.exc, (ast.Call, ast.Name, ast.Attribute)):
+            return None
+        made = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        name = made.attr if isinstance(made, ast.Attribute) else getattr(made, "id", "")
+        if not name[:1].isupper() or "Cancel" in name or name in LEAVES:
+            return None
+        into = name
+    return into
+
+
+def _kept(handler: ast.ExceptHandler, name: str) -> bool:
+    """Whether the exception itself is kept, returned or handed to somebody who may raise it."""
+    for node in _own(handler.body):
+        values: list[ast.expr | None] = []
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.Yield)):
+            values = [node.value]
+        elif isinstance(node, ast.Call) and _called(node) in KEEPS:
+            values = [*node.args, *(k.value for k in node.keywords)]
+        for value in values:
+            parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
+            if any(isinstance(one, ast.Name) and one.id == name for one in parts):
+                return True
+    return False
+
+
+def _raised_later(body: Body, handler: ast.ExceptHandler) -> bool:
+    """`cancelled = True` in the handler, and `if cancelled: raise …` behind it."""
+    flags = _assigned(handler.body)
+    last = handler.body[-1].end_lineno or handler.lineno
+    for node in _own(body.node.body):
+        if getattr(node, "lineno", 0) <= last:
+            continue
+        if (
+            isinstance(node, ast.Raise)
+            and node.exc is not None
+            and "Cancelled" in ast.unparse(node.exc)
+        ):
+            return True
+        if isinstance(node, ast.If) and flags & _names(node.test):
+            if any(isinstance(inner, ast.Raise) for inner in _own(node.body)):
+                return True
+    return False
+
+
+def _assigned(suite: list[ast.stmt] | tuple[()]) -> frozenset[str]:
+    """The names and attributes that a suite sets."""
+    found: set[str] = set()
+    for node in _own(suite):
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update(ast.unparse(one) for one in targets)
+        elif (
+            isinstance(node, ast.Call)
+            and _called(node) == "set"
+            and isinstance(node.func, ast.Attribute)
+        ):
+            found.add(ast.unparse(node.func.value))
+    return frozenset(found)
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
+
+
+def _leaves(handling: list[ast.stmt]) -> str | None:
+    """How control leaves a handler: falls, return, break, continue; None where that depends."""
+    if not handling:
+        return "falls"
+    last = handling[-1]
+    for one in (
+        handling[:-1] if isinstance(last, (ast.Return, ast.Break, ast.Continue)) else handling
+    ):
+        if any(isinstance(n, (ast.Return, ast.Break)) for n in _own([one])):
+            return None
+    for kind, how in ((ast.Return, "return"), (ast.Break, "break"), (ast.Continue, "continue")):
+        if isinstance(last, kind):
+            return how
+    return "falls"
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _cleans(statement: ast.stmt) -> bool:
+    """Whether a statement waits for nothing, or only for what it puts away."""
+    if not any(isinstance(node, WAITING) for node in _own([statement])):
+        return True
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await):
+        value = statement.value.value
+        return not isinstance(value, ast.Call) or bool(CLEANING.search(ast.unparse(value.func)))
+    if isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Try)):
+        suites: list[list[ast.stmt]] = [statement.body, getattr(statement, "orelse", [])]
+        suites += [getattr(statement, "finalbody", [])]
+        suites += [h.body for h in getattr(statement, "handlers", ())]
+        return all(
+            isinstance(one, (ast.Return, ast.Raise, ast.Continue, ast.Break)) or _cleans(one)
+            for suite in suites
+            for one in suite
+        )
+    return False
