@@ -32,6 +32,9 @@ APPLICATIONS = {
     "sanic.app.Sanic": "sanic",
     "aiohttp.web.Application": "aiohttp",
     "aiohttp.web_app.Application": "aiohttp",
+    "mcp.server.MCPServer": "mcp",
+    "mcp.server.fastmcp.FastMCP": "mcp 1",
+    "fastmcp.FastMCP": "fastmcp",
 }
 """Class → framework."""
 
@@ -43,8 +46,21 @@ WORDS = {
     "quart": ("quart",),
     "sanic": ("sanic",),
     "aiohttp": ("aiohttp",),
+    "mcp": ("mcp",),
+    "mcp 1": ("mcp",),
+    "fastmcp": ("mcp",),
 }
 """Framework → what a module says that uses it."""
+
+CONTEXTS = {
+    "mcp": "mcp.server.mcpserver",
+    "mcp 1": "mcp.server.fastmcp",
+    "fastmcp": "fastmcp",
+}
+"""Framework of tool servers → the module of its `Context`, through which a tool reads what the lifespan yields."""
+
+TOOLS = frozenset({"tool", "resource", "prompt"})
+"""What a tool server calls."""
 
 ROLES = frozenset(
     {"route", "dependency", "middleware", "websocket", "background task", "exception handler"}
@@ -206,13 +222,20 @@ class Serving:
         if not self.all:
             raise Refused(nobody)
         texts = function.module.file.text or ""
-        for point in self.workshop.facts.graph.entries.get(function, ()):
+        points = self.workshop.facts.graph.entries.get(function, ())
+        if points and all(p.entry.role in TOOLS for p in points):
+            return self._server(function)
+        for point in points:
             if point.entry.role not in ROLES or point.entry.often == "once":
                 raise Refused(
                     f"`{function.name}` is called by something else than the application's server"
                 )
             texts += point.where.file.text or ""
-        possible = [a for a in self.all if any(w in texts for w in WORDS[a.framework])]
+        possible = [
+            a
+            for a in self.all
+            if a.framework not in CONTEXTS and any(w in texts for w in WORDS[a.framework])
+        ]
         if not possible:
             raise Refused(nobody)
         owners = set(self._owners(function))
@@ -228,6 +251,18 @@ class Serving:
             names = " and ".join(labels[:3])
             raise Refused(f"which application serves it is not certain: {names}")
         return one
+
+    def _server(self, function: Function) -> Application:
+        """The tool server with which a function is registered."""
+        owners = set(self._owners(function))
+        served = [
+            a
+            for a in self.all
+            if a.framework in CONTEXTS and a.name and (a.function, a.name) in owners
+        ]
+        if len(served) != 1:
+            raise Refused(f"the server that calls `{function.name}` could not be found")
+        return served[0]
 
     def root(self, application: Application) -> Application:
         """The application whose lifespan runs: that in which one is mounted, if it is. Raises Refused where that is not certain."""
@@ -282,6 +317,9 @@ class Opening:
 
 class Lifespan:
     """The lifespan of an application: the one that is there, or a new one."""
+
+    called = "app"
+    """What a new lifespan calls the application."""
 
     def __init__(
         self, workshop: Workshop, application: Application, inner: Application | None = None
@@ -344,7 +382,7 @@ class Lifespan:
     @property
     def parameter(self) -> str:
         """What the lifespan calls the application."""
-        return self.existing[2].args.args[0].arg if self.existing else "app"
+        return self.existing[2].args.args[0].arg if self.existing else self.called
 
     def functions(self) -> Iterator[tuple[Function, ast.AsyncFunctionDef]]:
         """The functions that open what is shared."""
@@ -528,12 +566,7 @@ class Lifespan:
 
     def _create(self, target: str, opening: Opening, end: str = "yield") -> list[Edit]:
         application, source = self.application, self.source
-        text = source.text
-        if "lifespan_context" in text or "add_event_handler" in text:
-            raise Refused("the application's lifespan is set in a way that could not be read")
-        handlers = self.handlers()
-        if self._registered_elsewhere():
-            raise Refused("startup handlers are registered in another module")
+        handlers = self._moved()
         callee = source.segment(self.call.func)
         if not re.fullmatch(r"[\w.]+", callee):
             raise Refused(f"where `{application}` is built could not be read")
@@ -555,7 +588,10 @@ class Lifespan:
             any_, three = imports.bring(source, "typing", "Any")
             gives = f"dict[str, {any_}]"
             two = (*two, *three)
-        lines = [f"@{manager}", f"async def {name}(app: {callee}) -> {iterator}[{gives}]:"]
+        lines = [
+            f"@{manager}",
+            f"async def {name}({self.called}: {callee}) -> {iterator}[{gives}]:",
+        ]
         for function, event in handlers:
             if event == "startup":
                 lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
@@ -571,6 +607,16 @@ class Lifespan:
         for function, _ in handlers:
             edits.append(self._undecorate(function))
         return edits
+
+    def _moved(self) -> list[tuple[Function, str]]:
+        """The startup and shutdown handlers that a new lifespan calls, because the framework no longer does."""
+        text = self.source.text
+        if "lifespan_context" in text or "add_event_handler" in text:
+            raise Refused("the application's lifespan is set in a way that could not be read")
+        handlers = self.handlers()
+        if self._registered_elsewhere():
+            raise Refused("startup handlers are registered in another module")
+        return handlers
 
     def _registered_elsewhere(self) -> bool:
         for file in self.workshop.facts.program.project.files:

@@ -11,6 +11,7 @@ from asynclint.facts.program import Function
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.application import (
+    CONTEXTS,
     STARLETTE,
     Application,
     Lifespan,
@@ -21,6 +22,7 @@ from asynclint.fixes.application import (
 )
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Tree
+from asynclint.fixes.tool_server import ToolServer
 
 
 def lifecycle(
@@ -29,6 +31,8 @@ def lifecycle(
     """Where an application's framework lets objects be opened and closed. Raises Refused where that could not be read."""
     if application.framework == STARLETTE:
         return Lifespan(workshop, application, inner)
+    if application.framework in CONTEXTS:
+        return ToolServer(workshop, application)
     return {"litestar": _Litestar, "quart": _Quart, "sanic": _Sanic, "aiohttp": _Aiohttp}[
         application.framework
     ](workshop, application)

@@ -10,6 +10,8 @@ from asynclint.facts.types import Inst, Lib, LibMethod
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.application import (
+    CONTEXTS,
+    TOOLS,
     Application,
     meant,
 )
@@ -74,6 +76,52 @@ class Reach(Part):
         if roles & {"background task"} or not roles & {"route", "dependency"}:
             return None
         return self._added(entry)
+
+    def context(self, framework: str) -> str:
+        """The parameter that holds the context of a tool server's call; a new one where the server will fill it.
+
+        Raises Refused where there can be none.
+        """
+        entry: Function | None = self.function
+        while entry is not None and not self.is_entry(entry):
+            entry = entry.parent
+        if entry is None:
+            raise Refused(f"`{self.function.name}` has no context from which it could be read")
+        node = self.fillable(entry)
+        if node is None:
+            raise Refused(f"`{entry.name}` is also called by others, who have no context")
+        module = CONTEXTS[framework]
+        for one in entry.facts.params:
+            type_ = self.evaluator.parameter_type(entry, one)
+            if isinstance(type_, Inst) and type_.of == f"{module}.Context":
+                if self.nested(entry, one.name) or one.name in entry.facts.bindings:
+                    raise Refused(f"`{one.name}` means something else in `{entry.name}`")
+                return one.name
+        roles = {p.entry.role for p in self.graph.entries[entry]} & TOOLS
+        if framework == "mcp 1" and roles != {"tool"}:
+            raise Refused("some releases give only tools a context")
+        if framework == "mcp" and "resource" in roles and not self._template(entry):
+            raise Refused("a resource whose address has no parameters gets no context")
+        name = next(
+            n
+            for n in ("ctx", "context", "mcp_context")
+            if n not in entry.parameters
+            and n not in entry.facts.bindings
+            and not self.nested(entry, n)
+        )
+        source = self.workshop.source(entry.module)
+        local, edits = imports.bring(source, module, "Context", entry)
+        self.plan.add(*edits, parameter(source, node, f"{name}: {local}", entry.klass is not None))
+        return name
+
+    def _template(self, entry: Function) -> bool:
+        """Whether the address of a resource has parameters: `notes://{name}`."""
+        for recipe in entry.facts.decorators:
+            if recipe and recipe[0] == "call":
+                for argument, keyword in entry.module.site(int(recipe[1])).args[:1]:
+                    if keyword in (None, "uri") and argument and argument[0] == "const":
+                        return "{" in str(argument[1])
+        return False
 
     def _asgi(self, entry: Function) -> bool:
         return [p.name for p in entry.facts.params][-3:] == ["scope", "receive", "send"]

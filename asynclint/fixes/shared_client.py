@@ -28,6 +28,7 @@ from asynclint.fixes.place import Place
 from asynclint.fixes.request_reach import Reach, parameter
 from asynclint.fixes.rewriting import Rewriting
 from asynclint.fixes.source import Source
+from asynclint.fixes.tool_server import ToolServer
 
 ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
@@ -206,6 +207,8 @@ class _Sharing(Part):
         """How the function reads the shared client, and how the title says that."""
         style = self.workshop.config.client_style
         wanted = self._attribute()
+        if isinstance(lifespan, ToolServer):
+            return self._context(lifespan, opening, wanted), "hand it on in the server's context"
         if application.framework != STARLETTE:
             style = "module"
         if style == "dependency":
@@ -231,6 +234,16 @@ class _Sharing(Part):
                     "share it through `app.state`",
                 )
         return self._holder(lifespan, opening, wanted), "share it through a class attribute"
+
+    def _context(self, lifespan: ToolServer, opening: Opening, wanted: str) -> str:
+        """How a tool reads what the lifespan of its server yields."""
+        context = self.reach.context(lifespan.application.framework)
+        name = lifespan.yielded(opening.constructor)
+        if name is None:
+            name = lifespan.free(wanted)
+            self.plan.add(*lifespan.open_yielded(name, opening))
+        self.plan.doubts.append("some releases run the lifespan of a server for every session")
+        return lifespan.reading(context, name)
 
     def _provided(self, lifespan: Lifespan, opening: Opening, wanted: str) -> str | None:
         """A parameter that a provider fills with the shared client; None where the framework does not call."""
