@@ -1,19 +1,26 @@
 # `make knowledge` checks every name of asynclint/knowledge against the real packages, at the verified versions.
 # Libraries that need different releases of the same package are installed apart: one environment for each file of requirements.
+# An environment is kept as long as its file says the same.
 
 PYTHON ?= python3.11
 KNOWLEDGE_ENV ?= .venv-knowledge
 ENVIRONMENTS = 1 2 3 4 5
 
-.PHONY: knowledge $(ENVIRONMENTS:%=knowledge-%)
+.PHONY: knowledge knowledge-environments $(ENVIRONMENTS:%=knowledge-%) $(ENVIRONMENTS:%=environment-%)
 knowledge: $(ENVIRONMENTS:%=knowledge-%)
-	$(KNOWLEDGE_ENV)/1/bin/python scripts/knowledge_index.py --check
 
-$(ENVIRONMENTS:%=knowledge-%): knowledge-%: $(KNOWLEDGE_ENV)/%/ready
+knowledge-environments: $(ENVIRONMENTS:%=environment-%)
+
+$(ENVIRONMENTS:%=knowledge-%): knowledge-%: environment-%
+	$(KNOWLEDGE_ENV)/$*/bin/python scripts/knowledge_index.py --check
 	$(KNOWLEDGE_ENV)/$*/bin/python scripts/harvest.py --check
 	$(KNOWLEDGE_ENV)/$*/bin/python scripts/verify_knowledge.py --strict --requirements scripts/knowledge-requirements-$*.txt
 
-$(KNOWLEDGE_ENV)/%/ready: scripts/knowledge-requirements-%.txt
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+$(ENVIRONMENTS:%=environment-%): environment-%:
+	@cmp -s scripts/knowledge-requirements-$*.txt $(KNOWLEDGE_ENV)/$*/ready || { \
+	  set -e; \
+	  [ -x $(KNOWLEDGE_ENV)/$*/bin/python ] || $(PYTHON) -m venv $(KNOWLEDGE_ENV)/$*; \
+	  rm -f $(KNOWLEDGE_ENV)/$*/ready; \
+	  $(KNOWLEDGE_ENV)/$*/bin/pip install --quiet --disable-pip-version-check -r scripts/knowledge-requirements-$*.txt; \
+	  cp scripts/knowledge-requirements-$*.txt $(KNOWLEDGE_ENV)/$*/ready; \
+	}

@@ -36,6 +36,8 @@ CLIENTS = {
 """Clients that share no base: a synchronous one and its twin, whose `__init__` makes the objects of their attributes."""
 DISTRIBUTIONS = {"opensearchpy": "opensearch-py"}
 """Distributions that are not called like what is imported."""
+COSTS = {"opensearchpy": "light"}
+"""Packages whose clients load no certificates where they are built."""
 MODULE_CLIENTS = {"openai": "OpenAI"}
 """Packages whose module has the attributes of a client (`openai.chat`)."""
 EARLIER = {
@@ -436,7 +438,8 @@ class Harvest:
         other = self.package.find(twin) if twin else None
         tokens: list[str] = []
         if path in self.clients:
-            tokens.append("!client")
+            cost = COSTS.get(self.name)
+            tokens.append(f"!client={cost}" if cost else "!client")
         name = self.public(path)
         if twin is None:
             tokens.append("!alone")
@@ -525,6 +528,11 @@ def harvest(name: str) -> str:
     return Harvest(name).run()
 
 
+def head(target: Path) -> str:
+    """The lines of a harvested file that name what it was harvested from; nothing where there is no file."""
+    return target.read_text("utf-8").partition("[sdk]")[0] if target.exists() else ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("packages", nargs="*", default=sorted(RESPONSES))
@@ -536,6 +544,10 @@ def main() -> int:
             print(f"{name} is not installed here", file=sys.stderr)
             continue
         target = KNOWLEDGE / f"{name}_sdk.toml"
+        distribution = DISTRIBUTIONS.get(name, name)
+        if arguments.check and f'{distribution} = "{version(distribution)}"' not in head(target):
+            print(f"{name} {version(distribution)} is not what was harvested", file=sys.stderr)
+            continue
         text = harvest(name)
         if target.exists() and target.read_text("utf-8") == text:
             continue

@@ -10,6 +10,7 @@ import argparse
 import functools
 import importlib
 import inspect
+import logging
 import os
 import re
 import sys
@@ -23,7 +24,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+SCRIPTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(SCRIPTS.parent), str(SCRIPTS)]
+
+import construct
 
 from asynclint.knowledge import Knowledge
 from asynclint.knowledge.compiled import FOLDER, read
@@ -241,6 +245,10 @@ class Checker:
 
     def _client(self, path: str, client: Client, returns: str | None) -> None:
         self.counts["clients"] += 1
+        if not self._is_old(path):
+            wrong = construct.judged(path, client.cost, client.is_async, find)
+            if wrong is not None:
+                self._say(path, wrong)
         if client.twin is not None:
             known = self.knowledge.cls(client.twin) or self.knowledge.function(client.twin)
             if known is None:
@@ -446,6 +454,9 @@ def main() -> int:
     parser.add_argument(
         "--requirements", type=Path, help="only files of which all distributions are pinned there"
     )
+    parser.add_argument(
+        "--installed", action="store_true", help="only files of which all distributions are here"
+    )
     parser.add_argument("--update", action="store_true", help="write the installed versions")
     parser.add_argument(
         "--strict", action="store_true", help="fail where a version is not the installed one"
@@ -455,7 +466,12 @@ def main() -> int:
     if arguments.requirements:
         here = pinned(arguments.requirements)
         stems = [stem for stem in stems if belongs(stem, here)]
+    if arguments.installed:
+        stems = [
+            stem for stem in stems if len(state(stem)[0]) == len(read(stem).get("verified", {}))
+        ]
     os.chdir(tempfile.mkdtemp())  # Some packages write files where they are imported.
+    logging.disable()
     set_up_django()
     knowledge = Knowledge()
     for root in knowledge.roots:
@@ -490,4 +506,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # Some clients start threads that would have to be waited for.

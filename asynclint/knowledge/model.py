@@ -35,7 +35,7 @@ class Client:
     state: str | None = None
     """What a shared one keeps between users ("cookies"); None when it is free of per-user state."""
     cost: Literal["tls", "connect", "light", "none"] = "tls"
-    """"tls" builds an SSL context (20-100 ms), "connect" opens connections, "light" is cheap, but its connections are
+    """"tls" builds an SSL context or takes as long (20-100 ms), "connect" opens connections, "light" is cheap, but its connections are
     lost with it; "none" keeps no connections: building it again is as good as keeping it."""
     cheap_with: tuple[str, ...] = ()
     """Arguments that share someone else's pool ("connection_pool", "http_client", "transport"): quiet then."""

@@ -11,7 +11,7 @@ A string is a list of words, written by `scripts/harvest.py`. Of a method that e
     .files:Type     an attribute
     -name… +name…   of the synchronous, of the asynchronous side only: `name~` is a coroutine, `name=` is not
 
-Words that start with `!` speak of the class: `!client`, `!async=Name` (where the twin is not called AsyncName),
+Words that start with `!` speak of the class: `!client` or `!client=cost`, `!async=Name` (where the twin is not called AsyncName),
 `!alone` (one class for both sides), `!bases=A,B`, `!enter` or `!enter=Type` (entering gives that type and waits),
 `!iter`, `!aiter` (of a class for both sides), and `!raw`: it has `with_raw_response` and `with_streaming_response`, whose classes are derived here.
 """
@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from asynclint.knowledge.lazy import Lazy
 from asynclint.knowledge.model import Class, Client, Function, Library
@@ -206,6 +206,7 @@ class Expansion:
         return Client(
             is_async=is_async,
             twin=self.path(name, not is_async),
+            cost=cast(Any, entry.about["client"] or "tls"),
             close="close",
             close_async=is_async,
             cheap_with=("http_client",),
