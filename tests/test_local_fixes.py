@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -639,3 +642,58 @@ def test_names_that_mean_something_else_are_left_alone() -> None:
 )  # fmt: skip
 def test_tasks_that_stay_lost(line: str, reason: str) -> None:
     assert refusals("lost-task", _lost("import asyncio\n\n\n", f"    {line}\n")) == [reason]
+
+
+CHILD = """
+import subprocess
+
+
+async def run(command, log):
+    {}
+"""
+
+
+def _second(statement: str) -> str | None:
+    """The statement after the second fix of its finding; None where there is none."""
+    text = _text(CHILD.format(statement))
+    [found], _ = _checked("blocking-subprocess", {"app.py": text})
+    second = [f for f in found.fixes if "create_subprocess_exec" in f.title]
+    if not second:
+        return None
+    assert found.fixes[0].title == "hand it to a thread with `asyncio.to_thread`"
+    after = fix.edited(text, second[0].edits)
+    assert fix.compiles(after)
+    return after.splitlines()[-1].strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('subprocess.run(["git", "gc"])', 'await (await asyncio.create_subprocess_exec("git", "gc")).wait()'),
+        ('subprocess.run([*command, "-q"], cwd="/")', 'await (await asyncio.create_subprocess_exec(*command, "-q", cwd="/")).wait()'),
+        ('code = subprocess.call(("true",), stdout=subprocess.DEVNULL)', 'code = await (await asyncio.create_subprocess_exec("true", stdout=subprocess.DEVNULL)).wait()'),
+        ('return subprocess.run(["true"]).returncode == 0', 'return await (await asyncio.create_subprocess_exec("true")).wait() == 0'),
+        ('subprocess.run(["git", "gc"], check=True)', None),
+        ('subprocess.run(["git", "gc"], timeout=3)', None),
+        ('subprocess.run(["git", "gc"], capture_output=True)', None),
+        ('subprocess.run(["git", "gc"], stdout=subprocess.PIPE)', None),
+        ('subprocess.run(["git", "gc"], stdout=log)', None),
+        ('subprocess.run("git gc", shell=True)', None),
+        ("subprocess.run(command)", None),
+        ('subprocess.check_call(["git", "gc"])', None),
+        ('done = subprocess.run(["git", "gc"])', None),
+    ],
+)  # fmt: skip
+def test_child_that_is_only_waited_for(before: str, after: str | None) -> None:
+    assert _second(before) == after
+
+
+def test_awaited_child_gives_the_same_exit_code() -> None:
+    for program in ("import sys; sys.exit(3)", "print(1)"):
+        statement = f"return subprocess.call([{sys.executable!r}, '-c', {program!r}])"
+        codes = []
+        for line in (statement, _second(statement)):
+            space: dict[str, Any] = {"asyncio": asyncio}
+            exec(CHILD.format(line), space)  # noqa: S102 - the text is what is tested
+            codes.append(asyncio.run(space["run"](None, None)))
+        assert codes[0] == codes[1]

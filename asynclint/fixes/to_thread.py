@@ -10,6 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import child
 from asynclint.fixes.place import Place, Workshop
 
 THREAD_BOUND = (
@@ -76,6 +77,7 @@ def hand_over(place: Place) -> Iterable[Fix]:
         yield from fixes
         return
     yield first
+    yield from child.await_exit(place)
     yield from plain_route(place)
 
 
