@@ -85,6 +85,9 @@ def asynclint_command(given: str | None = None) -> list[str]:
 def checkout_environment(checkout: Path = CHECKOUT) -> dict[str, str]:
     """An environment in which `-m asynclint` means that checkout, whatever the current directory.
 
-    From Python 3.11 on, modules that lie in the directory under test do not get in the way.
+    From Python 3.11 on, modules that lie in the directory under test do not get in the way. Bytecode is kept, as it is
+    of an installed package: else every run would compile asynclint, and none of its peers.
     """
-    return {**os.environ, "PYTHONPATH": str(checkout), "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONSAFEPATH": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment

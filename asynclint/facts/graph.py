@@ -80,6 +80,7 @@ class Graph:
     _queue: list[Function] = field(default_factory=list)
     _seen: set[Function] = field(default_factory=set)
     _modules: set[str] = field(default_factory=set)
+    _known: list[Function] = field(default_factory=list)
 
     # -- exploring ------------------------------------------------------------------------------------
 
@@ -108,7 +109,9 @@ class Graph:
 
     def known_functions(self) -> list[Function]:
         """All functions read, in file order."""
-        return sorted(self.out, key=Function.key)
+        if len(self._known) != len(self.out):
+            self._known = sorted(self.out, key=Function.key)
+        return self._known
 
     def _read(self, function: Function) -> None:
         edges = self.out[function] = []

@@ -42,11 +42,11 @@ def guarded(function: Function, site: CallSite) -> bool:
 def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
     """`if self.client is not None: return self.client` before the site."""
     module = function.module
-    for index in range(parent + 1, len(module.blocks)):
+    for index in module.children.get(parent, ()):
         block = module.blocks[index]
         if block.line >= site.line:
             return False
-        if block.parent != parent or block.kind not in ("if", "try") or not block.raises:
+        if block.kind not in ("if", "try") or not block.raises:
             continue
         returned = [recipe for recipe, _, where in function.facts.returns if where == index]
         if not returned:
@@ -68,13 +68,14 @@ def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
 
 def _handles_missing(module: Module, tried: int) -> bool:
     """`try: return cache[key]` with an `except KeyError:`."""
-    parent = module.blocks[tried].parent
-    for block in module.blocks[tried + 1 :]:
-        if block.parent == parent:
-            if block.kind != "except":
-                return False
-            if last_name(block.info) in MISSING_ERRORS:
-                return True
+    for index in module.children[module.blocks[tried].parent]:
+        if index <= tried:
+            continue
+        block = module.blocks[index]
+        if block.kind != "except":
+            return False
+        if last_name(block.info) in MISSING_ERRORS:
+            return True
     return False
 
 
@@ -91,11 +92,7 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
     if state == ANY:
         return True
     if state[0] == "attr":
-        return any(
-            binding.attr == state[2]
-            for other in module.functions
-            for binding in other.facts.attribute_bindings
-        )
+        return state[2] in module.set_attributes
     if state[0] == "sub":
         return _filled(module, state[1])
     name = str(state[1])
@@ -111,16 +108,8 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
 
 def _filled(module: Module, container: Recipe) -> bool:
     """Whether something is put into a container anywhere in the module."""
-    for function in module.functions:
-        if any(b.attr == "[]" and b.base == container for b in function.facts.attribute_bindings):
-            return True
-    return any(
-        site.callee
-        and site.callee[0] == "attr"
-        and site.callee[2] in KEEPING
-        and site.callee[1] == container
-        for site in module.facts.calls
-    )
+    methods = module.methods_called.get(container)
+    return container in module.set_items or (methods is not None and not KEEPING.isdisjoint(methods))
 
 
 def _assigned(role: tuple[object, ...]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
@@ -41,6 +42,7 @@ class Module:
     """One module of the project, with its facts."""
 
     __slots__ = (
+        "__dict__",
         "_lines",
         "_starts",
         "blocks",
@@ -94,6 +96,29 @@ class Module:
     def site(self, index: int) -> CallSite:
         return self.facts.calls[index]
 
+    # -- what its code writes ---------------------------------------------------------------------
+
+    @cached_property
+    def set_attributes(self) -> set[str]:
+        """The attributes that its code sets, of whatever object."""
+        return {b.attr for f in self.functions for b in f.facts.attribute_bindings}
+
+    @cached_property
+    def set_items(self) -> set[Recipe]:
+        """The containers, as its code names them, of which it sets an item."""
+        return {
+            b.base for f in self.functions for b in f.facts.attribute_bindings if b.attr == "[]"
+        }
+
+    @cached_property
+    def methods_called(self) -> dict[Recipe, set[str]]:
+        """By object, as its code names it: the methods that are called on it."""
+        found: dict[Recipe, set[str]] = {}
+        for site in self.facts.calls:
+            if site.callee and site.callee[0] == "attr":
+                found.setdefault(site.callee[1], set()).add(site.callee[2])
+        return found
+
     # -- blocks -----------------------------------------------------------------------------------
 
     def chain(self, block: int) -> Iterator[Block]:
@@ -102,6 +127,14 @@ class Module:
             one = self.blocks[block]
             yield one
             block = one.parent
+
+    @cached_property
+    def children(self) -> dict[int, list[int]]:
+        """By block: the blocks directly in it, in their order."""
+        found: dict[int, list[int]] = {}
+        for index, one in enumerate(self.blocks):
+            found.setdefault(one.parent, []).append(index)
+        return found
 
     def inside(self, block: int, outer: int) -> bool:
         """Whether `block` is `outer` or lies in it."""
@@ -121,7 +154,11 @@ class Module:
 
     def lazy(self, block: int) -> bool:
         """Whether the code of a block runs only when somebody iterates over the generator that it makes."""
-        return any(one.lazy for one in self.chain(block))
+        return self._makes_lazy and any(one.lazy for one in self.chain(block))
+
+    @cached_property
+    def _makes_lazy(self) -> bool:
+        return any(one.lazy for one in self.blocks)
 
     def dead(self, block: int) -> bool:
         """Whether the code of a block never runs: `if False:`, `if False and …:`."""

@@ -43,12 +43,21 @@ class Runs:
         """Functions that run only at startup or shutdown."""
         self.commands: set[Function] = set()
         """Functions that run only as, or for, a command of a command line."""
+        self._cached: dict[Function, bool] = {}
         self._reach()
         self._settle_once()
         self._settle_commands()
 
     def cached(self, function: Function) -> bool:
         """Whether the function's first result is kept."""
+        if not function.facts.decorators:
+            return False
+        found = self._cached.get(function)
+        if found is None:
+            found = self._cached[function] = self._has_cache(function)
+        return found
+
+    def _has_cache(self, function: Function) -> bool:
         for recipe in function.facts.decorators:
             value = self.evaluator.decorator_value(recipe, function)
             known = self.evaluator.known_callee(value)
@@ -133,14 +142,16 @@ class Runs:
                 ):
                     self.startup.add(function)
         changed = True
+        left = [
+            (function, self._callers(function))
+            for function in functions
+            if function not in self.once and self.entry_often(function) not in ("request", "item")
+        ]
         while changed:
             changed = False
-            for function in functions:
-                if function in self.once or self.entry_often(function) in ("request", "item"):
+            for function, edges in left:
+                if function in self.once:
                     continue
-                edges = [
-                    e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
-                ]
                 if not edges:
                     if self._is_main(function):
                         self.once.add(function)
@@ -156,6 +167,10 @@ class Runs:
                     if all(e.caller in self.startup for e in edges):
                         self.startup.add(function)
 
+    def _callers(self, function: Function) -> list[Edge]:
+        """Where a function is called, tests aside."""
+        return [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+
     def _settle_commands(self) -> None:
         """Commands, and the functions all of whose callers are such."""
         for function, points in self.graph.entries.items():
@@ -167,8 +182,7 @@ class Runs:
                 target = edge.target
                 if target in self.commands or target in self.graph.entries:
                     continue
-                callers = [e for e in self.graph.into[target] if not e.caller.module.file.is_test]
-                if all(e.caller in self.commands for e in callers):
+                if all(e.caller in self.commands for e in self._callers(target)):
                     self.commands.add(target)
                     queue.append(target)
 
