@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import libcst as cst
+from typing import TYPE_CHECKING
 
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 
 class CachedCoroutine(Rule):
@@ -14,6 +17,7 @@ class CachedCoroutine(Rule):
     group = "coroutines"
     level = "error"
     since = "0.1"
+    syntax = False
 
     def visit_Decorator(self, node: cst.Decorator) -> None:
         facts = self.call(node)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import libcst as cst
+from typing import TYPE_CHECKING
 
 from asynclint.rule import Rule
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 
 class WaitForOnStream(Rule):
@@ -14,6 +17,7 @@ class WaitForOnStream(Rule):
     group = "cancellation"
     level = "error"
     since = "0.1"
+    syntax = False
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
