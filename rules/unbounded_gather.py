@@ -24,6 +24,7 @@ class UnboundedGather(Rule):
     since = "0.1"
     syntax = False
     repairs = True
+    yields_to = ("semaphore-per-call",)
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)

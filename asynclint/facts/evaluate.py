@@ -1330,7 +1330,10 @@ class Evaluator:
                 path not in _SPECIAL
                 and path not in CONSUMERS
                 and self.known.function(path) is None
-                and (cls is None or (cls.construct is None and cls.client is None))
+                and (
+                    cls is None
+                    or not (cls.construct or cls.client or cls.bounds or cls.lock == "async")
+                )
             )
         return found
 

@@ -20,6 +20,7 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.held import HeldFacts
 from asynclint.facts.mistaken import MistakenFacts
 from asynclint.facts.model import CallSite
+from asynclint.facts.percall import PerCallFacts
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.protocol import ProtocolFacts
 from asynclint.facts.runs import Runs
@@ -172,6 +173,7 @@ def _infer(
     protocol = ProtocolFacts(evaluator)
     shared = SharedFacts(evaluator, fanout)
     swallowed = SwallowedFacts(evaluator, graph, runs)
+    per_call = PerCallFacts(evaluator, runs)
 
     files: dict[str, FileFacts] = {}
 
@@ -192,6 +194,7 @@ def _infer(
             yield mistaken.at(function, site)
             yield held.stream(function, site)
             yield shared.session(function, site)
+        yield per_call.made(function, site)
 
     for function in blocking.roots():
         if not function.module.file.reported:
@@ -208,6 +211,11 @@ def _infer(
     for function in functions:
         if not function.module.file.reported:
             continue
+        for site, fan in fanout.at(function):
+            facts_of(function, site).fan_out = fan
+            held_around = per_call.around(function, site, fan)
+            if held_around is not None:
+                facts_of(function, site).mistakes[held_around.kind] = held_around
         for site in graph.speaking[function]:
             building = clients.building(function, site)
             if building is not None:
@@ -232,7 +240,5 @@ def _infer(
             facts_of(function, cached[0]).mistakes["cached"] = cached[1]
         for site, mistake in swallowed.at(function):
             facts_of(function, site).mistakes[mistake.kind] = mistake
-        for site, fan in fanout.at(function):
-            facts_of(function, site).fan_out = fan
     seconds["infer"] = time.perf_counter() - start
     return ProjectFacts(program, files, program.problems, seconds, graph, runs, clients)

@@ -106,6 +106,8 @@ class Mistake:
         "mismatched",
         "shared",
         "swallowed",
+        "per call",
+        "around",
     ]
     name: str
     """What it takes: a function, a lock, a stream."""

@@ -1,0 +1,61 @@
+"""A semaphore that each call makes for itself becomes one of the module."""
+
+from __future__ import annotations
+
+import ast
+
+from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes.place import Place
+
+NAMES = {"Lock": "lock", "CapacityLimiter": "limiter", "AsyncLimiter": "limiter"}
+
+
+def hoist(place: Place) -> Fix:
+    """The fix of one that is made in a function. Raises Refused where the call or the object says how many."""
+    if "around" in place.facts.mistakes:
+        raise Refused("each of the coroutines has to take it")
+    mistake = place.facts.mistakes["per call"]
+    call, source = place.call, place.source
+    if place.function.method_around() is not None:
+        raise Refused("whether the object or the module is to own it is not certain")
+    values = (*call.args, *(k.value for k in call.keywords))
+    if not all(isinstance(one, ast.Constant) for one in values):
+        raise Refused("what it is made with is known to the call alone")
+    if isinstance(call.func, ast.Name) and place.is_local(call.func.id):
+        raise Refused("its class is imported within a function")
+    edits: list[Edit] = []
+    comment = ""
+    if mistake.by:
+        name = mistake.by
+        statement = place.tree.statement(call)
+        suite = _suite(place, statement)
+        if len(suite) < 2:
+            raise Refused("nothing else stands in its block")
+        edits.append(source.edit(source.line_start(statement.lineno), source.after(statement), ""))
+        behind = source.text[source.end(statement) : source.after(statement)].strip()
+        comment = f"  {behind}" if behind else ""
+    else:
+        name = place.free_name(NAMES.get(mistake.name, "semaphore"))
+        edits.append(source.replace(call, name))
+    if name in place.function.module.body.facts.bindings or _is_bound_around(place, name):
+        raise Refused(f"`{name}` means something else here")
+    line = f"{name} = {source.segment(call)}{comment}\n"
+    return place.fix("make it once for the module", *edits, source.declare(line))
+
+
+def _suite(place: Place, statement: ast.stmt) -> list[ast.stmt]:
+    parent = place.tree.parent(statement)
+    for field in ("body", "orelse", "finalbody"):
+        suite = getattr(parent, field, [])
+        if isinstance(suite, list) and statement in suite:
+            return suite
+    return []
+
+
+def _is_bound_around(place: Place, name: str) -> bool:
+    current = place.function.parent
+    while current is not None:
+        if name in current.facts.bindings or name in current.parameters:
+            return True
+        current = current.parent
+    return False
