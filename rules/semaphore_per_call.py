@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from asynclint.findings import Fix
 from asynclint.fixes import shared_bound
 from asynclint.rule import Rule
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from asynclint.fixes.place import Place
 
 
@@ -22,6 +22,7 @@ class SemaphorePerCall(Rule):
     group = "concurrency"
     level = "warning"
     since = "0.1"
+    syntax = False
     repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
@@ -29,9 +30,7 @@ class SemaphorePerCall(Rule):
         if facts is None:
             return
         if mistake := facts.mistakes.get("per call"):
-            self.report(
-                node, f"every call makes a `{mistake.name}` of its own, which nobody else takes"
-            )
+            self.report(node, f"`{mistake.name}` is made by every call, and nobody else takes it")
         elif mistake := facts.mistakes.get("around"):
             message = (
                 f"`{mistake.name}` is held around `{mistake.by}`, which starts everything at once"
