@@ -110,6 +110,27 @@ class Checker:
         for alias, target in self.lib.aliases.items():
             self._check(alias, lambda a=alias, t=target: self._alias(a, t))  # type: ignore[misc]
 
+        for path, history in self.lib.history.items():
+            if history.gone is not None and self._here(history.gone):
+                self._check(path, lambda p=path, g=history.gone: self._gone(p, g))  # type: ignore[misc]
+            if history.since is not None and history.gone is None:
+                self._check(path, lambda p=path: find(p))  # type: ignore[misc]
+
+    def _here(self, release: str) -> bool:
+        """Whether a later release than `pymongo 4.9` is what is installed."""
+        name, _, number = release.partition(" ")
+        try:
+            return numbers(version(name)) >= numbers(number)
+        except PackageNotFoundError:
+            return False
+
+    def _gone(self, path: str, release: str) -> None:
+        try:
+            find(path)
+        except Missing:
+            return
+        self._say(path, f"is said to be gone since {release} and is here")
+
     def _is_old(self, path: str) -> bool:
         parts = path.split(".")
         return any(".".join(parts[: n + 1]) in self.lib.old for n in range(len(parts)))
@@ -410,6 +431,11 @@ def pinned(path: Path) -> dict[str, str]:
     """Distribution → version of a file of requirements."""
     lines = re.findall(r"(?m)^([\w.-]+)(?:\[.*\])?==(\S+)", path.read_text("utf-8"))
     return {plain(name): version for name, version in lines}
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    """A version as it is compared: 4.9.2 → (4, 9, 2)."""
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:3])
 
 
 def plain(name: str) -> str:

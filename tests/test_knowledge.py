@@ -74,6 +74,42 @@ def test_a_name_is_told_of_once(known: Knowledge) -> None:
             seen[path] = stem
 
 
+def test_what_moved_is_known_under_both_names(known: Knowledge) -> None:
+    told = {}
+    for root in known.roots:
+        for lib in known.libraries(root):
+            told |= lib.history
+    for path, history in told.items():
+        for name in filter(None, (path, history.earlier, history.later)):
+            assert (
+                known.cls(name)
+                or known.function(name)
+                or known.is_module(known.canonical(name))
+                or known.canonical(name) != name
+            ), f"{path}: {name}"
+        for release in filter(None, (history.since, history.gone)):
+            assert re.fullmatch(r"[\w-]+ \d+(\.\d+)*", release), f"{path}: {release}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("motor.motor_asyncio.AsyncIOMotorClient", "pymongo.AsyncMongoClient"),
+        ("aioredis", "redis.asyncio"),
+        ("httpx.AsyncClient", "httpx2.AsyncClient"),
+        ("openai.ChatCompletion", "openai.OpenAI"),
+        ("anthropic.resources.Completions", "anthropic.resources.Messages"),
+        ("mistralai.Mistral", "mistralai.client.Mistral"),
+        ("mistralai.client.MistralClient", "mistralai.Mistral"),
+        ("mcp.server.fastmcp.FastMCP", "mcp.server.MCPServer"),
+    ],
+)
+def test_old_names_say_what_stands_in_their_place(known: Knowledge, old: str, new: str) -> None:
+    history = known.history(old)
+    assert history is not None and history.later == new
+    assert f"now {new}" in describe(old) or f"now {new}" in describe(old.partition(".")[0])
+
+
 def test_bases_are_known(known: Knowledge) -> None:
     for stem, (_, _, roots) in FILES.items():
         lib = library(parse((FOLDER / f"{stem}.toml").read_text("utf-8")), roots[0], stem)

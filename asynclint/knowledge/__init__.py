@@ -12,7 +12,7 @@ from typing import Any
 from asynclint.knowledge.compiled import read
 from asynclint.knowledge.index import FILES
 from asynclint.knowledge.load import KnowledgeError, library, user_tables
-from asynclint.knowledge.model import Class, Function, Library
+from asynclint.knowledge.model import Class, Function, History, Library
 
 __all__ = ["Knowledge", "KnowledgeError", "describe"]
 
@@ -140,6 +140,10 @@ class Knowledge:
             or lib.aliases.get(path) in lib.modules
             for lib in self._known(path)
         )
+
+    def history(self, path: str) -> History | None:
+        """Which releases have a name, where that is told."""
+        return next((lib.history[path] for lib in self._known(path) if path in lib.history), None)
 
     def libraries(self, path: str) -> tuple[Library, ...]:
         """The tables that hold names below the path's first component."""

@@ -47,7 +47,12 @@ def one(knowledge: Knowledge, name: str) -> str:
         return "\n".join(_class(knowledge, name, cls))
     function = knowledge.function(path)
     if function is not None:
-        return "\n".join((*_also(name, function.name), f"{function.name}: {told(function)}"))
+        return "\n".join(
+            (
+                *_also(knowledge, name, function.name),
+                f"{function.name}: {told(function)}{_moved(knowledge, function.name)}",
+            )
+        )
     lines = list(_below(knowledge, path))
     if lines:
         return "\n".join(lines)
@@ -56,9 +61,28 @@ def one(knowledge: Knowledge, name: str) -> str:
     raise KnowledgeError(f"nothing is known of {name!r}{hint}")
 
 
-def _also(name: str, canonical: str) -> Iterator[str]:
+def _listed(knowledge: Knowledge, path: str) -> bool:
+    return any(path in lib.functions or path in lib.classes for lib in knowledge.libraries(path))
+
+
+def _also(knowledge: Knowledge, name: str, canonical: str) -> Iterator[str]:
     if name != canonical:
-        yield f"{name} is {canonical}"
+        yield f"{name} is {canonical}{_moved(knowledge, name)}"
+
+
+def _moved(knowledge: Knowledge, path: str) -> str:
+    """Which releases have a name, and what stood or stands in its place."""
+    told = knowledge.history(path)
+    if told is None:
+        return ""
+    parts = {
+        "since": told.since,
+        "gone since": told.gone,
+        "earlier": told.earlier,
+        "now": told.later,
+    }
+    words = [f"{word} {value}" for word, value in parts.items() if value]
+    return ", " + ", ".join((*words, *([told.note] if told.note else [])))
 
 
 def _below(knowledge: Knowledge, path: str) -> Iterator[str]:
@@ -72,16 +96,20 @@ def _below(knowledge: Knowledge, path: str) -> Iterator[str]:
         for lib in knowledge.libraries(root):
             for function in lib.functions.values():
                 if function.name.startswith(root + "."):
-                    yield f"  {function.name}: {told(function)}"
+                    moved = _moved(knowledge, function.name)
+                    yield f"  {function.name}: {told(function)}{moved}"
             classes = getattr(lib.classes, "paths", lib.classes.keys)
             for cls in sorted(classes()):
                 if cls.startswith(root + "."):
-                    yield f"  {cls}"
+                    yield f"  {cls}{_moved(knowledge, cls)}"
+            for moved in lib.history:
+                if not _listed(knowledge, moved) and f"{moved}.".startswith(f"{root}."):
+                    yield f"  {moved}{_moved(knowledge, moved)}"
 
 
 def _class(knowledge: Knowledge, name: str, cls: Class) -> Iterator[str]:
-    yield from _also(name, cls.name)
-    yield f"{cls.name}: {', '.join(_about(cls)) or 'a class'}"
+    yield from _also(knowledge, name, cls.name)
+    yield f"{cls.name}: {', '.join(_about(cls)) or 'a class'}{_moved(knowledge, cls.name)}"
     shown: set[str] = set()
     for path in knowledge.mro(cls.name):
         above = knowledge.cls(path)
@@ -89,7 +117,7 @@ def _class(knowledge: Knowledge, name: str, cls: Class) -> Iterator[str]:
             known = knowledge.method(path, method)
             if method not in shown and known is not None:
                 shown.add(method)
-                yield f"  .{method}(): {told(known)}"
+                yield f"  .{method}(): {told(known)}{_moved(knowledge, f'{path}.{method}')}"
         for attribute, type_ in sorted(above.attributes.items()) if above else ():
             if attribute not in shown:
                 shown.add(attribute)
@@ -100,11 +128,11 @@ def _about(cls: Class) -> Iterator[str]:
     if cls.bases:
         yield f"derives from {' and '.join(cls.bases)}"
     if cls.client is not None:
-        kind = "async " if cls.client.is_async else ""
+        article = "an async" if cls.client.is_async else "a"
         closes = f", closes with {cls.client.close}()" if cls.client.close else ""
         state = f", keeps {cls.client.state}" if cls.client.state else ""
         cost = "keeps no connections" if cls.client.cost == "none" else cls.client.cost
-        yield f"a {kind}{cls.client.what} ({cost}){closes}{state}"
+        yield f"{article} {cls.client.what} ({cost}){closes}{state}"
         if cls.client.twin:
             yield f"its twin is {cls.client.twin}"
     if cls.enter:

@@ -16,7 +16,15 @@ from functools import partial
 from typing import Any, cast, get_args
 
 from asynclint.knowledge.lazy import Lazy, LazyFunctions
-from asynclint.knowledge.model import BlockKind, Class, Client, Entry, Function, Library
+from asynclint.knowledge.model import (
+    BlockKind,
+    Class,
+    Client,
+    Entry,
+    Function,
+    History,
+    Library,
+)
 
 Table = Mapping[str, Any]
 
@@ -34,6 +42,7 @@ FILE_KEYS = (
     "classes",
     "sdk",
     "reexports",
+    "history",
 )
 MARKS = ("old",)
 
@@ -76,6 +85,7 @@ def library(tables: Table, root: str, where: str) -> Library:
         classes,
         dict(known.get("aliases", {})),
         old=old,
+        history=dict(_history(tables, root, where)),
     )
     fill(result, known, where, classes, old)
     for target, modules in known.get("reexports", {}).items():
@@ -87,6 +97,15 @@ def library(tables: Table, root: str, where: str) -> Library:
 
         expand(result, known["sdk"], classes)
     return result
+
+
+def _history(tables: Table, root: str, where: str) -> Iterator[tuple[str, History]]:
+    """What is told of the root's names; those of a twin are told of by themselves."""
+    twins = tables.get("twins", ())
+    for path, table in _tables(tables, "history", where):
+        owner = path.partition(".")[0]
+        if owner == root or (root not in twins and owner not in twins):
+            yield path, _record(History, table, f"{where}: history.{path}")
 
 
 def fill(result: Library, tables: Table, where: str, classes: Lazy, old: set[str]) -> None:
@@ -359,7 +378,7 @@ def _value(kind: type[Any], key: str, value: object, where: str) -> Any:
 
 FIELDS: dict[type[Any], dict[str, str]] = {
     kind: {f.name: str(f.type) for f in fields(kind) if f.name != "name"}
-    for kind in (Client, Entry, Function, Class)
+    for kind in (Client, Entry, Function, Class, History)
 }
 FUNCTION_FIELDS = tuple(FIELDS[Function])
 CLASS_FIELDS = tuple(FIELDS[Class])

@@ -173,6 +173,21 @@ class Class:
     """All public methods are listed: a missing one is known to be missing, not unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """Which releases have a name, and what they have in its place."""
+
+    since: str | None = None
+    """The first release that has it: "pymongo 4.9"."""
+    gone: str | None = None
+    """The first release that does not have it any more."""
+    earlier: str | None = None
+    """The name that stood in its place before."""
+    later: str | None = None
+    """The name that stands in its place now."""
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Library:
     """All that is known of one distribution's import roots."""
@@ -189,3 +204,5 @@ class Library:
     """Module path → its attributes that are objects (`openai.chat`) → their types."""
     old: set[str] = field(default_factory=set)
     """Paths that other releases than `version` have; they are not checked against the package."""
+    history: dict[str, History] = field(default_factory=dict)
+    """Paths of things that moved or were replaced → how."""
