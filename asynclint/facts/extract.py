@@ -200,12 +200,13 @@ class _Extractor:
         self.statement = None
         if body:
             last = body[-1]
+            kind = type(last)
             block = self.facts.blocks[self.block]
-            if isinstance(last, (ast.Return, ast.Raise)):
+            if kind is ast.Return or kind is ast.Raise:
                 block.ends = block.raises = True
-            elif isinstance(last, (ast.Continue, ast.Break)):
+            elif kind is ast.Continue or kind is ast.Break:
                 block.ends = True
-            elif isinstance(last, ast.If) and last.orelse:
+            elif kind is ast.If and last.orelse:  # type: ignore[attr-defined]
                 # `if a: return … else: raise …` ends the block that holds it.
                 arms = self.arms
                 if all(arm.ends for arm in arms):
@@ -568,16 +569,24 @@ class _Extractor:
 
     def e_constant(self, node: ast.Constant, role: Role) -> Recipe:
         value = node.value
-        if isinstance(value, _TEXTS) and len(value) > MAX_STRING:
+        kind = type(value)
+        if (kind is str or kind is bytes) and len(value) > MAX_STRING:
             value = value[:MAX_STRING]
-        shared = _CONSTANTS.get(type(value))
+        shared = _CONSTANTS.get(kind)
         return ("const", value) if shared is None else shared[value]
 
     def e_attribute(self, node: ast.Attribute, role: Role) -> Recipe:
-        base = self.expr(node.value, ("attr", node.attr, role[0]))
-        recipe = _attribute(base, node.attr)
-        if role[0] != "callee" and type(node.ctx) is ast.Load:
-            self.fn.loads.append(
+        fn = self.fn
+        value = node.value
+        if type(value) is _Name and value.id not in fn.uses:
+            # As `expr` would read it: of all attributes, most are read of a name.
+            fn.loaded.add(value.id)
+            recipe = _OF_NAMES[value.id, node.attr]
+        else:
+            base = self.expr(value, ("attr", node.attr, role[0]))
+            recipe = _attribute(base, node.attr)
+        if role[0] != "callee" and type(node.ctx) is _Load:
+            fn.loads.append(
                 (
                     recipe,
                     node.lineno,
@@ -618,12 +627,24 @@ class _Extractor:
             expr = self.expr
             args: list[tuple[Recipe, str | None]] = []
             for i, arg in enumerate(node.args):
-                recipe = expr(arg, ("arg", index, i))
-                named = recipe and recipe[0] == "name"
-                args.append(_ARGUMENTS[recipe[1]] if named else (recipe, None))
+                kind = type(arg)
+                if kind is _Constant:
+                    args.append((self.e_constant(arg, OP), None))  # type: ignore[arg-type]
+                elif kind is not _Name:
+                    args.append((expr(arg, ("arg", index, i)), None))
+                else:
+                    name: str = arg.id  # type: ignore[attr-defined]
+                    if name in fn.uses:
+                        expr(arg, ("arg", index, i))
+                    else:
+                        fn.loaded.add(name)
+                    args.append(_ARGUMENTS[name])
             for keyword in node.keywords:
                 name = keyword.arg or "**"
-                args.append((expr(keyword.value, ("arg", index, name)), name))
+                if type(keyword.value) is _Constant:
+                    args.append((self.e_constant(keyword.value, OP), name))
+                else:
+                    args.append((expr(keyword.value, ("arg", index, name)), name))
             site.args = tuple(args)
         self.depth = depth - 1
         return _CALLS[index]
@@ -866,6 +887,7 @@ class _Shared(dict[Any, Recipe]):
 _INTEGERS = _Shared(lambda number: number)
 _NAMES = _Shared(lambda name: ("name", name))
 _CALLS = _Shared(lambda index: ("call", index))
+_OF_NAMES = _Shared(lambda key: ("attr", _NAMES[key[0]], key[1]))
 _ATTRIBUTES = _Shared(lambda key: ("attr", *key))
 _ARGUMENTS = _Shared(lambda name: (_NAMES[name], None))
 _CONSTANTS: dict[type, _Shared] = {
@@ -876,7 +898,9 @@ _CONSTANTS: dict[type, _Shared] = {
 
 def _attribute(base: Recipe, name: str) -> Recipe:
     """`base.name`, shared where the base is one name or `name.attribute`."""
-    if base and (base[0] == "name" or (base[0] == "attr" and base[1] and base[1][0] == "name")):
+    if base and base[0] == "name":
+        return _OF_NAMES[base[1], name]
+    if base and base[0] == "attr" and base[1] and base[1][0] == "name":
         return _ATTRIBUTES[base, name]
     return ("attr", base, name)
 
@@ -925,7 +949,8 @@ def _is_stub(body: list[ast.stmt]) -> bool:
 
 
 _Name = ast.Name
-_TEXTS = (str, bytes)
+_Constant = ast.Constant
+_Load = ast.Load
 _COMPOUND = frozenset({
     ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match,
