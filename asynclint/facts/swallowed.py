@@ -70,6 +70,7 @@ class SwallowedFacts:
             function.module.blocks[index].line: index
             for index in self._own_handlers(function)
             if self._may_catch(function.module.blocks[index].info)
+            and self._catches(function, index) is not False
         }
         suppressing = [
             site
@@ -129,10 +130,15 @@ class SwallowedFacts:
         """How a handler that gets cancellations names what it catches; None for another one."""
         if handler.type is None:
             return ""
+        return ast.unparse(handler.type) if self._catches(function, block) else None
+
+    def _catches(self, function: Function, block: int) -> bool | None:
+        """Whether a handler gets cancellations by what it names; None where the facts do not tell what it names."""
         one = function.module.blocks[block]
+        if not one.info:
+            return None
         at = (one.line, 0, one.parent)
-        shown = {self._cancels(value) for value in self._classes(one.info, function, at)}
-        return ast.unparse(handler.type) if True in shown else None
+        return any(self._cancels(value) for value in self._classes(one.info, function, at))
 
     def _classes(
         self, recipe: Recipe, function: Function, at: tuple[int, int, int]
