@@ -801,13 +801,13 @@ async def ask(prompt: str) -> str:
         ),
         (
             """
-            async def outer() -> None:
+            async def outer(jobs: list) -> None:
                 def inner() -> None:
                     client.models.list()
 
-                inner()
+                jobs.append(inner)
             """,
-            "`outer.inner` uses it and is not `async def`",
+            "`outer.inner` is handed on",
         ),
         (
             """
@@ -1232,3 +1232,167 @@ def test_what_was_awaited_by_mistake() -> None:
         "client = AsyncOpenAI()",
         'return (await client.responses.create(model="m", input=prompt)).output_text',
     ]
+
+
+# -- plain functions between a coroutine and the client --------------------------------------------------
+
+
+def test_helpers_that_only_coroutines_call() -> None:
+    files = fixed(
+        """
+        import helpers
+        from openai import OpenAI
+
+        client = OpenAI()
+
+
+        async def handler(prompt: str) -> str:
+            text = helpers.twice(client, prompt)
+            return f"{text} {len(helpers.ask(client, prompt))}"
+        """,
+        helpers="""
+        from openai import OpenAI
+
+
+        def ask(client: OpenAI, prompt: str) -> str:
+            answer = client.responses.create(model="m", input=prompt)
+            return answer.output_text
+
+
+        # Both of them.
+        def twice(client: OpenAI, prompt: str) -> str:
+            return ask(client, prompt) + ask(client, prompt).upper()
+        """,
+    )
+    assert files["helpers.py"] == _text(
+        """
+        from openai import AsyncOpenAI
+
+
+        async def ask(client: AsyncOpenAI, prompt: str) -> str:
+            answer = await client.responses.create(model="m", input=prompt)
+            return answer.output_text
+
+
+        # Both of them.
+        async def twice(client: AsyncOpenAI, prompt: str) -> str:
+            return await ask(client, prompt) + (await ask(client, prompt)).upper()
+        """
+    )
+    assert "text = await helpers.twice(client, prompt)" in files["app.py"]
+    assert "{len(await helpers.ask(client, prompt))}" in files["app.py"]
+
+
+def test_methods_and_nested_functions() -> None:
+    assert lines(
+        """
+        from openai import OpenAI
+
+
+        class Bot:
+            def __init__(self) -> None:
+                self.client = OpenAI()
+
+            def _say(self, text: str) -> None:
+                for event in self.client.responses.create(model="m", input=text, stream=True):
+                    print(event)
+
+            async def say(self, text: str) -> None:
+                def again(count: int) -> None:
+                    self._say(text)
+                    if count:
+                        again(count - 1)
+
+                again(3)
+        """
+    ) == [
+        "from openai import AsyncOpenAI",
+        "self.client = AsyncOpenAI()",
+        "async def _say(self, text: str) -> None:",
+        'async for event in await self.client.responses.create(model="m", input=text, stream=True):',
+        "async def again(count: int) -> None:",
+        "await self._say(text)",
+        "await again(count - 1)",
+        "await again(3)",
+    ]
+
+
+PROMOTED = """
+from openai import OpenAI
+
+client = OpenAI()
+
+
+def ask(prompt: str) -> str:
+    return client.responses.create(model="m", input=prompt).output_text
+
+
+async def handler(prompt: str) -> str:
+    return ask(prompt)
+"""
+
+
+def _handed_over(code: str, **files: str) -> bool:
+    """Whether the only fix of the first finding is a thread."""
+    texts = {f"{name.replace('__', '/')}.py": _text(text) for name, text in files.items()}
+    texts["app.py"] = _text(code)
+    project = in_memory(texts)
+    config = from_table({"select": RULES}, project.root)
+    titles = [f.title for f in check.check(project, config).kept[0].fixes]
+    return not any("Async" in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def main() -> None:\n    print(ask('x'))",
+        "print(ask('x'))",
+        "asks = [ask]",
+        "async def other() -> None:\n    print(sorted(['a'], key=lambda one: ask(one)))",
+        "async def other() -> None:\n    await asyncio.to_thread(ask, 'x')",
+        "async def ask_async(prompt: str) -> str:\n    return ask(prompt)",
+        "__all__ = ['ask']",
+    ],
+)
+def test_helpers_that_others_call(more: str) -> None:
+    assert not _handed_over(PROMOTED)
+    assert _handed_over("import asyncio\n" + PROMOTED + "\n\n" + more + "\n")
+
+
+def test_helpers_that_tests_or_packages_know() -> None:
+    assert _handed_over(
+        PROMOTED, test_app="from app import ask\n\n\ndef test_it():\n    ask('x')\n"
+    )
+    decorated = PROMOTED.replace("def ask", "@staticmethod\ndef ask")
+    assert _handed_over(decorated)
+    patched = (
+        "import app\n\n\ndef test_it(monkeypatch):\n    monkeypatch.setattr(app, 'ask', print)\n"
+    )
+    assert _handed_over(PROMOTED, test_app=patched)
+
+
+METHOD = """
+from openai import OpenAI
+
+
+class Bot(Base):
+    def __init__(self) -> None:
+        self.client = OpenAI()
+
+    def ask(self, prompt: str) -> str:
+        return self.client.responses.create(model="m", input=prompt).output_text
+
+    async def handler(self, prompt: str) -> str:
+        return self.ask(prompt)
+"""
+
+
+def test_methods_that_others_may_call() -> None:
+    assert not _handed_over(METHOD.replace("(Base)", ""))
+    assert _handed_over("from elsewhere import Base\n" + METHOD)
+    base = "class Base:\n    def ask(self, prompt: str) -> str:\n        raise NotImplementedError\n\n\n"
+    assert _handed_over(METHOD.replace("\n\nclass Bot", f"\n\n{base}class Bot"))
+    user = "def run(bot, prompt):\n    return bot.ask(prompt)\n"
+    assert _handed_over(METHOD.replace("(Base)", ""), user=user)
+    sub = "from app import Bot\n\n\nclass Sub(Bot):\n    def ask(self, prompt: str) -> str:\n        return ''\n"
+    assert _handed_over(METHOD.replace("(Base)", ""), sub=sub)

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 
 from asynclint.facts.types import Func
+from asynclint.facts.view import Blocking
 from asynclint.findings import Fix, Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result, State
@@ -62,11 +63,12 @@ class _Plans:
     def fix(self, place: Place) -> Fix:
         if place.site.kind not in ("call", "with", "for"):
             raise NoClient("it is no call of a client")
-        if any(b.through is not None for b in place.facts.blocking.values()):
-            raise NoClient("it is no call of a client")
         reading = self.holders.reading(place.function.module)
-        node = reading.tree.at(reading.source.where(place.finding.span), ast.expr)
-        if node is None:
+        here = node = reading.tree.at(reading.source.where(place.finding.span), ast.expr)
+        through = [b for b in place.facts.blocking.values() if b.through is not None]
+        if through:
+            reading, node = self._below(through[0])
+        if here is None or node is None:
             raise NoClient("the expression could not be found in the text")
         try:
             at, root, pair = self._root(reading, node, 0)
@@ -84,9 +86,19 @@ class _Plans:
                     self._made.setdefault(holder, made)
         if isinstance(made, Refused):
             raise made
-        if id(node) not in made.changed:
+        if id(node) not in made.changed or id(here) not in made.changed:
             raise Refused("how the client is used here could not be read")
         return place.fix(made.title, *made.edits(), once=made.mark)
+
+    def _below(self, blocking: Blocking) -> tuple[Reading, ast.expr | None]:
+        """The call of a client to which a call of the project's own function leads."""
+        last = blocking.because[-1] if blocking.because else None
+        for file in self.holders.program.project.files:
+            module = self.holders.program.load(file) if last and file.name == last.path else None
+            if last is not None and module is not None:
+                reading = self.holders.reading(module)
+                return reading, reading.tree.at(reading.source.where(last.span), ast.expr)
+        raise NoClient("it is no call of a client")
 
     def _planned(self, at: Reading, root: ast.expr, pair: Pair) -> Uses | Refused:
         plan = Uses(self.holders, self.twins)

@@ -160,6 +160,15 @@ class Reading:
 
     def refuse_waiting(self, node: ast.AST) -> None:
         """Raise Refused where no `await` may stand in a node's place, or other tasks must not run there."""
+        plain = self.waiter(node)
+        if plain is not None:
+            raise Refused(f"`{plain.name}` uses it and is not `async def`")
+
+    def waiter(self, node: ast.AST) -> Function | None:
+        """The function around a node that would have to be `async def` for an `await` in its place; None where it is one.
+
+        Raises Refused where no `await` may stand even then, or other tasks must not run there.
+        """
         below = node
         comprehensions = 0
         for one in self.tree.above(node):
@@ -181,10 +190,11 @@ class Reading:
                 raise Refused("it is used in a lambda")
             elif isinstance(one, ast.FunctionDef) and below in one.body:
                 function = self.function(one)
-                name = function.name if function is not None else one.name
-                raise Refused(f"`{name}` uses it and is not `async def`")
+                if function is None:
+                    raise Refused(f"`{one.name}` uses it and is not `async def`")
+                return function
             elif isinstance(one, ast.AsyncFunctionDef) and below in one.body:
-                return
+                return None
             elif isinstance(one, ast.ClassDef):
                 break
             below = one

@@ -16,6 +16,7 @@ from asynclint.fixes.holders import Holders
 from asynclint.fixes.loops import refuse_loops
 from asynclint.fixes.mentions import Global, Held, Holder, Local, Result, State
 from asynclint.fixes.mocked import refuse_mocked
+from asynclint.fixes.promoted import refuse_called_elsewhere
 from asynclint.fixes.reading import Reading
 from asynclint.fixes.twins import Pair, Twins
 
@@ -74,6 +75,8 @@ class Plan:
         self._accessed: set[int] = set()
         self._built: set[int] = set()
         self._waiting: set[Function] = set()
+        self._promoted: set[Function] = set()
+        """Plain functions that become `async def`."""
         self._lasting = False
         self._edits: tuple[Edit, ...] | None = None
 
@@ -125,10 +128,35 @@ class Plan:
         """A value is here; look at what is done with it."""
         raise NotImplementedError
 
+    def _wait(self, reading: Reading, node: ast.expr) -> ast.expr:
+        """`await` before a call; the expression that has the result."""
+        raise NotImplementedError
+
     def _stop(self, reading: Reading, node: ast.AST) -> None:
         """The function around a node waits here for others. Raises Refused where it cannot."""
-        reading.refuse_waiting(node)
+        plain = reading.waiter(node)
+        if plain is not None and plain not in self._promoted:
+            self._promoted.add(plain)
+            self._promote(plain)
         self._waiting.add(reading.scope(node))
+
+    def _promote(self, function: Function) -> None:
+        """`def` → `async def`, with every call of it awaited. Raises Refused where others may call it."""
+        why = f"`{function.name}` uses it and is not `async def`"
+        refuse_called_elsewhere(self.holders, function, why)
+        refuse_mocked(self.holders, Result(function))
+        self._refuse_exported(Result(function))
+        calls = list(self.holders.calls(function))
+        if not calls:
+            raise Refused(why)
+        for reading, call in calls:
+            if reading.module.file.is_test:
+                raise Refused(f"{why}, and `{reading.source.path}` calls it")
+            self._wait(reading, call)
+        reading = self.holders.reading(function.module)
+        node = reading.definition(function)
+        start = reading.source.offset(node.lineno, node.col_offset)
+        self._change(reading).edits.append(reading.source.insert(start, "async "))
 
     def _change(self, reading: Reading) -> Changes:
         return self._changes.setdefault(reading.source.path, Changes(reading))
