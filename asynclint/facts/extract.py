@@ -569,10 +569,9 @@ class _Extractor:
 
     def e_constant(self, node: ast.Constant, role: Role) -> Recipe:
         value = node.value
-        kind = type(value)
-        if (kind is str or kind is bytes) and len(value) > MAX_STRING:
+        if isinstance(value, (str, bytes)) and len(value) > MAX_STRING:
             value = value[:MAX_STRING]
-        shared = _CONSTANTS.get(kind)
+        shared = _CONSTANTS.get(type(value))
         return ("const", value) if shared is None else shared[value]
 
     def e_attribute(self, node: ast.Attribute, role: Role) -> Recipe:
