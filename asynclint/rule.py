@@ -144,7 +144,7 @@ class BlockingRule(Rule):
     def _judge(self, node: cst.CSTNode, place: cst.CSTNode) -> None:
         facts = self.call(node)
         blocking = facts.blocks_as(*self.kinds) if facts else None
-        if blocking is None:
+        if blocking is None or (blocking.startup and self.level == "note"):
             return
         message = f"`{blocking.name}` {self.verb}"
         if blocking.through is not None:

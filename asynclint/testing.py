@@ -581,7 +581,9 @@ def _page_problems(page: Page) -> list[str]:
 
 
 def _expects_alarm(example: Example) -> bool:
-    return any(mark.kind == "flagged" for block in example.blocks for mark in marks(block))
+    return any(
+        mark.kind in ("flagged", "note") for block in example.blocks for mark in marks(block)
+    )
 
 
 def _heading_problems(page: Page) -> list[str]:

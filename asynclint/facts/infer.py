@@ -18,6 +18,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.graph import Graph
 from asynclint.facts.held import HeldFacts
+from asynclint.facts.loops import LoopFacts
 from asynclint.facts.mistaken import MistakenFacts
 from asynclint.facts.model import CallSite
 from asynclint.facts.percall import PerCallFacts
@@ -239,6 +240,9 @@ def _infer(
         if cached is not None:
             facts_of(function, cached[0]).mistakes["cached"] = cached[1]
         for site, mistake in swallowed.at(function):
+            facts_of(function, site).mistakes[mistake.kind] = mistake
+    for function, site, mistake in LoopFacts(evaluator, graph, runs, clients).crossing(functions):
+        if function.module.file.reported and not function.module.file.is_test:
             facts_of(function, site).mistakes[mistake.kind] = mistake
     seconds["infer"] = time.perf_counter() - start
     return ProjectFacts(program, files, program.problems, seconds, graph, runs, clients)

@@ -108,6 +108,7 @@ class Mistake:
         "swallowed",
         "per call",
         "around",
+        "across loops",
     ]
     name: str
     """What it takes: a function, a lock, a stream."""
