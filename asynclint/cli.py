@@ -418,6 +418,7 @@ def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
 
 def _show_settings(config: Config) -> None:
     from asynclint import packs
+    from asynclint.knowledge.describe import overridden
 
     _validate(config.rules, [config])
     known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])
@@ -434,6 +435,11 @@ def _show_settings(config: Config) -> None:
         value = getattr(config, key)
         shown = list(value) if isinstance(value, tuple) else value
         click.echo(f"{key.replace('_', '-')} = {json.dumps(shown, default=list)}")
+    if config.knowledge:
+        lines = overridden(config.knowledge)
+        click.echo("knowledge that wins over what ships:" + ("" if lines else " none"))
+        for line in lines:
+            click.echo(f"  {line}")
 
 
 def _print(

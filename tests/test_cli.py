@@ -263,6 +263,16 @@ def test_show_settings(project: Path) -> None:
     assert 'fail-on = "error"' in done.stdout
 
 
+def test_show_settings_tells_what_wins_over_what_ships(project: Path) -> None:
+    setting = 'knowledge = { blocking = { "mylib.f" = "http" } }'
+    done = run(project, "--show-settings", "--config", setting)
+    assert "knowledge that wins over what ships: none\n" in done.stdout
+    setting = 'knowledge = { modules = { time = { plain = "sleep" } } }'
+    done = run(project, "--show-settings", "--config", setting)
+    assert "wins over what ships:\n  time.sleep: neither blocks" in done.stdout
+    assert "what ships says: blocks (sleep)" in done.stdout
+
+
 def test_stdin_is_judged_with_the_project_around_it(project: Path) -> None:
     (project / "helpers.py").write_text(
         "import time\n\n\ndef load():\n    time.sleep(1)\n", "utf-8"

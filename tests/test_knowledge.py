@@ -11,6 +11,7 @@ import pytest
 
 from asynclint.knowledge import Knowledge, KnowledgeError, describe
 from asynclint.knowledge.compiled import FOLDER, parse
+from asynclint.knowledge.describe import overridden
 from asynclint.knowledge.index import FILES
 from asynclint.knowledge.lazy import Lazy
 from asynclint.knowledge.load import library
@@ -394,6 +395,30 @@ def test_a_user_class_in_the_tables_notation() -> None:
             "tool.asynclint.knowledge: modules.a.functions.f.blocks: unknown value 'disk'",
         ),
         (
+            {"modules": {"a": {"plain": "f", "http": "f"}}},
+            "tool.asynclint.knowledge: modules.a: 'f' is there twice, with different meanings",
+        ),
+        (
+            {"classes": {"a.B": {"plain": "f", "methods": {"f": {"coroutine": True}}}}},
+            "tool.asynclint.knowledge: classes.a.B: 'f' is there twice, with different meanings",
+        ),
+        (
+            {"blocking": {"a.f": "http"}, "offloaders": ["a.f"]},
+            "tool.asynclint.knowledge.offloaders: 'a.f' is there twice, with different meanings",
+        ),
+        (
+            {"blocking": {"a.f": "http"}, "modules": {"a": {"plain": "f"}}},
+            "tool.asynclint.knowledge.blocking: 'a.f' is there twice, with different meanings",
+        ),
+        (
+            {"blocking": {"a.B.f": "http"}, "classes": {"a.B": {"plain": "f"}}},
+            "tool.asynclint.knowledge.blocking: 'a.B.f' is there twice, with different meanings",
+        ),
+        (
+            {"modules": {"a": {"plain": "f:Foo["}}},
+            "tool.asynclint.knowledge: a.f: 'Foo[' is no type",
+        ),
+        (
             {"classes": {"a.B": {"client": {"kost": "tls"}}}},
             "tool.asynclint.knowledge: classes.a.B.client: unknown key 'kost'; did you mean 'cost'?",
         ),
@@ -404,6 +429,33 @@ def test_bad_tables_say_where(tables: dict[str, object], message: str) -> None:
         Knowledge(tables)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_what_wins_over_what_ships_is_told() -> None:
+    lines = overridden(
+        {
+            "blocking": {"httpx.get": "http", "mylib.f": "http", "asyncio.sleep": "sleep"},
+            "modules": {"time": {"plain": "sleep"}},
+            "classes": {
+                "httpx.Client": {"plain": "get close", "client": {"cost": "light"}},
+                "openai.OpenAI": {"attributes": {"chat": "mylib.Chat"}},
+                "mylib.Client": {"http": "get"},
+            },
+            "aliases": {"openai.Client": "mylib.Client", "mylib.Http": "httpx.Client"},
+        }
+    )
+    assert [line.partition(":")[0] for line in lines] == [
+        "asyncio.sleep",
+        "httpx.Client.get",
+        "httpx.Client",
+        "httpx.get",
+        "openai.Client",
+        "openai.OpenAI.chat",
+        "time.sleep",
+    ]
+    assert lines[0] == "asyncio.sleep: blocks (sleep); what ships says: to be awaited"
+    assert lines[1].startswith("httpx.Client.get: neither blocks nor has to be awaited; what ships")
+    assert overridden({}) == []
 
 
 # -- what is printed ----------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from asynclint.knowledge.index import FILES
-from asynclint.knowledge.load import KnowledgeError
+from asynclint.knowledge.load import KnowledgeError, user_tables
 from asynclint.knowledge.model import Class, Entry, Function
 
 if TYPE_CHECKING:
@@ -63,6 +63,42 @@ def one(knowledge: Knowledge, name: str) -> str:
 
 def _listed(knowledge: Knowledge, path: str) -> bool:
     return any(path in lib.functions or path in lib.classes for lib in knowledge.libraries(path))
+
+
+def overridden(user: Mapping[str, object]) -> list[str]:
+    """Where a user's tables say something else than what ships: one line for each name."""
+    from asynclint.knowledge import Knowledge
+
+    mine, given = user_tables(user)
+    ours = Knowledge()
+    functions = dict(mine.functions)
+    lines = []
+    for path, cls in mine.classes.items():
+        functions |= {f"{path}.{name}": method for name, method in cls.methods.items()}
+        shipped = ours.cls(path)
+        if shipped is None:
+            continue
+        if given.get(path, frozenset()) - {"methods", "attributes"} or path in functions:
+            lines.append(_differs(path, list(_about(cls)), list(_about(shipped))))
+        for name, type_ in cls.attributes.items():
+            known = ours.attribute(path, name)
+            lines.append(_differs(f"{path}.{name}", [type_], [known or type_]))
+    for path, function in functions.items():
+        known_function = ours.function(path)
+        if known_function is not None:
+            lines.append(_differs(path, [told(function)], [told(known_function)]))
+    for path, target in mine.aliases.items():
+        known = ours.canonical(path)
+        if known != path:
+            lines.append(_differs(path, [ours.canonical(target)], [known]))
+    return sorted(line for line in lines if line)
+
+
+def _differs(path: str, mine: list[str], ours: list[str]) -> str:
+    """Empty where both say the same, or nothing of yours is new."""
+    if not mine or all(word in ours for word in mine):
+        return ""
+    return f"{path}: {', '.join(mine)}; what ships says: {', '.join(ours) or 'nothing'}"
 
 
 def _also(knowledge: Knowledge, name: str, canonical: str) -> Iterator[str]:

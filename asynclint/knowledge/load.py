@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
-from typing import Any, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 from asynclint.knowledge.lazy import Lazy, LazyFunctions
 from asynclint.knowledge.model import (
@@ -146,22 +146,54 @@ def user_tables(user: Table) -> tuple[Library, dict[str, frozenset[str]]]:
     classes = Lazy()
     functions = LazyFunctions()
     result = Library("configuration", (), None, functions, classes, {})
-    for key, read_form in SIMPLE.items():
-        if key in parts:
-            read_form(result, parts[key], f"{where}.{key}")
     fill(result, parts, where, classes, set())
     classes.everything()
     functions.everything()
+    for key, read_form in SIMPLE.items():
+        if key in parts:
+            at = f"{where}.{key}"
+            for path, function, cls in read_form(parts[key], at):
+                _tell(result, path, function, cls, at)
     for name, target in _table(parts, "aliases", where).items():
         result.aliases[_path(name, f"{where}.aliases")] = _path(target, f"{where}.aliases.{name}")
+    _check_types(result, where)
     given = {path: frozenset(table) for path, table in _tables(parts, "classes", where)}
     return result, given
+
+
+Told: TypeAlias = "tuple[str, Function, Class | None]"
+
+
+def _tell(result: Library, path: str, function: Function, cls: Class | None, where: str) -> None:
+    """Add what a simple form says; an error where the configuration says something else, too."""
+    owner, _, name = path.rpartition(".")
+    others: list[object] = [result.functions.get(path, function)]
+    if owner in result.classes:
+        others.append(result.classes[owner].methods.get(name, function))
+    if any(other != function for other in others):
+        raise KnowledgeError(f"{where}: {path!r} is there twice, with different meanings")
+    result.functions[path] = function
+    if cls is not None:
+        result.classes.setdefault(path, cls)
+
+
+def _check_types(result: Library, where: str) -> None:
+    """Types are expressions, as in annotations."""
+    types = {function.name: function.returns for function in result.functions.values()}
+    for path, cls in result.classes.items():
+        types |= {f"{path}.{name}": method.returns for name, method in cls.methods.items()}
+        types |= {f"{path}.{name}": type_ for name, type_ in cls.attributes.items()}
+    for path, type_ in types.items():
+        try:
+            compile(type_ or "None", path, "eval")
+        except (SyntaxError, ValueError):
+            raise KnowledgeError(f"{where}: {path}: {type_!r} is no type") from None
 
 
 # -- the simple forms of configuration ----------------------------------------------------------
 
 
-def _user_blocking(result: Library, value: object, where: str) -> None:
+def _user_blocking(value: object, where: str) -> Iterator[Told]:
     if not isinstance(value, Mapping):
         raise KnowledgeError(
             f'{where} must be a table of functions and kinds, like {{ "mylib.fetch" = "http" }}'
@@ -170,35 +202,34 @@ def _user_blocking(result: Library, value: object, where: str) -> None:
         if kind not in KINDS:
             raise KnowledgeError(f'{where}."{path}": {_unknown("kind", kind, KINDS)}')
         _path(path, where)
-        result.functions[path] = Function(path, blocks=cast(BlockKind, kind))
+        yield path, Function(path, blocks=cast(BlockKind, kind)), None
 
 
-def _user_clients(result: Library, value: object, where: str) -> None:
+def _user_clients(value: object, where: str) -> Iterator[Told]:
     for path in _paths(value, where):
         client = Client(
             is_async=path.rpartition(".")[2].startswith(("Async", "Aio", "create_async"))
         )
-        result.classes[path] = Class(path, client=client)
-        result.functions[path] = Function(path, client=client, returns=path)
+        yield path, Function(path, client=client, returns=path), Class(path, client=client)
 
 
-def _user_entry_points(result: Library, value: object, where: str) -> None:
+def _user_entry_points(value: object, where: str) -> Iterator[Told]:
     entry = Entry(sync="loop", role="handler")
     for path in _paths(value, where):
-        result.functions[path] = Function(path, registers=(entry,), transparent=True)
+        yield path, Function(path, registers=(entry,), transparent=True), None
 
 
-def _user_offloaders(result: Library, value: object, where: str) -> None:
+def _user_offloaders(value: object, where: str) -> Iterator[Told]:
     for path in _paths(value, where):
-        result.functions[path] = Function(path, offloads=0)
+        yield path, Function(path, offloads=0), None
 
 
-def _user_task_keepers(result: Library, value: object, where: str) -> None:
+def _user_task_keepers(value: object, where: str) -> Iterator[Told]:
     for path in _paths(value, where):
-        result.functions[path] = Function(path, spawns=0, keeps=True)
+        yield path, Function(path, spawns=0, keeps=True), None
 
 
-SIMPLE: dict[str, Callable[[Library, object, str], None]] = {
+SIMPLE: dict[str, Callable[[object, str], Iterator[Told]]] = {
     "blocking": _user_blocking,
     "clients": _user_clients,
     "entry-points": _user_entry_points,
@@ -257,19 +288,34 @@ def _named(parts: Table, prefix: str, where: str, old: set[str]) -> Iterator[Fun
 def _module(table: Table, module: str, where: str, old: set[str]) -> Iterator[Function]:
     """The functions of one module."""
     parts = _keys(table, (*NAMES, "functions", "attributes", *MARKS), where)
-    yield from _named(parts, module + ".", where, old)
+    found = _once(_named(parts, module + ".", where, old), where)
     for name, inner in _tables(parts, "functions", where):
         path = f"{module}.{name}"
-        yield _function(inner, path, f"{where}.functions.{name}", old)
+        _add(found, _function(inner, path, f"{where}.functions.{name}", old), where)
+    yield from found.values()
+
+
+def _once(functions: Iterable[Function], where: str) -> dict[str, Function]:
+    """Functions by their last names; an error where one is told of twice."""
+    found: dict[str, Function] = {}
+    for function in functions:
+        _add(found, function, where)
+    return found
+
+
+def _add(found: dict[str, Function], function: Function, where: str) -> None:
+    name = function.name.rpartition(".")[2]
+    if found.setdefault(name, function) != function:
+        raise KnowledgeError(f"{where}: {name!r} is there twice, with different meanings")
 
 
 def _class(tables: Table, path: str, where: str, old: set[str]) -> Class:
     parts = _keys(tables[path], (*NAMES, *CLASS_FIELDS, *MARKS), where)
     if parts.get("old"):
         old.add(path)
-    methods = {f.name.rpartition(".")[2]: f for f in _named(parts, path + ".", where, old)}
+    methods = _once(_named(parts, path + ".", where, old), where)
     for name, inner in _tables(parts, "methods", where):
-        methods[name] = _function(inner, f"{path}.{name}", f"{where}.methods.{name}", old)
+        _add(methods, _function(inner, f"{path}.{name}", f"{where}.methods.{name}", old), where)
     values: dict[str, Any] = {}
     for key, value in parts.items():
         if key in NAMES or key in MARKS or key == "methods":
