@@ -32,7 +32,11 @@ import httpx
 import requests
 from anthropic import AsyncAnthropic
 from fastapi import APIRouter, FastAPI, Request
+from mcp.server import MCPServer
 from openai import AsyncOpenAI, OpenAI
+
+server = MCPServer("generated")
+shared = OpenAI()
 '''
 
 TAIL = """
@@ -45,6 +49,10 @@ async def fetch(one=None):
 def slow(one):
     time.sleep(one)
     return one
+
+
+def ask(one):  # the model
+    return shared.responses.create(model="m", input=one).output_text
 """
 
 STATEMENTS = [
@@ -66,6 +74,11 @@ STATEMENTS = [
     'x = httpx.get("https://x", timeout=3)',
     "x = [requests.get(i) for i in items]",
     'subprocess.run(["ls", x], check=True)',
+    "x = subprocess.call(['ls', *items])",
+    "x = ask(x).upper()",
+    "x = [ask(i) for i in items]",
+    'async with httpx.AsyncClient(timeout=x) as http:  # dynamic\n{indent}    await http.get("/")',
+    'async with httpx.AsyncClient(timeout=3) as http, semaphore:\n{indent}    x = await http.get("/")  # static',
     'x = Path("x").read_text()',
     'with open("x") as handle:\n{indent}    # the file\n{indent}    x = json.load(handle)',
     'with open("x") as handle: x = handle.read()',
@@ -100,7 +113,12 @@ SIGNATURES = [
     '@app.get("/{name}")\nasync def {name}(items: str, x: int = 1, delay: int = 2):',
     '@app.post("/{name}")\nasync def {name}(\n    request: Request,\n    items: str,\n    x: int = 1,  # one\n    delay: int = 2,\n) -> object:',
     "class C{name}:\n    async def {name}(self, items, x=1, delay=2):",
+    'async def use_{name}(one: "C{name}"):\n    await one.aclose()\n\n\nclass C{name}:\n    """Closed."""\n\n    async def aclose(self):\n        # the end\n        print(self)\n\n    async def {name}(self, items, x=1, delay=2):',
+    "@server.tool()\nasync def {name}(items: str, x: int = 1, delay: int = 2) -> object:  # a tool",
 ]
+
+CLOSING = frozenset({"aclose"})
+"""Functions that a fix of another one may change: they close what that one built."""
 
 
 @st.composite
@@ -144,7 +162,7 @@ def modules(draw: st.DrawFn) -> str:
     parts = [HEAD, "\napp = FastAPI()\n"]
     for number in range(draw(st.integers(1, 3))):
         signature = draw(st.sampled_from(SIGNATURES)).format(name=f"f{number}")
-        indent = "        " if signature.startswith("class") else "    "
+        indent = "        " if "class " in signature else "    "
         sync = signature.startswith("def")
         parts.append(f"\n\n{signature}\n{draw(blocks(indent, sync))}\n")
     parts.append(TAIL)
@@ -188,6 +206,8 @@ def test_fixes_keep_what_they_do_not_mean_to_change(text: str, unsafe: bool) -> 
     names = {f.message for f in findings}
     fixed = _functions(after)
     for name, (first, last, source) in _functions(text).items():
+        if name in CLOSING:
+            continue
         if not lines & set(range(first, last + 1)) and not any(f"`{name}`" in m for m in names):
             assert fixed[name][2] == source, f"`{name}` has no finding"
 

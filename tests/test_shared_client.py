@@ -1084,3 +1084,44 @@ def test_module_style_in_the_module_of_the_application() -> None:
     [text] = fixed({"app.py": app}, fix={"client": "module"}).values()
     assert "async with AsyncOpenAI() as Shared.openai_client:" in text
     assert "    client = Shared.openai_client\n" in text
+
+
+JOB = """
+import asyncio
+
+from celery import Celery
+from openai import AsyncOpenAI
+
+celery = Celery("jobs")
+
+
+async def summarize(text: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=text)).output_text
+
+
+@celery.task
+def summary(text: str) -> str:
+    return asyncio.run(summarize(text))
+"""
+
+
+def test_function_that_a_job_runs_too_is_refused() -> None:
+    app = """
+    from fastapi import FastAPI
+    from jobs import summarize
+
+    app = FastAPI()
+
+
+    @app.post("/summary")
+    async def summary(text: str) -> str:
+        return await summarize(text)
+    """
+    own = "`summary` runs `summarize` in an event loop of its own"
+    assert refusal({"app.py": app, "jobs.py": JOB}) == own
+    handed = JOB.replace(
+        "def summary(text: str) -> str:\n    return asyncio.run(summarize(text))",
+        "async def summary(text: str) -> str:\n    return await summarize(text)",
+    )
+    assert "summary" in refusal({"app.py": app, "jobs.py": handed})

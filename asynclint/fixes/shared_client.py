@@ -146,12 +146,16 @@ class _Sharing(Part):
             edges = [
                 e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test
             ]
-            if not edges and not self.graph.entries.get(function):
+            if not edges and not self.is_entry(function):
                 raise Refused(f"`{function.name}` may also be called outside of requests")
             if not self.is_entry(function) and self.reach.called_by_name(function, unread=True):
                 raise Refused(f"`{function.name}` may also be called outside of requests")
             for edge in edges:
                 caller = edge.caller
+                if edge.how == "run":
+                    raise Refused(
+                        f"`{caller.name}` runs `{function.name}` in an event loop of its own"
+                    )
                 if caller.facts.kind in ("module", "class") or caller in self.runs.startup:
                     raise Refused(f"`{function.name}` is also called outside of requests")
                 if caller not in seen:
