@@ -195,7 +195,8 @@ def _infer(
             yield mistaken.at(function, site)
             yield held.stream(function, site)
             yield shared.session(function, site)
-        yield per_call.made(function, site)
+        if function.is_async and site.role[0] in ("assign", "awith"):
+            yield per_call.made(function, site)
 
     for function in blocking.roots():
         if not function.module.file.reported:

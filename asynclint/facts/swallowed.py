@@ -12,7 +12,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.guards import last_name
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import BUILTINS, Function
+from asynclint.facts.program import BUILTINS, Function, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import Func, Lib, Tup, Type, members
 from asynclint.facts.view import Mistake
@@ -60,24 +60,30 @@ class SwallowedFacts:
         self.graph = graph
         self.runs = runs
         self._handlers: dict[str, dict[int, list[int]]] = {}
+        self._suppresses: dict[str, bool] = {}
         self._bodies: dict[Function, Body | None] = {}
 
     def at(self, function: Function) -> Iterator[tuple[CallSite, Mistake]]:
         """The handlers, and the `suppress(…)`, of a coroutine function."""
         if not function.is_async or not function.facts.awaits or function.module.file.is_test:
             return
+        blocks = function.module.blocks
         catching = {
-            function.module.blocks[index].line: index
+            blocks[index].line: index
             for index in self._own_handlers(function)
-            if self._may_catch(function.module.blocks[index].info)
-            and self._catches(function, index) is not False
+            if self._catches(function, index)
         }
-        suppressing = [
-            site
-            for site in function.sites
-            if site.kind == "with" and self._suppressed(function, site)
-        ]
-        if not catching and not suppressing:
+        suppressing: list[CallSite] = []
+        file = function.module.file
+        if file.name not in self._suppresses:
+            self._suppresses[file.name] = "suppress" in (file.text or "")
+        if self._suppresses[file.name]:
+            suppressing = [
+                site
+                for site in function.sites
+                if site.kind == "with" and self._suppressed(function, site)
+            ]
+        if not suppressing and all(_raises_again(function.module, line) for line in catching):
             return
         body = self._body(function)
         if body is None:
@@ -86,8 +92,8 @@ class SwallowedFacts:
             for handler in tried.handlers:
                 if handler.lineno not in catching:
                     continue
-                name = self._caught(function, catching[handler.lineno], handler)
-                if name is None:
+                name = ast.unparse(handler.type) if handler.type is not None else ""
+                if name and blocks[catching[handler.lineno]].info is None:
                     continue
                 mistake = self._judge(function, body, tried, handler, name)
                 if mistake is not None:
@@ -110,7 +116,7 @@ class SwallowedFacts:
         if name not in self._handlers:
             found: dict[int, list[int]] = defaultdict(list)
             for index, block in enumerate(module.blocks):
-                if block.kind == "except":
+                if block.kind == "except" and self._may_catch(block.info):
                     root = block.parent
                     while module.blocks[root].parent >= 0:
                         root = module.blocks[root].parent
@@ -126,19 +132,11 @@ class SwallowedFacts:
         name = last_name(recipe)
         return name is None or name == "BaseException" or name not in BUILTINS
 
-    def _caught(self, function: Function, block: int, handler: ast.ExceptHandler) -> str | None:
-        """How a handler that gets cancellations names what it catches; None for another one."""
-        if handler.type is None:
-            return ""
-        return ast.unparse(handler.type) if self._catches(function, block) else None
-
-    def _catches(self, function: Function, block: int) -> bool | None:
-        """Whether a handler gets cancellations by what it names; None where the facts do not tell what it names."""
+    def _catches(self, function: Function, block: int) -> bool:
+        """Whether a handler gets cancellations; a bare one looks like one that catches what a recipe cannot say."""
         one = function.module.blocks[block]
-        if not one.info:
-            return None
         at = (one.line, 0, one.parent)
-        return any(self._cancels(value) for value in self._classes(one.info, function, at))
+        return one.info is None or any(map(self._cancels, self._classes(one.info, function, at)))
 
     def _classes(
         self, recipe: Recipe, function: Function, at: tuple[int, int, int]
@@ -312,7 +310,8 @@ class Body:
         self.cancelled: set[str] = set()
         self._statements: list[ast.stmt] = []
         self._suites(node)
-        for inner in _own(node.body):
+        self.nodes = list(_own(node.body))
+        for inner in self.nodes:
             if isinstance(inner, ast.Call) and _called(inner) == "cancel":
                 assert isinstance(inner.func, (ast.Attribute, ast.Name))
                 if isinstance(inner.func, ast.Attribute):
@@ -320,7 +319,7 @@ class Body:
             elif isinstance(inner, ast.With):
                 for item in inner.items:
                     self.withs[item.context_expr.lineno, item.context_expr.col_offset] = inner
-        for loop in _own(node.body):
+        for loop in self.nodes if self.cancelled else ():
             # `for task in tasks: task.cancel()` cancels `tasks`.
             if (
                 isinstance(loop, (ast.For, ast.AsyncFor))
@@ -346,7 +345,7 @@ class Body:
         """Whether some `return` gives more than None."""
         return any(
             isinstance(n, ast.Return) and n.value is not None and not _is_none(n.value)
-            for n in _own(self.node.body)
+            for n in self.nodes
         )
 
     def statement(self, line: int) -> ast.stmt | None:
@@ -460,8 +459,27 @@ def _own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, FUNCTIONS):
-            stack.extend(ast.iter_child_nodes(node))
+        if isinstance(node, FUNCTIONS):
+            continue
+        for name in node._fields:
+            inner = getattr(node, name)
+            if inner.__class__ is list:
+                stack.extend(one for one in inner if isinstance(one, ast.AST))
+            elif isinstance(inner, ast.AST) and name != "ctx":
+                stack.append(inner)
+
+
+def _raises_again(module: Module, line: int) -> bool:
+    """Whether a handler has a line that says `raise` and nothing else: no need to look closer then."""
+    lines = module.lines
+    indent = len(lines[line - 1]) - len(lines[line - 1].lstrip())
+    for text in lines[line:]:
+        stripped = text.strip()
+        if stripped and stripped[0] != "#" and len(text) - len(text.lstrip()) <= indent:
+            return False
+        if stripped == "raise":
+            return True
+    return False
 
 
 def _called(call: ast.Call) -> str:
@@ -565,7 +583,7 @@ def _raised_later(body: Body, handler: ast.ExceptHandler) -> bool:
     """`cancelled = True` in the handler, and `if cancelled: raise …` behind it."""
     flags = _assigned(handler.body)
     last = handler.body[-1].end_lineno or handler.lineno
-    for node in _own(body.node.body):
+    for node in body.nodes:
         if getattr(node, "lineno", 0) <= last:
             continue
         if (
