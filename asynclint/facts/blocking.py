@@ -11,7 +11,7 @@ from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
-from asynclint.facts.ready import given_back, is_lock, ready
+from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
     Func,
@@ -232,7 +232,7 @@ class BlockingFacts:
 
     def _waits(self, known: Known, site: CallSite, module: Module) -> bool:
         for param, literal in known.unless:
-            if _is_literal(self.evaluator.argument(site, known, param), literal):
+            if self._is_set(self.evaluator.argument(site, known, param), literal, site, module):
                 return False
         if known.only_if and not any(
             _is_literal(self.evaluator.argument(site, known, param), literal)
@@ -240,6 +240,18 @@ class BlockingFacts:
         ):
             return False
         return not ready(known, site, module)
+
+    def _is_set(self, recipe: Recipe, literal: str, site: CallSite, module: Module) -> bool:
+        """Whether an argument is a literal, a constant of the module that is, or flags of which one is."""
+        if recipe and recipe[0] == "binop":
+            return any(self._is_set(part, literal, site, module) for part in recipe[1:3])
+        if recipe and recipe[0] == "name":
+            facts = module.functions[site.function].facts
+            if recipe[1] in facts.bindings or any(p.name == recipe[1] for p in facts.params):
+                return False
+            bindings = module.functions[0].facts.bindings.get(recipe[1], ())
+            return len(bindings) == 1 and self._is_set(bindings[0].recipe, literal, site, module)
+        return _is_literal(recipe, literal)
 
     def _awaited_inside(self, site: CallSite, module: Module) -> bool:
         """`with ThreadPoolExecutor() as pool:` in which `await loop.run_in_executor(pool, …)` is all that it is used for."""
@@ -384,7 +396,7 @@ class BlockingFacts:
                     and self.all_block(edge, kind)
                     and not caller.module.lazy(edge.site.block)
                     and not self._kept(caller, kind)
-                    and not self._given_back(caller, edge, step)
+                    and not self._prepared(caller, edge, step)
                     and not self._doubtful(caller, edge.site, step.stop)
                     and not self.conditions.contradicts(edge, step.site)
                 ):
@@ -419,9 +431,13 @@ class BlockingFacts:
             return any(kind in ("if", "else", "except", "case") for kind in kinds)
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
-    def _given_back(self, caller: Function, edge: Edge, step: Step) -> bool:
-        """Whether the lock that a helper gets is given back in the function that calls the helper."""
-        if not is_lock(step.stop.name) or step.next is not None:
+    def _prepared(self, caller: Function, edge: Edge, step: Step) -> bool:
+        """Whether the lock that a helper gets is given back in its caller, or what it takes from a queue is there."""
+        if step.next is not None:
+            return False
+        if step.stop.name.endswith("Queue.get"):
+            return filled_for(edge.site, step.site, caller.module)
+        if not is_lock(step.stop.name):
             return False
         others = [(e.site, e.target) for e in self.graph.out.get(caller, ())]
         return given_back(caller, edge.site, others)
@@ -440,6 +456,8 @@ class BlockingFacts:
         """The places in a function of the loop that block it."""
         found: list[tuple[CallSite, Blocking]] = []
         for site, stop in self.direct.get(function, ()):
+            if self._for_others(function, site):
+                continue
             once = self.conditions.once_only(function, site)
             found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, once)))
         done: set[tuple[int, int, int, int, str, str]] = set()
@@ -448,13 +466,14 @@ class BlockingFacts:
                 edge.how not in SYNC
                 or edge.target.is_async
                 or function.module.lazy(edge.site.block)
+                or self._for_others(function, edge.site)
             ):
                 continue
             for kind in KINDS:
                 step = self.steps[kind].get(edge.target)
                 if step is None or not self.all_block(edge, kind):
                     continue
-                if self._contradicted(edge, kind) or self._given_back(function, edge, step):
+                if self._contradicted(edge, kind) or self._prepared(function, edge, step):
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
@@ -487,6 +506,10 @@ class BlockingFacts:
                     )
                 )
         return found
+
+    def _for_others(self, function: Function, site: CallSite) -> bool:
+        """Whether a function that the loop calls back gets to a site only where other code calls it."""
+        return not function.is_async and self.conditions.off_loop(function, site)
 
     def _contradicted(self, edge: Edge, kind: BlockKind) -> bool:
         """Whether what a call passes, and what is passed on from there, excludes a test on the way down."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.evaluate import END, Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
-from asynclint.facts.types import Cls, Func, Inst, Lib, Tup, Type
+from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, Tup, Type, members
 
 BRANCHES = frozenset({"if", "else", "except", "case"})
 
@@ -142,7 +142,7 @@ class Conditions:
 
     def off_loop(self, function: Function, site: CallSite) -> bool:
         """The site runs only where no event loop runs: after a test for one, or in the handler of a failed one."""
-        if self._asked_in_vain(function, site):
+        if self._asked_in_vain(function, site) or self._awaited_instead(function, site):
             return True
         return any(
             self._says_loop(block.info, function) is (not holds)
@@ -163,6 +163,30 @@ class Conditions:
                 if any(module.blocks[b].parent == block.parent and b < index for b in tried):
                     return True
         return False
+
+    def _awaited_instead(self, function: Function, site: CallSite) -> bool:
+        """`if self.asynchronous: return self._close()` before the site: those who can await get a coroutine."""
+        if function.is_async or not function.facts.returns:
+            return False
+        around = set(_indices(function.module, site.block))
+        for recipe, line, where in function.facts.returns:
+            block = function.module.blocks[where]
+            if block.kind != "if" or where in around or block.parent not in around:
+                continue
+            if line > site.line or not recipe:
+                continue
+            given = [recipe]
+            if recipe[0] == "name":
+                given = [b.recipe for b in function.facts.bindings.get(recipe[1], ())]
+            if any(self._is_coroutine(one, function, (line, END, where)) for one in given):
+                return True
+        return False
+
+    def _is_coroutine(self, recipe: Recipe, function: Function, at: tuple[int, int, int]) -> bool:
+        if not recipe or recipe[0] not in ("call", "name"):
+            return False
+        value = self.evaluator.eval(recipe, function, at)
+        return value is not None and all(isinstance(m, Coro) for m in members(value))
 
     def _asks_for_loop(self, site: CallSite, module: Module) -> bool:
         return bool(site.callee) and site.callee[-1] in LOOP_QUESTIONS

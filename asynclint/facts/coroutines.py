@@ -449,9 +449,13 @@ class CoroutineFacts:
         return LostTask(name, f"nothing reads `{variable}`", ())
 
     def _stays(self, function: Function, site: CallSite) -> bool:
-        """The frame itself keeps the task as long as it awaits afterwards."""
-        last = max((line for line, _ in function.facts.awaits), default=0)
-        return last > site.end_line and function.is_async
+        """The frame itself keeps the task as long as it awaits afterwards, or runs the loop."""
+        if function.is_async:
+            return max((line for line, _ in function.facts.awaits), default=0) > site.end_line
+        return any(
+            other.line > site.end_line and other.callee and other.callee[-1] in RUNS_LOOP
+            for other in function.sites
+        )
 
     def _task_added(self, function: Function, role: Role, name: str) -> LostTask | None:
         """`tasks.add(create_task(…))` where `tasks` is local and nothing else reads it."""
@@ -496,6 +500,9 @@ class CoroutineFacts:
             return None
         return LostTask(name, f"`{variable}` is local and dies with the call", ())
 
+
+RUNS_LOOP = frozenset({"run", "run_forever", "run_until_complete", "run_app"})
+"""Methods that come back when the loop has ended, whose ever it is: `reactor.run()`."""
 
 _PLAIN = frozenset(
     {

@@ -95,11 +95,26 @@ def _released(site: CallSite, base: Recipe, module: Module) -> bool:
 # -- queues and sockets -----------------------------------------------------------------------------
 
 
+def filled_for(site: CallSite, getter: CallSite, module: Module) -> bool:
+    """Whether the caller of a method that takes an element from a queue of its object has seen that there is one."""
+    queue = getter.callee[1] if getter.callee and getter.callee[0] == "attr" else None
+    if not queue or queue[0] != "attr" or queue[1] != ("name", "self"):
+        return False
+    return site.callee[:2] == ("attr", ("name", "self")) and _known_filled(site, queue, module)
+
+
 def _known_filled(site: CallSite, base: Recipe, module: Module) -> bool:
-    """`while not queue.empty():` around `queue.get()`."""
+    """`while not queue.empty():` around `queue.get()`, or `while queue.empty(): …` before it."""
+    around = list(module.chain(site.block))
+    if any(b.kind in ("if", "while") and _tests_filled(b.info, base, module) for b in around):
+        return True
     return any(
-        block.kind in ("if", "while") and _tests_filled(block.info, base, module)
-        for block in module.chain(site.block)
+        block.kind == "while"
+        and block.line < site.line
+        and block.parent >= 0
+        and module.blocks[block.parent] in around
+        and _tests_filled(("not", block.info), base, module)
+        for block in module.blocks
     )
 
 
@@ -112,6 +127,8 @@ def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
     wanted = "qsize"
     if test[0] == "not":
         test, wanted = test[1], "empty"
+        if test and test[0] == "not":
+            return _tests_filled(test[1], base, module)
     elif test[0] == "cmp" and test[1] in ("Gt", "GtE", "NotEq"):
         test = test[2]
     if not test or test[0] != "call":
