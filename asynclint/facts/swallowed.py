@@ -147,7 +147,7 @@ class SwallowedFacts:
                 yield from self._classes(one, function, at)
         elif recipe and recipe[0] == "call":
             yield self.evaluator.callee(function.module, function.module.site(recipe[1]))
-        elif recipe:
+        elif recipe and not _is_parameter(recipe, function):
             for value in members(self.evaluator.eval(recipe, function, at)):
                 yield from value.items if isinstance(value, Tup) else (value,)
 
@@ -441,6 +441,13 @@ def _read(function: Function) -> Body | None:
         if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
             return Body(node)
     return None
+
+
+def _is_parameter(recipe: Recipe, function: Function) -> bool:
+    """Whether the caller says what is caught, in the call or in the object: an annotation names only the widest class."""
+    if recipe[0] == "attr":
+        return bool(recipe[1] == ("name", "self"))
+    return recipe[0] == "name" and any(p.name == recipe[1] for p in function.facts.params)
 
 
 def _site(function: Function, handler: ast.ExceptHandler, block: int) -> CallSite:
