@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gc
 import time
@@ -21,7 +20,7 @@ from asynclint.facts.infer import FileFacts, ProjectFacts, infer
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.view import FunctionFacts as SeenFunction
-from asynclint.facts.view import Position, Slice, Spot, Spots
+from asynclint.facts.view import Slice
 from asynclint.findings import Finding, Level, Refused
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project
@@ -45,7 +44,6 @@ class Stats:
     lines_parsed: int = 0
     functions: int = 0
     calls: int = 0
-    spots: int = 0
     slices_parsed: int = 0
     slice_lines: int = 0
     slices_failed: int = 0
@@ -57,7 +55,6 @@ class Stats:
             f"files: {self.files}",
             f"files parsed: {self.files_parsed} ({self.lines_parsed} lines)",
             f"functions: {self.functions}, call sites: {self.calls}",
-            f"places judged: {self.spots}",
             f"slices parsed by libcst: {self.slices_parsed} ({self.slice_lines} lines), failed: {self.slices_failed}",
         ]
         return counts + [f"{name}: {value:.3f} s" for name, value in self.seconds.items()]
@@ -188,13 +185,13 @@ def _all_findings(
         if configuration.enabled(config, name, meta.group, meta.default)
     }
     knowledge = Knowledge(config.knowledge)
-    pack = _Pack(_directories(config), wanted)
-    facts = infer(project, knowledge, config.jobs, pack.load if wanted else None, progress)
+    facts = infer(project, knowledge, config.jobs, _import_libcst if wanted else None, progress)
     _count(stats, facts.program, facts)
     start = time.perf_counter()
     found = [f.problem for f in project.files if f.problem is not None and f.reported]
     reported = {f.name for f in project.files if f.reported}
     found += [p for p in facts.problems if p.path in reported]
+    pack = _Pack(_directories(config), wanted)
     if config.rules:
         # Rules of a user's own may look at whole files, and at anything else.
         found += _run(project, facts, pack, stats)
@@ -224,10 +221,6 @@ class _Pack:
     def __init__(self, directories: list[Path], wanted: set[str]) -> None:
         self._directories = directories
         self.wanted = wanted
-
-    def load(self) -> None:
-        """Import them now."""
-        _ = self.rules
 
     @cached_property
     def rules(self) -> dict[str, Any]:
@@ -331,83 +324,13 @@ def _seen_by_rules(facts: FileFacts, wanted: set[str]) -> bytes:
 
 
 def _run(project: Project, facts: ProjectFacts, pack: _Pack, stats: Stats) -> list[Finding]:
-    """Show every file to all rules: its spots to those that need no syntax, its slices to the others."""
-    every = list(pack.rules.values())
-    rules = [r for r in every if r.syntax or r.everything]
-    _spots(project, facts, [r for r in every if r not in rules], stats)
-    if rules:
-        _slices(project, facts, rules, stats)
-    return [f for rule in every for f in rule.findings]
-
-
-VISITS = {
-    "call": "visit_Call",
-    "with": "visit_WithItem",
-    "awith": "visit_WithItem",
-    "for": "visit_For",
-    "afor": "visit_For",
-    "attr": "visit_Attribute",
-    "decorator": "visit_Decorator",
-    "except": "visit_ExceptHandler",
-}
-"""What a rule is asked at a site of each kind."""
-
-
-def _spots(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stats) -> None:
-    """Hand the places of which facts speak to rules that ask no more than that."""
-    for file in project.files:
-        one = facts.files.get(file.name)
-        if one is None or not file.reported:
-            continue
-        part = Spots(file.name)
-        for rule in rules:
-            rule.enter(part)
-        for (kind, position), (function, _) in sorted(
-            one.lines.items(), key=lambda item: (item[0][1], item[0][0] == "call")
-        ):
-            if _deepest(one.module, function) > MAX_NESTING:
-                continue
-            text = _before_and_at(one.module, position)
-            if not _stands(kind, text[1]):
-                continue
-            method = VISITS[kind]
-            if kind == "for" and text[0].rstrip(" \t\f\n\\(").endswith("from"):
-                method = "visit_From"
-            stats.spots += 1
-            holder = SeenFunction(function.name, function.is_async, function.facts.line)
-            spot = Spot(position, one.calls[kind][position], holder)
-            for rule in rules:
-                visit = getattr(rule, method, None)
-                if visit is not None:
-                    visit(spot)
-
-
-def _before_and_at(module: Module, position: Position) -> tuple[str, str]:
-    """A position's text, and that of its line and of some lines before it up to there."""
-    line, column, end_line, end_column = position
-    lines = module.lines[line - 1 : end_line]
-    lines[-1] = lines[-1][:end_column]
-    before = "\n".join([*module.lines[max(0, line - 3) : line - 1], lines[0][:column]])
-    lines[0] = lines[0][column:]
-    return before, "\n".join(lines)
-
-
-def _stands(kind: str, text: str) -> bool:
-    """Whether a place is where the parser says: before Python 3.12 it may be mistaken within an f-string."""
-    if kind == "except":
-        return text == kind
-    try:
-        node = ast.parse(f"({text}\n)", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return isinstance(node, {"call": ast.Call, "attr": ast.Attribute}.get(kind, ast.expr))
-
-
-def _slices(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stats) -> None:
     """Walk the slices of every file with all rules at once."""
+    rules = list(pack.rules.values())
+    if not rules:
+        return []
     whole = any(r.everything for r in rules)
     if not facts.files and not whole:
-        return
+        return []
     visitor = _batch(rules)
     alone = whole or "Module" in visitor.kinds
     batch: list[tuple[FileFacts, Piece]] = []
@@ -436,6 +359,12 @@ def _slices(project: Project, facts: ProjectFacts, rules: list[Any], stats: Stat
                 _walk(batch, rules, visitor, stats)
                 batch, size = [], 0
     _walk(batch, rules, visitor, stats)
+    return [f for rule in rules for f in rule.findings]
+
+
+def _import_libcst() -> None:
+    import libcst
+    import libcst.metadata  # noqa: F401
 
 
 BATCH = 500
@@ -620,6 +549,8 @@ def _batch(rules: list[Any]) -> Any:
     leaves: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
     for rule in rules:
         for name in dir(type(rule)):
+            if getattr(cst.CSTVisitor, name, None) is getattr(type(rule), name):
+                continue
             if name.startswith("visit_") and "_" not in name[6:]:
                 visits[name[6:]].append(getattr(rule, name))
             elif name.startswith("leave_") and "_" not in name[6:]:

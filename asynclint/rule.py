@@ -16,8 +16,7 @@ A rule does not resolve names or types. It asks for the facts of the node in han
             if facts and (blocking := facts.blocks_as("sleep")):
                 self.report(node, f"`{blocking.name}` blocks the event loop", because=blocking.because)
 
-The engine parses only the functions about which some fact speaks and walks each once for all rules. For rules that set
-`syntax = False` it parses nothing: they are handed each place of which some fact speaks as if it were the node.
+The engine parses only the functions about which some fact speaks and walks each once for all rules.
 """
 
 from __future__ import annotations
@@ -25,21 +24,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+import libcst as cst
+
 from asynclint.findings import Finding, Fix, Level, Link, Span
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from asynclint.facts.view import CallFacts, FunctionFacts, Slice
     from asynclint.fixes.place import Place
     from asynclint.knowledge.model import BlockKind
 
 
-class Rule:
-    """Base of all rules. Subclasses set the class attributes and define `visit_…` and `leave_…` methods.
-
-    The methods are those of a `libcst.CSTVisitor`, for nodes; a rule that walks over a tree by itself needs a visitor of its own.
-    """
+class Rule(cst.CSTVisitor):
+    """Base of all rules. Subclasses set the class attributes and define `visit_…` methods."""
 
     name: ClassVar[str]
     """kebab-case, equal to the file's stem with hyphens; reads well after "allow"."""
@@ -53,13 +49,11 @@ class Rule:
     """Rules whose finding at the same place says the same defect better."""
     repairs: ClassVar[bool] = False
     """Whether the rule has a `repair`."""
-    syntax: ClassVar[bool] = True
-    """False for a rule whose methods ask no more of a node than its facts, its place, and the place of the part that is called,
-    entered or iterated over: nothing is parsed for it. It hears of a comprehension's `for` as of any other."""
     everything: ClassVar[bool] = False
     """True asks the engine to parse and walk whole modules for this rule, not only slices with facts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.findings: list[Finding] = []
         self._slice: Slice | None = None
 
@@ -118,7 +112,6 @@ class BlockingRule(Rule):
     """Base of the rules of group `blocking`: one objection for each kind of blocking call, named or implicit."""
 
     repairs = True
-    syntax = False
     kinds: ClassVar[tuple[BlockKind, ...]]
     """What the call waits for."""
     verb: ClassVar[str] = "blocks the event loop"

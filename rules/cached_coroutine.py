@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import libcst as cst
 
 from asynclint.rule import Rule
-
-if TYPE_CHECKING:
-    import libcst as cst
 
 
 class CachedCoroutine(Rule):
@@ -17,7 +14,6 @@ class CachedCoroutine(Rule):
     group = "coroutines"
     level = "error"
     since = "0.1"
-    syntax = False
 
     def visit_Decorator(self, node: cst.Decorator) -> None:
         facts = self.call(node)

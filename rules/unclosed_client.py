@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from asynclint.findings import Fix
 from asynclint.fixes import closed
 from asynclint.rule import Rule
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from asynclint.fixes.place import Place
 
 
@@ -22,7 +22,6 @@ class UnclosedClient(Rule):
     group = "clients"
     level = "warning"
     since = "0.1"
-    syntax = False
     # Those of group `blocking` have a fix that makes a synchronous client asynchronous, which is then to be closed.
     yields_to = (
         "client-per-item",

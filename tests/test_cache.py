@@ -221,16 +221,16 @@ def test_no_sequence_of_edits_makes_a_difference(
 
 def test_rules_look_only_at_files_of_which_something_new_is_known(tree: Path) -> None:
     concise = ("--output-format", "concise")
-    everything = parsed(*concise, of="places judged")
+    everything = parsed(*concise, of="slices parsed by libcst")
     assert everything > 5
     path = tree / "service_layer" / "main.py"
     path.write_text(path.read_text("utf-8") + "\nADDED = 1\n", "utf-8")
     expected = uncached(*concise)
-    assert 0 < parsed(*concise, of="places judged") < everything
+    assert 0 < parsed(*concise, of="slices parsed by libcst") < everything
     assert run(*concise) == expected
     (tree / "calm.py").write_text("import asyncio\n", "utf-8")
     expected = uncached(*concise)
-    assert parsed(*concise, of="places judged") == 0
+    assert parsed(*concise, of="slices parsed by libcst") == 0
     assert run(*concise) == expected
 
 

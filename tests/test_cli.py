@@ -232,8 +232,7 @@ def test_statistics(project: Path) -> None:
 def test_debug_stats_go_to_stderr(project: Path) -> None:
     done = run(project, "--debug-stats", "--no-cache", "--output-format", "json")
     json.loads(done.stdout)
-    assert "places judged: 2" in done.stderr
-    assert "slices parsed by libcst: 0 (0 lines)" in done.stderr
+    assert "slices parsed by libcst: 2 (2 lines)" in done.stderr
 
 
 def test_show_files_and_exclusions(project: Path) -> None:

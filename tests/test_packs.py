@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asynclint import packs, testing
+from asynclint import packs
 from asynclint.packs import PackError
-from asynclint.rule import BlockingRule, Rule
+from asynclint.rule import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -181,20 +181,3 @@ def test_pack_that_is_no_directory(name: str, tmp_path: Path) -> None:
 def test_file_that_is_no_text(tmp_path: Path) -> None:
     (write(tmp_path)).write_bytes(b"\xff\xfe\n")
     assert "cannot be read as a rule" in refused([tmp_path])
-
-
-def test_built_in_rules_see_in_a_spot_what_they_see_in_a_node(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rules = packs.load([packs.builtin()])
-    examples = [one for rule in rules for one in testing.examples(_page(rule))[::5]]
-    assert not any(rule.syntax for rule in rules)
-    spots = [testing.run(one) for one in examples]
-    for rule in (*rules, BlockingRule):
-        monkeypatch.setattr(rule, "syntax", True)
-    assert spots == [testing.run(one) for one in examples]
-    assert sum(map(len, spots)) > len(rules)
-
-
-def _page(rule: type[Rule]) -> Path:
-    return packs.builtin() / f"{rule.name.replace('-', '_')}.md"

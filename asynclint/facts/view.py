@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from asynclint.findings import Link, Span
 
@@ -178,7 +178,7 @@ class Slice:
     def __init__(
         self,
         path: str,
-        tree: cst.Module | None,
+        tree: cst.Module,
         positions: Mapping[cst.CSTNode, CodeRange],
         first_line: int,
         calls: Mapping[str, Mapping[Position, CallFacts]],
@@ -235,40 +235,3 @@ class Slice:
     def function(self, node: cst.CSTNode) -> FunctionFacts | None:
         """The function whose body executes the node that is being visited."""
         return self._stack[-1] if self._stack else None
-
-
-class Spot:
-    """A place of which facts speak, in the stead of the libcst node that stands there."""
-
-    __slots__ = ("facts", "holder", "position")
-
-    def __init__(self, position: Position, facts: CallFacts, holder: FunctionFacts) -> None:
-        self.position = position
-        self.facts = facts
-        self.holder = holder
-
-    @property
-    def item(self) -> Spot:
-        """What a `with` or `yield from` enters or iterates over: its place is the spot's."""
-        return self
-
-    iter = decorator = item
-
-
-class Spots(Slice):
-    """The spots of one file: what a rule with `syntax = False` asks."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, None, {}, 0, {})
-
-    def position(self, node: Any) -> Position:
-        """Where a spot stands in the file."""
-        return cast("Spot", node).position
-
-    def call(self, node: Any) -> CallFacts:
-        """Facts of the call that a spot makes."""
-        return cast("Spot", node).facts
-
-    def function(self, node: Any) -> FunctionFacts:
-        """The function whose body executes a spot."""
-        return cast("Spot", node).holder

@@ -24,7 +24,7 @@ reading some 20,000 lines."""
 OWN_SHARE = 0.85
 """What this process reads itself, as a part of a worker's share: it also takes in what the workers hand back."""
 
-OTHER_WORK = 100_000
+OTHER_WORK = 600_000
 """How many characters could be read while this process imports what it will need."""
 
 TOGETHER = 256
