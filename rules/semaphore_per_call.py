@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from asynclint.findings import Fix
 from asynclint.fixes import shared_bound
 from asynclint.rule import Rule
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from asynclint.fixes.place import Place
 
 
@@ -22,7 +22,6 @@ class SemaphorePerCall(Rule):
     group = "concurrency"
     level = "warning"
     since = "0.1"
-    syntax = False
     repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:

@@ -10,8 +10,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import libcst as cst
 import pytest
 
+from asynclint import packs
 from asynclint.knowledge import compiled
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,6 +117,13 @@ def test_rules_import_only_the_engine_and_libcst(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{identify(path)}:{node.lineno} is a relative import"
+
+
+def test_rules_are_visitors_of_libcst() -> None:
+    """What flags is a visitor, which people read and write as any other one of libcst."""
+    for rule in packs.load([packs.builtin()]):
+        assert issubclass(rule, cst.CSTVisitor), rule.name
+        assert any(name.startswith(("visit_", "leave_")) for name in dir(rule)), rule.name
 
 
 def test_rules_is_a_directory_and_not_a_package() -> None:

@@ -109,7 +109,9 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
 def _filled(module: Module, container: Recipe) -> bool:
     """Whether something is put into a container anywhere in the module."""
     methods = module.methods_called.get(container)
-    return container in module.set_items or (methods is not None and not KEEPING.isdisjoint(methods))
+    return container in module.set_items or (
+        methods is not None and not KEEPING.isdisjoint(methods)
+    )
 
 
 def _assigned(role: tuple[object, ...]) -> Iterator[str]:
