@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import libcst as cst
 
 from asynclint.rule import Rule
-
-if TYPE_CHECKING:
-    import libcst as cst
 
 
 class ClientAcrossEventLoops(Rule):
@@ -17,7 +14,6 @@ class ClientAcrossEventLoops(Rule):
     group = "clients"
     level = "error"
     since = "0.1"
-    syntax = False
 
     def visit_Call(self, node: cst.Call) -> None:
         facts = self.call(node)
