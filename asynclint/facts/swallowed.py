@@ -100,12 +100,12 @@ class SwallowedFacts:
                     yield _site(function, handler, catching[handler.lineno]), mistake
                 break
         for site in suppressing:
-            name = self._suppressed(function, site)
+            taken = self._suppressed(function, site)
             entered = body.withs.get((site.line, site.col))
-            if entered is not None and name is not None:
-                because = self._goes_on(function, body, entered, entered.body, (), name)
+            if entered is not None and taken is not None:
+                because = self._goes_on(function, body, entered, entered.body, (), taken)
                 if because is not None:
-                    yield site, Mistake("swallowed", f"suppress({name})", "", because)
+                    yield site, Mistake("swallowed", f"suppress({taken})", "", because)
 
     # -- what is caught -----------------------------------------------------------------------------------
 
