@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,15 +58,21 @@ def test_broken_files_are_reported_in_order_whoever_reads_them() -> None:
 
 
 def test_small_projects_start_no_workers() -> None:
-    assert not Reading(in_memory(FILES).files, None).elsewhere()
+    assert not Reading(in_memory(FILES).files, None).shared
+    assert Reading(in_memory(FILES).files, 2).shared
 
 
-def test_workers_read_all_but_this_process_own_share() -> None:
+def test_workers_read_what_this_process_does_not_take() -> None:
     files = in_memory(FILES).files
-    reading = Reading(files, 3)
-    elsewhere = reading.elsewhere()
-    assert 4 <= len(elsewhere) < 9
-    assert reading.results().keys() == elsewhere
+    assert Reading(files, 3).results().keys() == FILES.keys()
+
+
+def test_a_file_that_is_taken_is_read_by_nobody_else() -> None:
+    files = in_memory(FILES).files
+    reading = Reading(files, 1)
+    assert all(reading.take(file) for file in files[:5])
+    assert not any(reading.take(file) for file in files[:5])
+    assert reading.results() == {}
 
 
 def test_a_killed_worker_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +88,8 @@ def test_a_killed_worker_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_hands_back_nonsense_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = _findings(1)
 
-    def nonsense(share: list[SourceFile], answer: object, kept: bool) -> None:
+    def nonsense(files: Iterator[SourceFile], answer: object, kept: bool) -> None:
+        assert next(files)
         answer.write(b"\xff\xfe nonsense")  # type: ignore[attr-defined]
         answer.flush()  # type: ignore[attr-defined]
         os._exit(0)

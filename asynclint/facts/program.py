@@ -426,18 +426,15 @@ class Program:
         memory = self.project.memory
         problems = len(self.problems)
         new = [f for f in files if memory is None or not memory.knows(f.text or "")]
-        reading = Reading(new, jobs, meanwhile is not None, memory is not None)
-        elsewhere = reading.elsewhere()
-        if elsewhere and meanwhile is not None:
+        reading = Reading(new, jobs, memory is not None)
+        if reading.shared and meanwhile is not None:
             meanwhile()
-        own = [f for f in files if f.name not in elsewhere]
         # What the largest syntax trees took is room for the facts of the others.
-        own.sort(key=lambda f: -len(f.text or ""))
-        for number, file in enumerate(own):
+        for number, file in enumerate(sorted(files, key=lambda f: -len(f.text or ""))):
             if progress is not None:
-                # The workers are about as far.
-                progress(f"reading: {number * len(files) // len(own)}/{len(files)} files")
-            self.load(file)
+                progress(f"reading: {number}/{len(files)} files")
+            if reading.take(file):
+                self.load(file)
         self._read = reading.results()
         modules = [m for f in files if (m := self.load(f)) is not None]
         # The order of problems is that of the files, whoever read them.

@@ -10,7 +10,8 @@ import contextlib
 import marshal
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from mmap import mmap
 from typing import IO, Any
 
 from asynclint.facts.encode import encode, plain
@@ -21,14 +22,11 @@ ENOUGH = 800_000
 """Characters of text below which one process is as quick: starting a worker and reading its answer cost as much as
 reading some 20,000 lines."""
 
-OWN_SHARE = 0.85
-"""What this process reads itself, as a part of a worker's share: it also takes in what the workers hand back."""
+LENGTH = 8
+"""Bytes that say how many follow."""
 
-OTHER_WORK = 600_000
-"""How many characters could be read while this process imports what it will need."""
-
-TOGETHER = 256
-"""How many modules' facts are handed over at once; what is the same in them is handed over once."""
+TOGETHER = 400_000
+"""How many characters' facts are handed over at once; what is the same in them is handed over once."""
 
 
 def usable() -> int:
@@ -39,25 +37,26 @@ def usable() -> int:
 
 
 class Reading:
-    """Workers that extract the facts of some files while this process does the same with others."""
+    """Workers that extract the facts of some files while this process does the same with others.
 
-    def __init__(
-        self,
-        files: Sequence[SourceFile],
-        jobs: int | None,
-        busy: bool = False,
-        kept: bool = True,
-    ) -> None:
-        """`busy` says that this process has something else to do, too; `kept`, that facts are wanted as bytes."""
+    Each takes the largest file that nobody has taken yet. Where two take the same one at the same moment, both read it.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], jobs: int | None, kept: bool = True) -> None:
+        """`kept` says that facts are wanted as bytes."""
         self._kept = kept
-        self._workers: list[tuple[int, IO[bytes], list[SourceFile]]] = []
-        count = min(jobs or usable(), 16)
+        self._files = sorted(files, key=lambda f: (-len(f.text or ""), f.name))
+        self._numbers = {file.name: number for number, file in enumerate(self._files)}
+        self._workers: list[tuple[int, IO[bytes]]] = []
+        self._taken: bytearray | mmap = bytearray(len(files))
+        count = min(jobs or usable(), 16, len(files))
         size = sum(len(f.text or "") for f in files)
         if count > 1 and hasattr(os, "fork") and (jobs is not None or size >= ENOUGH):
-            for share in _shares(files, count, OTHER_WORK if busy else 0):
-                self._start(share)
+            self._taken = mmap(-1, len(files))
+            for _ in range(count - 1):
+                self._start()
 
-    def _start(self, share: list[SourceFile]) -> None:
+    def _start(self) -> None:
         try:
             # Closed when its content is taken in.
             answer: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
@@ -65,65 +64,83 @@ class Reading:
         except OSError:
             return
         if worker == 0:
-            _work(share, answer, self._kept)
-        self._workers.append((worker, answer, share))
+            _work(self._untaken(), answer, self._kept)
+        self._workers.append((worker, answer))
 
-    def elsewhere(self) -> set[str]:
-        """Names of the files that workers read."""
-        return {file.name for _, _, share in self._workers for file in share}
+    @property
+    def shared(self) -> bool:
+        """Whether there are workers."""
+        return bool(self._workers)
+
+    def take(self, file: SourceFile) -> bool:
+        """Whether this process is to read a file; from now on, no other begins with it."""
+        number = self._numbers.get(file.name)
+        if number is None:
+            return True
+        if self._taken[number]:
+            return False
+        self._taken[number] = 1
+        return True
+
+    def _untaken(self) -> Iterator[SourceFile]:
+        """The files that nobody has taken, each when it is its turn; they are then taken."""
+        return (file for file in self._files if self.take(file))
 
     def results(self) -> dict[str, Any]:
         """What the workers read, by file name, as bytes or as plain values; waits for them."""
         found: dict[str, Any] = {}
-        for worker, answer, _ in self._workers:
+        for worker, answer in self._workers:
             with answer:
                 try:
+                    # Most of it is there before the worker has read its last file.
+                    place = _taken_in(answer, 0, found)
                     _, status = os.waitpid(worker, 0)
                     if status == 0:
-                        answer.seek(0)
-                        size = os.fstat(answer.fileno()).st_size
-                        # `marshal.load` would ask the file for every single value.
-                        while head := answer.read(8):
-                            length = int.from_bytes(head, "little")
-                            if length > size:
-                                raise EOFError
-                            found.update(marshal.loads(answer.read(length)))
-                except (OSError, EOFError, ValueError, TypeError):
+                        _taken_in(answer, place, found)
+                except (OSError, ValueError, EOFError, TypeError):
                     continue
         self._workers = []
         return found
 
 
-def _shares(files: Sequence[SourceFile], count: int, other_work: float) -> list[list[SourceFile]]:
-    """The files for each worker, about the same amount of text each; the rest is this process's own."""
-    shares: list[list[SourceFile]] = [[] for _ in range(count)]
-    weights = [other_work] + [0.0] * (count - 1)
-    for file in sorted(files, key=lambda f: (-len(f.text or ""), f.name)):
-        index = min(range(count), key=weights.__getitem__)
-        shares[index].append(file)
-        weights[index] += len(file.text or "") / (OWN_SHARE if index == 0 else 1.0)
-    return [share for share in shares[1:] if share]
+def _taken_in(answer: IO[bytes], place: int, found: dict[str, Any]) -> int:
+    """Add what is written whole from a place on; returns the place after that."""
+    size = os.fstat(answer.fileno()).st_size
+    while place + LENGTH <= size:
+        length = int.from_bytes(os.pread(answer.fileno(), LENGTH, place), "little")
+        if place + LENGTH + length > size:
+            break
+        # `marshal.load` would ask the file for every single value.
+        found.update(marshal.loads(os.pread(answer.fileno(), length, place + LENGTH)))
+        place += LENGTH + length
+    return place
 
 
-def _work(share: list[SourceFile], answer: IO[bytes], kept: bool) -> None:
+def _work(files: Iterator[SourceFile], answer: IO[bytes], kept: bool) -> None:
     """Read a worker's files and end the process."""
     status = 1
     try:
-        for first in range(0, len(share), TOGETHER):
-            found: dict[str, Any] = {}
-            for file in share[first : first + TOGETHER]:
-                with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
-                    facts = extract(file.text or "", file.module, file.is_package)
-                    one = encode(facts) if kept else plain(facts)
-                    if one is not None:
-                        found[file.name] = one
-            try:
-                data = marshal.dumps(found)
-            except ValueError:
-                # One of them nests too deeply.
-                continue
-            answer.write(len(data).to_bytes(8, "little") + data)
-        answer.flush()
+        found: dict[str, Any] = {}
+        size = 0
+        for file in files:
+            with contextlib.suppress(SyntaxError, TooDeep, RecursionError, MemoryError):
+                facts = extract(file.text or "", file.module, file.is_package)
+                one = encode(facts) if kept else plain(facts)
+                if one is not None:
+                    found[file.name] = one
+            size += len(file.text or "")
+            if size >= TOGETHER:
+                _hand_over(found, answer)
+                found, size = {}, 0
+        _hand_over(found, answer)
         status = 0
     finally:
         os._exit(status)
+
+
+def _hand_over(found: dict[str, Any], answer: IO[bytes]) -> None:
+    # One of them may nest too deeply.
+    with contextlib.suppress(ValueError):
+        data = marshal.dumps(found)
+        answer.write(len(data).to_bytes(LENGTH, "little") + data)
+        answer.flush()
