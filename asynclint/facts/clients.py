@@ -404,7 +404,7 @@ class ClientFacts:
             link = places.link(edge.caller, edge.site, text)
             if not edge.caller.module.file.is_test:
                 return Building(client, name, "item", (link, *context.links), depends)
-        if here in runs.reached:
+        if here in runs.reached and not runs.excluded(here, context.site):
             chain = (*runs.request_chain(here), *context.links)
             doubt = runs.conditions[here] + doubtful + max(0, len(chain) - NEAR)
             if doubt <= CONDITIONS:

@@ -18,10 +18,13 @@ LOOP_QUESTIONS = frozenset({"get_running_loop", "_get_running_loop", "current_ta
 Given = Mapping[str, Recipe]
 """Parameters and what a call gives for them: a constant, or `GIVEN`."""
 NOTHING: Given = {}
-GIVEN: Recipe = ("given",)
-"""Something that the caller passes, and that is taken not to be None: a default of None is for callers that pass nothing."""
+GIVEN: Recipe = ("given", None, None)
+"""Something that the caller passes, and that is taken not to be None: a default of None is for callers that pass nothing.
+With the argument and the call that passes it, where that is known."""
 THREAD_QUESTIONS = frozenset({"get_ident", "current_thread", "get_native_id", "main_thread"})
 """Calls that name the thread that runs: a test of them tells the loop's thread from others."""
+
+EXISTS = frozenset({"exists", "is_file", "isfile", "is_dir", "isdir"})
 
 FILLS = frozenset({"append", "add", "extend", "update", "setdefault"})
 
@@ -68,15 +71,83 @@ class Conditions:
 
         What is done where an import fails installs what is missing, or stands in for it.
         """
-        if any(
-            _import_failed(b.info) for b in function.module.chain(site.block) if b.kind == "except"
-        ):
+        if self._imported_before(function.module, site) or self._created(function, site):
             return True
         for block, holds in self._decisions(function, site):
             for target in _missing(_by_default(block.info, function), holds):
                 if self._lasting(function, target) and self._filled(function, target):
                     return True
         return False
+
+    def _imported_before(self, module: Module, site: CallSite) -> bool:
+        """In `except ImportError:`, or after a `try` that returns what it imports."""
+        if any(_import_failed(b.info) for b in module.chain(site.block) if b.kind == "except"):
+            return True
+        return any(
+            self._returns_import(module, index, block)
+            for around in _indices(module, site.block)
+            for index, block in self._tried_before(module, around, site)
+        )
+
+    def _tried_before(
+        self, module: Module, parent: int, site: CallSite
+    ) -> Iterator[tuple[int, Block]]:
+        """The `try` blocks before a site that end in a `return`."""
+        for index in range(parent + 1, len(module.blocks)):
+            block = module.blocks[index]
+            if block.line >= site.line:
+                return
+            if block.parent == parent and block.kind == "try" and block.raises:
+                yield index, block
+
+    def _returns_import(self, module: Module, index: int, block: Block) -> bool:
+        """Whether what is behind a `try` runs because an import failed."""
+        caught: list[Recipe] = []
+        for one in module.blocks[index + 1 :]:
+            if one.parent == block.parent:
+                if one.kind != "except":
+                    break
+                caught.append(one.info)
+        return bool(caught) and all(_import_failed(info) for info in caught)
+
+    def _created(self, function: Function, site: CallSite) -> bool:
+        """`if not path.exists(): path.write_text(…)`: a file of a fixed name is there the next time."""
+        used = [recipe for recipe, _ in site.args]
+        if site.callee and site.callee[0] == "attr":
+            used.append(site.callee[1])
+        module = function.module
+        for block, holds in self._decisions(function, site):
+            test = block.info
+            while test and test[0] == "not":
+                test, holds = test[1], not holds
+            if holds or not test or test[0] != "call":
+                continue
+            asked = module.site(test[1])
+            if not asked.callee or asked.callee[-1] not in EXISTS:
+                continue
+            subject = asked.args[0][0] if asked.args else asked.callee[1]
+            if subject in used and self._fixed(function, subject, 0):
+                return True
+        return False
+
+    def _fixed(self, function: Function, recipe: Recipe, depth: int) -> bool:
+        """Whether a value does not depend on the parameters of the function."""
+        if depth > 3:
+            return False
+        if isinstance(recipe, tuple) and recipe[:1] == ("name",):
+            name = recipe[1]
+            if name in function.parameters and name != function.self_name:
+                return False
+            return all(
+                self._fixed(function, b.recipe, depth + 1)
+                for b in function.facts.bindings.get(name, ())
+            )
+        if isinstance(recipe, tuple) and recipe[:1] == ("call",):
+            site = function.module.site(recipe[1])
+            return self._fixed(function, (site.callee, *(r for r, _ in site.args)), depth + 1)
+        if isinstance(recipe, tuple):
+            return all(self._fixed(function, part, depth) for part in recipe)
+        return True
 
     def once_a_key(self, function: Function, site: CallSite) -> bool:
         """The site fills a dict that outlives the call: `if name not in self.texts: self.texts[name] = …`."""
@@ -311,22 +382,22 @@ class Conditions:
             return False if False in parts else None
         if test[0] == "name":
             passed = self._plain(edge, self._argument(edge, test[1], block), above)
-            if passed == GIVEN:
+            if passed and passed[0] == "given":
                 # What replaces a default of None is a thing that is there.
                 return True if edge.target.parameters[test[1]].default == ("const", None) else None
             return bool(passed[1]) if passed and passed[0] == "const" else None
         if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
             if not test[2]:
                 return None
-            if test[2][0] != "name":
-                name = self._class_named(edge, test[2])
+            if test[2][0] != "name" or test[2][1] not in edge.target.parameters:
+                name = self._class_named(edge, block, test[2], above)
                 return None if name is None else (name == test[3][1]) is SAME[test[1]]
             passed = self._plain(edge, self._argument(edge, test[2][1], block), above)
-            if not passed or (passed == GIVEN and test[3] != ("const", None)):
+            if not passed or (passed[0] == "given" and test[3] != ("const", None)):
                 return None
             return (passed == test[3]) is SAME[test[1]]
         if test[0] == "call":
-            return self._is_instance(edge, edge.target.module.site(test[1]))
+            return self._is_instance(edge, block, edge.target.module.site(test[1]), above)
         return None
 
     def _plain(self, edge: Edge, passed: Recipe, above: Given) -> Recipe:
@@ -338,11 +409,22 @@ class Conditions:
                 return None
             if parameter.default == ("const", None):
                 return above.get(passed[1])
-            return above.get(passed[1], GIVEN)
-        return GIVEN
+            return above.get(passed[1], ("given", passed, edge))
+        return ("given", passed, edge)
 
-    def _class_named(self, edge: Edge, recipe: Recipe) -> str | None:
+    def _value(self, edge: Edge, block: Block, name: str, above: Given) -> Type:
+        """The value of a parameter, also where the caller itself was given it."""
+        passed = self._argument(edge, name, block)
+        if passed and passed[0] == "name" and passed[1] in above:
+            _, passed, edge = above[passed[1]] if above[passed[1]][0] == "given" else GIVEN
+        return self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+
+    def _class_named(self, edge: Edge, block: Block, recipe: Recipe, above: Given) -> str | None:
         """The class name of an argument, for `type(x).__name__` and `x.__class__.__name__`."""
+        found = edge.target.facts.bindings.get(recipe[1]) if recipe[0] == "name" else None
+        if found is not None and len(found) == 1:
+            # `kind = type(x).__name__`.
+            recipe = found[0].recipe or recipe
         if recipe[0] != "attr" or recipe[2] != "__name__" or not recipe[1]:
             return None
         asked = recipe[1]
@@ -355,8 +437,7 @@ class Conditions:
             return None
         if not subject or subject[0] != "name":
             return None
-        passed = self._argument(edge, subject[1])
-        value = self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+        value = self._value(edge, block, subject[1], above)
         if not isinstance(value, Inst) or not isinstance(value.of, Klass):
             return None
         if self.evaluator.subclasses(value.of):
@@ -367,7 +448,7 @@ class Conditions:
         """What a call passes for a parameter that the target does not set (before a test); None when that is not plain."""
         target = edge.target
         parameter = target.parameters.get(name)
-        if parameter is None or edge.how not in ("call", "enter", "async"):
+        if parameter is None or edge.how not in ("call", "enter", "async", "iterate"):
             return None
         if any(test is None or b.line < test.line for b in target.facts.bindings.get(name, ())):
             return None
@@ -387,26 +468,36 @@ class Conditions:
                 return recipe
         return parameter.default
 
-    def _is_instance(self, edge: Edge, test: CallSite) -> bool | None:
+    def _is_instance(self, edge: Edge, block: Block, test: CallSite, above: Given) -> bool | None:
         """`isinstance(x, C)` for a parameter `x`: False when the argument is of a known other class."""
         if test.callee != ("name", "isinstance") or len(test.args) != 2:
             return None
         subject = test.args[0][0]
         if not subject or subject[0] != "name":
             return None
-        passed = self._argument(edge, subject[1])
-        value = self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+        value = self._value(edge, block, subject[1], above)
         wanted = self.evaluator.at_site(test.args[1][0], test, edge.target.module)
         if not isinstance(value, Inst):
             return None
-        if not isinstance(value.of, str):
-            return None
-        own = {value.of}
         classes = wanted.items if isinstance(wanted, Tup) else (wanted,)
+        if isinstance(value.of, Klass):
+            return self._is_of(value.of, [_as_class(c) for c in classes])
+        own = {value.of}
         names = [_class_name(_as_class(c)) for c in classes]
         if None in names or not own & PLAIN:
             return None
         return None if own & set(names) else False
+
+    def _is_of(self, klass: Klass, wanted: list[Klass | str | None]) -> bool | None:
+        """Whether the objects of a class are instances of one of some others; None where some may be."""
+        bases = self.evaluator.mro(klass)
+        if any(one is not None and one in bases for one in wanted):
+            return True
+        kinds = [klass, *self.evaluator.subclasses(klass)]
+        known = [base for kind in kinds for base in self.evaluator.mro(kind)]
+        if None in wanted or None in known or any(one in known for one in wanted):
+            return None
+        return False
 
     # -- blocks -----------------------------------------------------------------------------------------
 

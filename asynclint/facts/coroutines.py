@@ -416,7 +416,8 @@ class CoroutineFacts:
         recipe = self.evaluator.argument(site, known, param)
         value = self.evaluator.at_site(recipe, site, function.module)
         if value is None:
-            return bool(recipe) and recipe[0] in ("name", "attr") and known.name.endswith("future")
+            named = bool(recipe) and recipe[0] in ("name", "attr")
+            return named and known.name.endswith("future") and not _tested(function, site, recipe)
         return any(
             isinstance(m, Inst) and str(m.of).endswith((".Task", ".Future")) for m in members(value)
         )
@@ -515,6 +516,17 @@ _PLAIN = frozenset(
         "builtins.list",
     }
 )
+
+
+def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
+    """`if iscoroutine(x):` around the site."""
+    module = function.module
+    for block in module.chain(site.block):
+        if block.kind == "if" and block.info and block.info[0] == "call":
+            asked = module.site(block.info[1])
+            if asked.callee and asked.callee[-1] == "iscoroutine" and asked.args:
+                return bool(asked.args[0][0] == recipe)
+    return False
 
 
 def _logs(callee: Recipe) -> bool:

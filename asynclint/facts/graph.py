@@ -12,6 +12,7 @@ from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import (
     Any_,
     Cls,
+    Coro,
     Func,
     Gen,
     Inst,
@@ -295,7 +296,7 @@ class Graph:
 
     def _wrappers(self, target: Function) -> list[Function]:
         """The plain functions that the project's own decorators put around a function: they run with it."""
-        if not target.facts.decorators or target.is_async:
+        if not target.facts.decorators or target.is_async or self._gives_coroutine(target):
             return []
         found: list[Function] = []
         for recipe in target.facts.decorators:
@@ -313,6 +314,11 @@ class Graph:
                     ):
                         found.append(inner)
         return found
+
+    def _gives_coroutine(self, target: Function) -> bool:
+        """Whether a plain function only makes a coroutine: what is wrapped around it does not see that run."""
+        made = self.evaluator.call(Func(target), None, target.module)
+        return isinstance(made, Coro)
 
     def _handed_on(
         self, known: Known, site: CallSite, function: Function

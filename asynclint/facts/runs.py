@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from asynclint.facts import guards, places
+from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import BRANCHES, Edge, EntryPoint, Graph, place_name
 from asynclint.facts.model import CallSite
@@ -34,6 +35,7 @@ class Runs:
     def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
         self.evaluator = evaluator
         self.graph = graph
+        self._tests = Conditions(evaluator)
         self.reached: dict[Function, Edge | EntryPoint] = {}
         """Functions that run per request, with the edge or the entry point through which."""
         self.conditions: dict[Function, int] = {}
@@ -89,6 +91,7 @@ class Runs:
         """From the entry points on, along the chains with the fewest conditions, of those the shortest."""
         now: deque[Function] = deque()
         later: list[Edge] = []
+        excluded: list[Edge] = []
         for function in sorted(self.graph.entries, key=Function.key):
             for point in self.graph.entries[function]:
                 if point.entry.often in ("request", "item") and not point.where.file.is_test:
@@ -109,11 +112,23 @@ class Runs:
                     now.append(edge.target)
             if not now:
                 conditions += 1
-                for edge in later:
-                    if edge.target not in self.reached:
-                        self.reached[edge.target] = edge
-                        now.append(edge.target)
-                later = []
+                later, waiting = [], excluded + later
+                excluded = []
+                for edge in waiting:
+                    if edge.target in self.reached:
+                        continue
+                    if self.excluded(edge.caller, edge.site):
+                        excluded.append(edge)
+                        continue
+                    self.reached[edge.target] = edge
+                    now.append(edge.target)
+
+    def excluded(self, function: Function, site: CallSite) -> bool:
+        """Whether all calls of a function from code that runs per request keep it from reaching a site."""
+        if isinstance(self.reached.get(function), EntryPoint):
+            return False
+        callers = [e for e in self.graph.into.get(function, ()) if e.caller in self.reached]
+        return bool(callers) and all(self._tests.contradicts(e, site) for e in callers)
 
     def _goes_on(self, edge: Edge) -> bool:
         """Whether the target of an edge runs as often as its caller."""
