@@ -48,6 +48,8 @@ MILD = frozenset({"file", "stat"})
 APPLY = frozenset({"builtins.map", "builtins.filter"})
 """Builtins that call their first argument for each item, when their result is used."""
 
+FILES = frozenset({"io.TextIOWrapper", "io.BufferedReader", "io.BufferedWriter", "io.FileIO"})
+
 NEAR = 4
 """From here on, each further helper counts as a decision."""
 
@@ -235,7 +237,7 @@ class BlockingFacts:
             if self._is_set(self.evaluator.argument(site, known, param), literal, site, module):
                 return False
         if known.only_if and not any(
-            _is_literal(self.evaluator.argument(site, known, param), literal)
+            self._is(self.evaluator.argument(site, known, param), literal, site, module)
             for param, literal in known.only_if
         ):
             return False
@@ -252,6 +254,13 @@ class BlockingFacts:
             bindings = module.functions[0].facts.bindings.get(recipe[1], ())
             return len(bindings) == 1 and self._is_set(bindings[0].recipe, literal, site, module)
         return _is_literal(recipe, literal)
+
+    def _is(self, recipe: Recipe, wanted: str, site: CallSite, module: Module) -> bool:
+        """Whether an argument is a literal, or an "open file"."""
+        if wanted != "open file":
+            return _is_literal(recipe, wanted)
+        value = self.evaluator.at_site(recipe, site, module) if recipe else None
+        return isinstance(value, Inst) and value.of in FILES
 
     def _awaited_inside(self, site: CallSite, module: Module) -> bool:
         """`with ThreadPoolExecutor() as pool:` in which `await loop.run_in_executor(pool, …)` is all that it is used for."""
@@ -424,6 +433,8 @@ class BlockingFacts:
         conditions = self.conditions
         if conditions.once_only(function, site) or conditions.off_loop(function, site):
             return True
+        if stop.kind != "stat" and conditions.created(function, site):
+            return True
         if stop.kind in LOCAL and conditions.once_a_key(function, site):
             return True
         kinds = [b.kind for b in function.module.chain(site.block)]
@@ -458,7 +469,9 @@ class BlockingFacts:
         for site, stop in self.direct.get(function, ()):
             if self._for_others(function, site):
                 continue
-            once = self.conditions.once_only(function, site)
+            once = self.conditions.once_only(function, site) or (
+                stop.kind != "stat" and self.conditions.created(function, site)
+            )
             found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, once)))
         done: set[tuple[int, int, int, int, str, str]] = set()
         for edge in self.graph.out.get(function, ()):

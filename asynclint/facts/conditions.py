@@ -71,7 +71,7 @@ class Conditions:
 
         What is done where an import fails installs what is missing, or stands in for it.
         """
-        if self._imported_before(function.module, site) or self._created(function, site):
+        if self._imported_before(function.module, site):
             return True
         for block, holds in self._decisions(function, site):
             for target in _missing(_by_default(block.info, function), holds):
@@ -110,7 +110,7 @@ class Conditions:
                 caught.append(one.info)
         return bool(caught) and all(_import_failed(info) for info in caught)
 
-    def _created(self, function: Function, site: CallSite) -> bool:
+    def created(self, function: Function, site: CallSite) -> bool:
         """`if not path.exists(): path.write_text(…)`: a file of a fixed name is there the next time."""
         used = [recipe for recipe, _ in site.args]
         if site.callee and site.callee[0] == "attr":

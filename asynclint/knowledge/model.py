@@ -77,7 +77,8 @@ class Function:
     unless: tuple[tuple[str, str], ...] = ()
     """(parameter, literal) pairs that make it return at once: (("block", "False"), ("timeout", "0"))."""
     only_if: tuple[tuple[str, str], ...] = ()
-    """(parameter, literal) pairs, one of which is needed for it to block: (("shell", "True"),)."""
+    """(parameter, literal) pairs, one of which is needed for it to block: (("shell", "True"),). "open file" stands for one
+    that the code has opened."""
     blocks_if: tuple[tuple[str, str, str], ...] = ()
     """(parameter, literal, kind): another kind in that case: ("recursive", "True", "file")."""
     blocks_if_built: tuple[tuple[str, str], ...] = ()
