@@ -14,6 +14,7 @@ knowledge-environments: $(ENVIRONMENTS:%=environment-%)
 $(ENVIRONMENTS:%=knowledge-%): knowledge-%: environment-%
 	$(KNOWLEDGE_ENV)/$*/bin/python scripts/knowledge_index.py --check
 	$(KNOWLEDGE_ENV)/$*/bin/python scripts/harvest.py --check
+	$(KNOWLEDGE_ENV)/$*/bin/python scripts/harvest_names.py --check
 	$(KNOWLEDGE_ENV)/$*/bin/python scripts/verify_knowledge.py --strict --requirements scripts/knowledge-requirements-$*.txt
 
 $(ENVIRONMENTS:%=environment-%): environment-%:

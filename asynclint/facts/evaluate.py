@@ -1448,8 +1448,11 @@ class Evaluator:
         if facts.kind == "async":
             if facts.generator:
                 return Gen(self._yielded(function), True, function)
+            result = self.return_type(function)
+            if facts.stub and isinstance(result, Gen):
+                return None  # What is declared so is written with a `yield` where it has a body.
             return Coro(
-                self._self_typed(self.return_type(function), function, bound),
+                self._self_typed(result, function, bound),
                 function.name,
                 function,
             )
