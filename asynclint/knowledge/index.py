@@ -80,6 +80,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "postgres": ("postgres drivers", "psycopg 3.3.9, psycopg-pool 3.3.3, psycopg2-binary 2.9.13, asyncpg 0.32.0", ("psycopg", "psycopg_pool", "psycopg2", "asyncpg")),
     "pycurl": ("pycurl", "pycurl 7.49.0", ("pycurl",)),
     "pymilvus": ("pymilvus", "pymilvus 3.0.2", ("pymilvus",)),
+    "pytube": ("pytube", "pytube 15.0.0", ("pytube",)),
     "qdrant": ("qdrant-client", "qdrant-client 1.20.0", ("qdrant_client",)),
     "quart": ("quart", "quart 0.22.0", ("quart",)),
     "rabbitmq": ("rabbitmq and nats clients", "pika 1.4.4, aio-pika 10.2.1, nats-py 2.16.0", ("pika", "aio_pika", "nats")),
