@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from asynclint import testing
 from asynclint.findings import Finding
+
+if TYPE_CHECKING:
+    from proof.upstream import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules"
@@ -60,3 +64,20 @@ def _checked(page: str, line: int) -> tuple[Finding, ...]:
 def findings_of() -> Callable[[testing.Example], tuple[Finding, ...]]:
     """The findings on a page's example, computed once in a session."""
     return lambda example: _checked(str(example.page), example.line)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Signs the certificates of the loopback servers."""
+    from proof.upstream import Authority
+
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def trusted(authority: Authority) -> Iterator[Path]:
+    """A file of certificates with which the authority is trusted."""
+    from proof.upstream import trusting
+
+    with trusting(authority) as path:
+        yield path

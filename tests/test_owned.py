@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import fixing
 import httpx
 import pytest
-
-from asynclint import check, fix
-from asynclint.config import from_table
-from asynclint.findings import Finding
-from asynclint.project import Project
-from asynclint.testing import in_memory
 
 RULE = "client-per-call"
 
@@ -55,39 +50,16 @@ class Service:
 '''
 
 
-def _project(files: Mapping[str, str]) -> Project:
-    return in_memory({name: textwrap.dedent(text).lstrip("\n") for name, text in files.items()})
-
-
-def findings(files: Mapping[str, str]) -> list[Finding]:
-    """The findings of the rule, with their fixes."""
-    project = _project(files)
-    config = from_table({"select": [RULE]}, project.root)
-    return check.check(project, config).findings
-
-
 def fixed(files: Mapping[str, str]) -> dict[str, str]:
-    """The changed files after all fixes, which must leave no finding and change nothing the second time."""
-    project = _project(files)
-    config = from_table({"select": [RULE]}, project.root)
-
-    def checked(project: Project) -> Sequence[Finding]:
-        return check.check(project, config).kept
-
-    outcome = fix.run(project, checked(project), checked, fix.allowed(False), check.yields(config))
-    assert outcome.problems == []
-    assert outcome.findings == []
-    return outcome.after
+    """The changed files after all fixes."""
+    return fixing.fixed(files, RULE)
 
 
 def refusal(service: str, **others: str) -> str:
     """Why the one finding has no fix."""
     files = {"app.py": APP, "service.py": service}
     files |= {f"{name.replace('__', '/')}.py": text for name, text in others.items()}
-    [found] = findings(files)
-    assert not found.fixes
-    assert found.refusal is not None
-    return found.refusal
+    return fixing.refusal(files, RULE)
 
 
 def test_opened_at_the_first_call_and_closed_with_the_object() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,10 +17,10 @@ from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from proof.fixing import fix
 from proof.service import Account, Answer, Failed, Running, running
-from proof.upstream import Asked, Authority, Counts, Upstream, environment, trusting
+from proof.upstream import Asked, Authority, Counts, Upstream, environment
 
-ROOT = Path(__file__).resolve().parent.parent
 SERVICES = Path(__file__).with_name("proof") / "services"
 REQUESTS = 50
 
@@ -228,16 +227,7 @@ class Stage:
         """A fixed copy of a service, what was printed, and what was changed."""
         directory = self._copy(form, "-fixed")
         (directory / "asynclint.toml").write_text(f'[fix]\nclient = "{form.style}"\n', "utf-8")
-        command = [sys.executable, "-m", "asynclint", "check", "--fix", "--unsafe-fixes", "."]
-        done = subprocess.run(
-            [*command, "--no-cache", "--show-fixes", "--select", "clients"],
-            cwd=directory,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
+        done = fix(directory, "clients")
         return directory, done.stdout + done.stderr, changes(form.directory, directory)
 
     def _fix(self, form: Form) -> Fixing:
@@ -273,17 +263,6 @@ def ask(service: Running, form: Form) -> list[Answer] | list[str]:
     if form.socket:
         return service.chat(form.asked(), [f"Question {n}" for n in range(REQUESTS)])
     return service.ask(form.asked())
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def trusted(authority: Authority) -> Iterator[Path]:
-    with trusting(authority) as path:
-        yield path
 
 
 @pytest.fixture(scope="module")

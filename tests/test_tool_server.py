@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+import fixing
 import httpx
 import pytest
-
-from asynclint import check, fix
-from asynclint.config import from_table
-from asynclint.findings import Finding
-from asynclint.project import Project
-from asynclint.testing import in_memory
 
 RULE = "client-per-request"
 
@@ -32,35 +26,14 @@ async def moon(date: str) -> str:
 """
 
 
-def _project(files: Mapping[str, str]) -> Project:
-    return in_memory({name: textwrap.dedent(text).lstrip("\n") for name, text in files.items()})
-
-
-def _found(files: Mapping[str, str]) -> list[Finding]:
-    project = _project(files)
-    return check.check(project, from_table({"select": [RULE]}, project.root)).findings
-
-
 def fixed(**files: str) -> str:
-    """The text of `server.py` after all fixes, which must leave no finding and change nothing the second time."""
-    project = _project({f"{name}.py": text for name, text in files.items()})
-    config = from_table({"select": [RULE]}, project.root)
-
-    def checked(project: Project) -> Sequence[Finding]:
-        return check.check(project, config).kept
-
-    outcome = fix.run(project, checked(project), checked, fix.allowed(False), check.yields(config))
-    assert outcome.problems == []
-    assert outcome.findings == []
-    return outcome.after["server.py"]
+    """The text of `server.py` after all fixes."""
+    return fixing.fixed({f"{name}.py": text for name, text in files.items()}, RULE)["server.py"]
 
 
 def refusal(**files: str) -> str:
     """Why the one finding has no fix."""
-    [found] = _found({f"{name}.py": text for name, text in files.items()})
-    assert not found.fixes, found.fixes[0].title
-    assert found.refusal
-    return found.refusal
+    return fixing.refusal({f"{name}.py": text for name, text in files.items()}, RULE)
 
 
 def test_new_lifespan() -> None:

@@ -6,19 +6,16 @@ Run them alone with `pytest tests/test_twin_proof.py`, one of them with `-k stre
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from proof.fixing import fix
 from proof.service import Account, Answer, running
-from proof.upstream import Asked, Authority, Upstream, environment, trusting
+from proof.upstream import Asked, Authority, Upstream, environment
 
-ROOT = Path(__file__).resolve().parent.parent
 SERVICES = Path(__file__).with_name("proof") / "twins"
 DELAY = 0.3
 """Seconds that the server takes for an answer, and for the rest of a stream."""
@@ -29,6 +26,7 @@ OWN = frozenset({"user-agent", "x-stainless-async", "x-stainless-read-timeout", 
 TARGETS = {
     "plain": ("/claude?q={n}", "/gpt?q={n}", "/raw?q={n}", "/both?q={n}", "/web?q={n}"),
     "streams": ("/events?q={n}", "/tokens?q={n}", "/joined?q={n}", "/lines?q={n}"),
+    "helpers": ("/twice?q={n}", "/method?q={n}", "/web?q={n}"),
     "kept": ("/assistant?q={n}", "/state?q={n}", "/depends?q={n}", "/search?q={n}"),
 }
 """What each service is asked; `{n}` becomes the number of the request."""
@@ -44,17 +42,6 @@ class Run:
     asked: list[Asked]
     account: Account
     gap: float
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def trusted(authority: Authority) -> Iterator[Path]:
-    with trusting(authority) as path:
-        yield path
 
 
 def run(directory: Path, authority: Authority, trusted: Path) -> Run:
@@ -88,16 +75,7 @@ def test_twin(name: str, tmp_path: Path, authority: Authority, trusted: Path) ->
     """It answers the same, asks the same of the server, and no longer waits for it on the event loop."""
     before = run(SERVICES / name, authority, trusted)
     directory = Path(shutil.copytree(SERVICES / name, tmp_path / name))
-    command = [sys.executable, "-m", "asynclint", "check", "--fix", "--unsafe-fixes", "."]
-    done = subprocess.run(
-        [*command, "--no-cache", "--show-fixes", "--select", "blocking"],
-        cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    done = fix(directory, "blocking")
     printed = done.stdout + done.stderr
     texts = "".join(path.read_text("utf-8") for path in sorted(directory.rglob("*.py")))
     assert done.returncode == 0, printed
