@@ -6,43 +6,17 @@ import ast
 from dataclasses import dataclass, field
 
 from asynclint.facts.program import Function
-from asynclint.findings import Edit, Refused
+from asynclint.fixes.edits import Edits
 from asynclint.fixes.place import Place
 
 
 @dataclass
-class Plan:
+class Plan(Edits):
     """Edits over several files, and what makes them unsafe."""
 
-    edits: list[Edit] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     gone: dict[str, list[ast.AST]] = field(default_factory=dict)
     """By file: nodes that the edits take away."""
-
-    def add(self, *edits: Edit) -> None:
-        """More edits; the same one twice counts once."""
-        for edit in edits:
-            if edit not in self.edits:
-                self.edits.append(edit)
-
-    def checked(self) -> tuple[Edit, ...]:
-        """All edits. Raises Refused where two of them overlap; white space of lines that go need not go by itself."""
-        larger = [e for e in self.edits if e.start >= 0 and e.end > e.start]
-        self.edits = [
-            e
-            for e in self.edits
-            if e.text
-            or not any(
-                o is not e and o.path == e.path and o.start <= e.start and e.end <= o.end
-                for o in larger
-            )
-        ]
-        last: Edit | None = None
-        for edit in sorted(e for e in self.edits if e.start >= 0):
-            if last is not None and last.path == edit.path and edit.start < last.end:
-                raise Refused("the rewrite would change the same text twice")
-            last = edit
-        return tuple(self.edits)
 
 
 class Part:

@@ -11,6 +11,7 @@ from asynclint.facts.program import Function
 from asynclint.facts.types import Cls, Func, Inst
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
+from asynclint.fixes.edits import Edits
 from asynclint.fixes.exchange import Exchange
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.loops import refuse_loops
@@ -110,10 +111,11 @@ class Plan:
     def edits(self) -> tuple[Edit, ...]:
         """All edits, made when they are first asked for."""
         if self._edits is None:
-            found = [*self.exchange.finish()]
+            found = Edits()
+            found.add(*self.exchange.finish())
             for one in self._changes.values():
-                found += one.all()
-            self._edits = tuple(dict.fromkeys(found))
+                found.add(*one.all())
+            self._edits = found.checked()
         return self._edits
 
     def _access(self, reading: Reading, node: ast.expr, pair: Pair, accessor: str) -> None:
