@@ -333,7 +333,7 @@ class BlockingFacts:
                     continue
                 if stop.kind == "file":
                     site = self._opened(function, site)
-                    if _is_virtual(site):
+                    if _is_virtual(site, function.module):
                         continue
                     if any(s is site and one.kind == "file" for s, one in found):
                         continue
@@ -571,8 +571,10 @@ def _is_moment(site: CallSite) -> bool:
     return seconds[1] <= MOMENT
 
 
-def _is_virtual(site: CallSite) -> bool:
-    """`open("/proc/self/stat")`: the kernel answers from memory."""
+def _is_virtual(site: CallSite, module: Module) -> bool:
+    """`open("/proc/self/stat")`, `Path("/proc/uptime").read_text()`: the kernel answers from memory."""
+    if site.callee and site.callee[0] == "attr" and site.callee[1] and site.callee[1][0] == "call":
+        site = module.site(site.callee[1][1])
     path = site.args[0][0] if site.args else None
     if path and path[0] == "str" and path[1]:
         path = path[1][0]

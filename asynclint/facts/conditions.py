@@ -71,7 +71,7 @@ class Conditions:
 
         What is done where an import fails installs what is missing, or stands in for it.
         """
-        if self._imported_before(function.module, site):
+        if self._imported_before(function.module, site) or self._not_installed(function, site):
             return True
         for block, holds in self._decisions(function, site):
             for target in _missing(_by_default(block.info, function), holds):
@@ -88,6 +88,20 @@ class Conditions:
             for around in _indices(module, site.block)
             for index, block in self._tried_before(module, around, site)
         )
+
+    def _not_installed(self, function: Function, site: CallSite) -> bool:
+        """`if not find_spec("reports"):`, or `is None`."""
+        for block, holds in self._decisions(function, site):
+            test = block.info
+            while test and test[0] == "not":
+                test, holds = test[1], not holds
+            if test and test[0] == "cmp" and test[3] == ("const", None):
+                test, holds = test[2], holds is (test[1] in ("IsNot", "NotEq"))
+            if not holds and test and test[0] == "call":
+                callee = function.module.site(test[1]).callee
+                if callee and callee[-1] == "find_spec":
+                    return True
+        return False
 
     def _tried_before(
         self, module: Module, parent: int, site: CallSite
