@@ -5,8 +5,6 @@ their line, and every line without one must be silent:
 
 `# flagged: rule-name`
     An error or warning of this rule.
-`# blocks: kind`
-    A call that blocks so, where no rule is on that reports the kind.
 """
 
 from __future__ import annotations
@@ -20,23 +18,19 @@ from pathlib import Path
 
 import pytest
 
-from asynclint.facts.infer import infer
-from asynclint.knowledge import Knowledge
-from asynclint.testing import check_files, in_memory
+from asynclint.testing import check_files
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = sorted(FIXTURES.glob("knowledge_*/*.py"))
-MARK = re.compile(r"# (flagged|blocks): ([\w-]+)")
+MARK = re.compile(r"# flagged: ([\w-]+)")
 
 
-def expected(text: str, kind: str) -> Counter[tuple[int, str]]:
-    """(line, rule or kind of blocking) of each comment of one kind."""
+def expected(text: str) -> Counter[tuple[int, str]]:
+    """(line, rule) of each comment."""
     found: Counter[tuple[int, str]] = Counter()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
-            found.update(
-                (token.start[0], name) for k, name in MARK.findall(token.string) if k == kind
-            )
+            found.update((token.start[0], name) for name in MARK.findall(token.string))
     return found
 
 
@@ -45,7 +39,7 @@ def test_library(path: Path) -> None:
     text = path.read_text("utf-8")
     findings = check_files({"app.py": text}, {"extend-select": ["all"]})
     found = Counter((f.span.line, f.rule) for f in findings if f.level != "note")
-    wanted = expected(text, "flagged")
+    wanted = expected(text)
     said = {f.span.line: f"{f.rule}: {f.message}" for f in findings}
     assert found == wanted, "\n".join(
         [f"missed alarm at {path}:{line}: {rule}" for line, rule in sorted(wanted - found)]
@@ -53,26 +47,10 @@ def test_library(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if "# blocks: " in p.read_text("utf-8")], ids=lambda p: p.stem
-)
-def test_blocking_without_a_rule(path: Path) -> None:
-    text = path.read_text("utf-8")
-    calls = infer(in_memory({"app.py": text}), Knowledge()).files["app.py"].calls
-    found = {
-        (position[0], kind)
-        for table in calls.values()
-        for position, facts in table.items()
-        for kind in facts.blocking
-    }
-    wanted = set(expected(text, "blocks"))
-    assert {(line, kind) for line, kind in found if kind in {k for _, k in wanted}} == wanted
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_there_is_a_flagged_and_a_quiet_example(path: Path) -> None:
     text = path.read_text("utf-8")
-    marked = {line for kind in ("flagged", "blocks") for line, _ in expected(text, kind)}
+    marked = {line for line, _ in expected(text)}
     assert marked, "nothing is flagged"
     quiet = [
         node
