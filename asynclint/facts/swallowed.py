@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from asynclint.facts import places
+from asynclint.facts import places, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.guards import last_name
@@ -295,7 +295,8 @@ class SwallowedFacts:
 
     def _body(self, function: Function) -> Body | None:
         if function not in self._bodies:
-            self._bodies[function] = _read(function)
+            node = syntax.definition(function)
+            self._bodies[function] = Body(node) if node is not None else None
         return self._bodies[function]
 
 
@@ -425,22 +426,6 @@ class Body:
                     leaves = "falls"
             current = parent
         return None if leaves == "raise" else False
-
-
-def _read(function: Function) -> Body | None:
-    """The syntax of a function, parsed on its own; None where that fails."""
-    facts = function.facts
-    lines = function.module.lines[facts.line - 1 : facts.end_line]
-    indented = lines[0][:1] in (" ", "\t")
-    before = "\n" * max(0, facts.line - 2) + "if 1:\n" if indented else "\n" * (facts.line - 1)
-    try:
-        tree = ast.parse(before + "\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
-            return Body(node)
-    return None
 
 
 def _is_parameter(recipe: Recipe, function: Function) -> bool:
