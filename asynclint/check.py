@@ -385,7 +385,18 @@ class Piece:
 
 
 STATEMENT_NODES = frozenset(
-    {"Call", "WithItem", "For", "CompFor", "From", "Attribute", "Decorator", "ExceptHandler"}
+    {
+        "Call",
+        "WithItem",
+        "For",
+        "CompFor",
+        "From",
+        "Attribute",
+        "Decorator",
+        "ExceptHandler",
+        "AssignTarget",
+        "AugAssign",
+    }
 )
 """Rules that look at these nodes alone need to see one statement, not the function around it."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from asynclint.facts import places
+from asynclint.facts.abandoned import AbandonedFacts
 from asynclint.facts.blocking import BlockingFacts
 from asynclint.facts.clients import ClientFacts
 from asynclint.facts.coroutines import CoroutineFacts
@@ -26,6 +27,7 @@ from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.protocol import ProtocolFacts
 from asynclint.facts.runs import Runs
 from asynclint.facts.shared import SharedFacts
+from asynclint.facts.stale import StaleFacts
 from asynclint.facts.startup import StartupFacts
 from asynclint.facts.swallowed import SwallowedFacts
 from asynclint.facts.types import Func
@@ -65,7 +67,17 @@ class FileFacts:
     def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
         """The facts of the place that a finding marks, its site, and the function that executes it."""
         position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
-        for kind in ("call", "with", "awith", "for", "afor", "attr", "decorator", "except"):
+        for kind in (
+            "call",
+            "with",
+            "awith",
+            "for",
+            "afor",
+            "attr",
+            "decorator",
+            "except",
+            "assign",
+        ):
             if position in self.calls.get(kind, ()):
                 function, site = self.lines[kind, position]
                 return self.calls[kind][position], site, function
@@ -175,6 +187,8 @@ def _infer(
     shared = SharedFacts(evaluator, fanout)
     swallowed = SwallowedFacts(evaluator, graph, runs)
     per_call = PerCallFacts(evaluator, runs)
+    abandoned = AbandonedFacts(evaluator)
+    stale = StaleFacts(evaluator, runs)
 
     files: dict[str, FileFacts] = {}
 
@@ -187,6 +201,7 @@ def _infer(
     def mistakes(function: Function, site: CallSite) -> Iterator[Mistake | None]:
         if site.kind != "call":
             yield held.lock(function, site)
+            yield abandoned.stream(function, site)
             yield protocol.mismatch(function, site)
             return
         if site.role[0] == "arg":
@@ -240,7 +255,7 @@ def _infer(
         cached = mistaken.cached(function)
         if cached is not None:
             facts_of(function, cached[0]).mistakes["cached"] = cached[1]
-        for site, mistake in swallowed.at(function):
+        for site, mistake in (*swallowed.at(function), *stale.at(function)):
             facts_of(function, site).mistakes[mistake.kind] = mistake
     for function, site, mistake in LoopFacts(evaluator, graph, runs, clients).crossing(functions):
         if function.module.file.reported and not function.module.file.is_test:

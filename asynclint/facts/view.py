@@ -24,6 +24,8 @@ CALLING: dict[str, tuple[tuple[str, ...], str | None]] = {
     "Attribute": (("attr",), None),
     "Decorator": (("decorator",), "decorator"),
     "ExceptHandler": (("except",), None),
+    "AssignTarget": (("assign",), "target"),
+    "AugAssign": (("assign",), "target"),
 }
 """Nodes that make calls: the kinds of their call sites, and which of their parts is the place."""
 
@@ -109,6 +111,8 @@ class Mistake:
         "per call",
         "around",
         "across loops",
+        "abandoned",
+        "stale",
     ]
     name: str
     """What it takes: a function, a lock, a stream."""
