@@ -435,7 +435,10 @@ class Program:
                 progress(f"reading: {number}/{len(files)} files")
             if reading.take(file):
                 self.load(file)
-        self._read = reading.results()
+        by_name = {f.name: f for f in files}
+        for name, facts in reading.results():
+            self._read[name] = facts
+            self.load(by_name[name])
         modules = [m for f in files if (m := self.load(f)) is not None]
         # The order of problems is that of the files, whoever read them.
         if len(self.problems) > problems:

@@ -10,7 +10,7 @@ import contextlib
 import marshal
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from mmap import mmap
 from typing import IO, Any
 
@@ -86,32 +86,35 @@ class Reading:
         """The files that nobody has taken, each when it is its turn; they are then taken."""
         return (file for file in self._files if self.take(file))
 
-    def results(self) -> dict[str, Any]:
-        """What the workers read, by file name, as bytes or as plain values; waits for them."""
-        found: dict[str, Any] = {}
-        for worker, answer in self._workers:
+    def results(self) -> Iterator[tuple[str, Any]]:
+        """What the workers read, one file after the other: its name, and its facts as bytes or as plain values.
+
+        Waits for the workers. Facts that nobody keeps are gone when the next come.
+        """
+        workers, self._workers = self._workers, []
+        for worker, answer in workers:
             with answer:
                 try:
                     # Most of it is there before the worker has read its last file.
-                    place = _taken_in(answer, 0, found)
+                    place = yield from _taken_in(answer, 0)
                     _, status = os.waitpid(worker, 0)
                     if status == 0:
-                        _taken_in(answer, place, found)
+                        yield from _taken_in(answer, place)
                 except (OSError, ValueError, EOFError, TypeError):
                     continue
-        self._workers = []
-        return found
 
 
-def _taken_in(answer: IO[bytes], place: int, found: dict[str, Any]) -> int:
-    """Add what is written whole from a place on; returns the place after that."""
+def _taken_in(answer: IO[bytes], place: int) -> Generator[tuple[str, Any], None, int]:
+    """What is written whole from a place on; returns the place after that."""
     size = os.fstat(answer.fileno()).st_size
     while place + LENGTH <= size:
         length = int.from_bytes(os.pread(answer.fileno(), LENGTH, place), "little")
         if place + LENGTH + length > size:
             break
         # `marshal.load` would ask the file for every single value.
-        found.update(marshal.loads(os.pread(answer.fileno(), length, place + LENGTH)))
+        found = marshal.loads(os.pread(answer.fileno(), length, place + LENGTH))
+        while found:
+            yield found.popitem()
         place += LENGTH + length
     return place
 
