@@ -410,7 +410,7 @@ def _pieces(facts: FileFacts, statements: bool) -> list[Piece]:
             continue
         if statements and site.statement is not None:
             first, last, header = site.statement
-            indented = module.lines[first - 1][:1] in (" ", "\t")
+            indented = module.line(first)[:1] in (" ", "\t")
             pieces.add(Piece(first, last, indented, header, site.function))
             continue
         function = _outermost(module.functions[site.function]) or _decorated(module, site)
@@ -423,7 +423,7 @@ def _pieces(facts: FileFacts, statements: bool) -> list[Piece]:
 
 def _text(module: Module, piece: Piece) -> tuple[str, int]:
     """What libcst is given, and how many lines stand before it in the file less those put in front."""
-    lines = module.lines[piece.first - 1 : piece.last]
+    lines = module.span(piece.first, piece.last)
     offset = piece.first - 1
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
     if piece.header:

@@ -125,6 +125,10 @@ class _Extractor:
     def __init__(self, module: str, is_package: bool) -> None:
         self.facts = ModuleFacts(module, is_package)
         self.fn: FunctionFacts = None  # type: ignore[assignment]
+        self.loaded: set[str] = set()
+        """What `fn` reads."""
+        self.all_loaded: list[set[str]] = []
+        """The same of every function, by its index."""
         self.block = 0
         self.group = 0
         self.depth = 0
@@ -141,6 +145,9 @@ class _Extractor:
             "<module>", "<module>", "module", -1, 1, 0, len(tree.body) and _end(tree.body), 1
         )
         self._statements(tree.body)
+        for fn, loaded in zip(self.facts.functions, self.all_loaded, strict=True):
+            # A set would take ten times the room.
+            fn.loaded = tuple(loaded)
 
     def _open(
         self,
@@ -168,9 +175,14 @@ class _Extractor:
         )
         facts.functions.append(fn)
         fn.root_block = self._new_block(-1, "body", None, line)
+        self.loaded = set()
+        self.all_loaded.append(self.loaded)
         self.fn = fn
         self.block = fn.root_block
         return fn
+
+    def _close(self, outer: FunctionFacts, block: int) -> None:
+        self.fn, self.block, self.loaded = outer, block, self.all_loaded[outer.index]
 
     def _new_block(self, parent: int, kind: str, info: Recipe, line: int, group: int = 0) -> int:
         blocks = self.facts.blocks
@@ -264,7 +276,7 @@ class _Extractor:
     def s_aug_assign(self, node: ast.AugAssign) -> None:
         self.expr(node.value, OP)
         if type(node.target) is ast.Name:
-            self.fn.loaded.add(node.target.id)
+            self.loaded.add(node.target.id)
             self._bind(node.target, None, None, "aug")
         else:
             self.expr(node.target, OP)
@@ -441,7 +453,8 @@ class _Extractor:
         fn.stub = _is_stub(node.body)
         self.depth = 0
         self._statements(node.body)
-        self.fn, self.block, self.depth = outer, outer_block, outer_depth
+        self._close(outer, outer_block)
+        self.depth = outer_depth
         self._bind_name(node.name, ("def", fn.index), None, "def", node)
 
     def s_class(self, node: ast.ClassDef) -> None:
@@ -470,7 +483,7 @@ class _Extractor:
         cls.body = body.index
         body.cls = index
         self._statements(node.body)
-        self.fn, self.block = outer, outer_block
+        self._close(outer, outer_block)
         self._bind_name(node.name, ("class", index), None, "class", node)
 
     def _class_index(self, outer: FunctionFacts) -> int:
@@ -557,7 +570,7 @@ class _Extractor:
             if name in fn.uses:
                 fn.uses[name].append(Use(role, _INTEGERS[node.lineno], node.col_offset, self.block))
             else:
-                fn.loaded.add(name)
+                self.loaded.add(name)
             return _NAMES[name]
         handler = _EXPRESSIONS.get(kind)
         if handler is None:
@@ -579,7 +592,7 @@ class _Extractor:
         value = node.value
         if type(value) is _Name and value.id not in fn.uses:
             # As `expr` would read it: of all attributes, most are read of a name.
-            fn.loaded.add(value.id)
+            self.loaded.add(value.id)
             recipe = _OF_NAMES[value.id, node.attr]
         else:
             base = self.expr(value, ("attr", node.attr, role[0]))
@@ -636,7 +649,7 @@ class _Extractor:
                     if name in fn.uses:
                         expr(arg, ("arg", index, i))
                     else:
-                        fn.loaded.add(name)
+                        self.loaded.add(name)
                     args.append(_ARGUMENTS[name])
             for keyword in node.keywords:
                 name = keyword.arg or "**"
@@ -763,7 +776,8 @@ class _Extractor:
         )
         fn.params = params
         fn.returns.append((self.expr(node.body, RETURN), node.lineno, self.block))
-        self.fn, self.block, self.depth = outer, outer_block, outer_depth
+        self._close(outer, outer_block)
+        self.depth = outer_depth
         return ("lambda", fn.index)
 
     def e_joined_str(self, node: ast.JoinedStr, role: Role) -> Recipe:
@@ -836,7 +850,7 @@ class _Extractor:
             return None
         cls = type(node)
         if cls is ast.Name:
-            self.fn.loaded.add(node.id)  # type: ignore[attr-defined]
+            self.loaded.add(node.id)  # type: ignore[attr-defined]
             return _NAMES[node.id]  # type: ignore[attr-defined]
         if cls is ast.Attribute:
             return _attribute(self.annotation(node.value), node.attr)  # type: ignore[attr-defined]

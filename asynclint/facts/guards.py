@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Module
 
-KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
-"""Methods that put something into a container."""
-
 MISSING_ERRORS = frozenset({"KeyError", "AttributeError", "LookupError", "NameError"})
 
 ANY = ("anything",)
@@ -94,7 +91,7 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
     if state[0] == "attr":
         return state[2] in module.set_attributes
     if state[0] == "sub":
-        return _filled(module, state[1])
+        return state[1] in module.filled
     name = str(state[1])
     scope: Function | None = function
     while scope is not None and scope.facts.kind != "module":
@@ -104,14 +101,6 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
             return (local and name in _assigned(site.role)) or name in function.facts.nonlocals
         scope = scope.parent
     return name in module.global_bindings
-
-
-def _filled(module: Module, container: Recipe) -> bool:
-    """Whether something is put into a container anywhere in the module."""
-    methods = module.methods_called.get(container)
-    return container in module.set_items or (
-        methods is not None and not KEEPING.isdisjoint(methods)
-    )
 
 
 def _assigned(role: tuple[object, ...]) -> Iterator[str]:

@@ -178,7 +178,7 @@ class FunctionFacts:
         default_factory=list
     )
     """Attributes read and not called: (recipe, line, col, end line, end col, role, block)."""
-    loaded: set[str] = field(default_factory=set)
+    loaded: tuple[str, ...] = ()
     """Names read, except reads that are in `uses`."""
     uses: dict[str, list[Use]] = field(default_factory=dict)
     """Reads of names that hold the result of a call, by name."""

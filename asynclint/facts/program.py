@@ -34,6 +34,9 @@ BUILTINS = frozenset(dir(builtins))
 
 SHADOWABLE = frozenset(sys.stdlib_module_names)
 
+KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
+"""Methods that put something into a container."""
+
 PASSING_BLOCKS = frozenset({"with", "awith", "try", "finally", "tryelse"})
 """Blocks whose bindings hold afterwards as if they stood in the block around them."""
 
@@ -93,6 +96,10 @@ class Module:
         starts = self._starts
         return text[starts[number - 1] : starts[number] - 1] if 0 < number < len(starts) else ""
 
+    def span(self, first: int, last: int) -> list[str]:
+        """Some lines, counted from 1, without taking the whole text apart."""
+        return [self.line(number) for number in range(first, last + 1)]
+
     def site(self, index: int) -> CallSite:
         return self.facts.calls[index]
 
@@ -104,19 +111,15 @@ class Module:
         return {b.attr for f in self.functions for b in f.facts.attribute_bindings}
 
     @cached_property
-    def set_items(self) -> set[Recipe]:
-        """The containers, as its code names them, of which it sets an item."""
-        return {
+    def filled(self) -> set[Recipe]:
+        """The containers, as its code names them, into which it puts something."""
+        found = {
             b.base for f in self.functions for b in f.facts.attribute_bindings if b.attr == "[]"
         }
-
-    @cached_property
-    def methods_called(self) -> dict[Recipe, set[str]]:
-        """By object, as its code names it: the methods that are called on it."""
-        found: dict[Recipe, set[str]] = {}
         for site in self.facts.calls:
-            if site.callee and site.callee[0] == "attr":
-                found.setdefault(site.callee[1], set()).add(site.callee[2])
+            callee = site.callee
+            if callee and callee[0] == "attr" and callee[2] in KEEPING:
+                found.add(callee[1])
         return found
 
     # -- blocks -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.guards import last_name
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import BUILTINS, Function, Module
+from asynclint.facts.program import BUILTINS, Function
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import Func, Lib, Tup, Type, members
 from asynclint.facts.view import Mistake
@@ -83,7 +83,7 @@ class SwallowedFacts:
                 for site in function.sites
                 if site.kind == "with" and self._suppressed(function, site)
             ]
-        if not suppressing and all(_raises_again(function.module, line) for line in catching):
+        if not suppressing and all(_raises_again(function, line) for line in catching):
             return
         body = self._body(function)
         if body is None:
@@ -461,11 +461,11 @@ def _own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
                 stack.append(inner)
 
 
-def _raises_again(module: Module, line: int) -> bool:
+def _raises_again(function: Function, line: int) -> bool:
     """Whether a handler has a line that says `raise` and nothing else: no need to look closer then."""
-    lines = module.lines
-    indent = len(lines[line - 1]) - len(lines[line - 1].lstrip())
-    for text in lines[line:]:
+    head, *lines = function.module.span(line, function.facts.end_line)
+    indent = len(head) - len(head.lstrip())
+    for text in lines:
         stripped = text.strip()
         if stripped and stripped[0] != "#" and len(text) - len(text.lstrip()) <= indent:
             return False

@@ -10,7 +10,7 @@ from asynclint.facts.program import Function
 def definition(function: Function) -> ast.AsyncFunctionDef | ast.FunctionDef | None:
     """A function, parsed on its own, with positions as in the file; None where that fails."""
     facts = function.facts
-    lines = function.module.lines[facts.line - 1 : facts.end_line]
+    lines = function.module.span(facts.line, facts.end_line)
     indented = lines[0][:1] in (" ", "\t")
     before = "\n" * max(0, facts.line - 2) + "if 1:\n" if indented else "\n" * (facts.line - 1)
     try:
