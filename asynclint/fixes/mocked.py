@@ -10,6 +10,10 @@ from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
 
 
+REPLACING = ("patch", "setattr", "dependency_overrides")
+"""One of these is in every text that puts something in the place of something else."""
+
+
 def refuse_mocked(holders: Holders, holder: Holder) -> None:
     """Raise Refused where a file patches a holder: what it puts there would not be awaited."""
     if isinstance(holder, Global):
@@ -40,7 +44,9 @@ def refuse_replaced(program: Program, owner: str, name: str) -> None:
     )
     for file in program.project.files:
         text = file.text or ""
-        if name not in text:
+        if name not in text or not (owner in text or "dependency_overrides" in text):
+            continue
+        if not file.is_test and not any(word in text for word in REPLACING):
             continue
         if patched.search(text) or (file.is_test and named.search(text)):
             raise Refused(f"`{file.name}` puts something else in the place of `{owner}.{name}`")
