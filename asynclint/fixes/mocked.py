@@ -9,7 +9,6 @@ from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
 
-
 REPLACING = ("patch", "setattr", "dependency_overrides")
 """One of these is in every text that puts something in the place of something else."""
 
