@@ -152,6 +152,9 @@ class SwallowedFacts:
                 yield from value.items if isinstance(value, Tup) else (value,)
 
     def _cancels(self, value: Type) -> bool:
+        if isinstance(value, Func):
+            # Within anyio itself.
+            return value.function.facts.name == "get_cancelled_exc_class"
         return isinstance(value, Lib) and (value.path in CANCELLED or value.path == EVERYTHING)
 
     def _suppressed(self, function: Function, site: CallSite) -> str | None:
@@ -200,11 +203,16 @@ class SwallowedFacts:
         if _raised_later(body, handler):
             return True
         last = handler.body[-1].end_lineno or handler.lineno
-        return any(
-            self._never_returns(self.evaluator.callee(function.module, site))
-            for site in function.sites
-            if handler.lineno <= site.line <= last and site.kind == "call"
-        )
+        for site in function.sites:
+            if site.kind != "call" or not handler.lineno <= site.line <= last:
+                continue
+            callee = self.evaluator.callee(function.module, site)
+            if self._never_returns(callee):
+                return True
+            if handler.name and any(r == ("name", handler.name) for r, _ in site.args):
+                if any(_says_raise(m.function) for m in members(callee) if isinstance(m, Func)):
+                    return True
+        return False
 
     def _never_returns(self, callee: Type) -> bool:
         for member in members(callee):
@@ -472,6 +480,12 @@ def _raises_again(function: Function, line: int) -> bool:
         if stripped == "raise":
             return True
     return False
+
+
+def _says_raise(function: Function) -> bool:
+    """Whether a function that is given an exception has a `raise`."""
+    lines = function.module.span(function.facts.line, function.facts.end_line)
+    return any(text.split()[:1] == ["raise"] for text in lines)
 
 
 def _called(call: ast.Call) -> str:
