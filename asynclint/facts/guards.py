@@ -63,6 +63,22 @@ def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
     return False
 
 
+def handler(module: Module, tried: int, errors: frozenset[str]) -> int | None:
+    """The first handler of a `try` that names one of some errors."""
+    parent = module.blocks[tried].parent
+    for index in range(tried + 1, len(module.blocks)):
+        block = module.blocks[index]
+        if block.parent != parent:
+            continue
+        if block.kind != "except":
+            return None
+        caught = block.info
+        names = caught[2] if caught and caught[0] == "display" else (caught,)
+        if any(last_name(one) in errors for one in names):
+            return index
+    return None
+
+
 def _handles_missing(module: Module, tried: int) -> bool:
     """`try: return cache[key]` with an `except KeyError:`."""
     for index in module.children[module.blocks[tried].parent]:

@@ -32,17 +32,9 @@ class HeldFacts:
         value = self.evaluator.callee(module, site)
         if value is None or not all(self._is_lock(m) for m in members(value)):
             return None
-        for index, block in enumerate(module.blocks):
-            if (
-                block.kind == "with"
-                and block.parent == site.block
-                and block.line <= site.line
-                and block.info
-                and site.callee in block.info
-                and any(
-                    module.inside(b, index) and line >= site.line
-                    for line, b in function.facts.awaits
-                )
+        for index in module.entered(site):
+            if any(
+                module.inside(b, index) and line >= site.line for line, b in function.facts.awaits
             ):
                 return Mistake("held", recipe_name(site.callee), "await", ())
         return None
@@ -115,7 +107,7 @@ class HeldFacts:
             if block.kind in ("while", "for", "afor"):
                 return False
             if block.kind == "try":
-                handler = self._handler(module, index)
+                handler = guards.handler(module, index, TIMEOUTS)
                 if handler is not None:
                     return self._in_loop(module, index) and not _leaves(module, handler)
             index = block.parent
@@ -123,21 +115,6 @@ class HeldFacts:
 
     def _in_loop(self, module: Module, index: int) -> bool:
         return any(b.kind in ("while", "for", "afor") for b in module.chain(index))
-
-    def _handler(self, module: Module, tried: int) -> int | None:
-        """The handler of a `try` that gets a timeout."""
-        parent = module.blocks[tried].parent
-        for index in range(tried + 1, len(module.blocks)):
-            block = module.blocks[index]
-            if block.parent != parent:
-                continue
-            if block.kind != "except":
-                return None
-            caught = block.info
-            names = caught[2] if caught and caught[0] == "display" else (caught,)
-            if any(guards.last_name(one) in TIMEOUTS for one in names):
-                return index
-        return None
 
 
 def _leaves(module: Module, handler: int) -> bool:

@@ -101,19 +101,11 @@ class PerCallFacts:
                 for m in members(value)
             ):
                 continue
-            for index, block in enumerate(module.blocks):
-                if (
-                    block.kind == "awith"
-                    and block.parent == outer.block
-                    and block.line <= outer.line
-                    and block.info
-                    and outer.callee in block.info
-                    and module.inside(site.block, index)
-                ):
-                    name = recipe_name(outer.callee)
-                    self._held.add((function, name))
-                    link = places.link(function, outer, f"`{name}` is taken here, once")
-                    return Mistake("around", name, fan.name, (link, *fan.because))
+            if any(module.inside(site.block, index) for index in module.entered(outer)):
+                name = recipe_name(outer.callee)
+                self._held.add((function, name))
+                link = places.link(function, outer, f"`{name}` is taken here, once")
+                return Mistake("around", name, fan.name, (link, *fan.because))
         return None
 
     def _limits(self, path: str) -> bool:

@@ -139,6 +139,18 @@ class Module:
             found.setdefault(one.parent, []).append(index)
         return found
 
+    def entered(self, site: CallSite) -> Iterator[int]:
+        """The block that a `with` opens which enters what stands at a site."""
+        for index, block in enumerate(self.blocks):
+            if (
+                block.kind == site.kind
+                and block.parent == site.block
+                and block.line <= site.line
+                and block.info
+                and site.callee in block.info
+            ):
+                yield index
+
     def inside(self, block: int, outer: int) -> bool:
         """Whether `block` is `outer` or lies in it."""
         while block >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from asynclint.facts.guards import last_name
+from asynclint.facts.guards import handler
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
 from asynclint.knowledge.model import Function as Known
@@ -151,22 +151,9 @@ def _would_block(site: CallSite, module: Module) -> bool:
     """`try: … except BlockingIOError:` around a call: its descriptor was told not to wait."""
     index = site.block
     while index >= 0:
-        if module.blocks[index].kind == "try" and _handles(module, index, WOULD_BLOCK):
+        if module.blocks[index].kind == "try" and handler(module, index, WOULD_BLOCK) is not None:
             return True
         index = module.blocks[index].parent
-    return False
-
-
-def _handles(module: Module, tried: int, errors: frozenset[str]) -> bool:
-    """Whether a handler of a `try` names one of some errors."""
-    parent = module.blocks[tried].parent
-    for block in module.blocks[tried + 1 :]:
-        if block.parent == parent:
-            if block.kind != "except":
-                return False
-            caught = block.info[2] if block.info and block.info[0] == "display" else (block.info,)
-            if any(last_name(one) in errors for one in caught):
-                return True
     return False
 
 
