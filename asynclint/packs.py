@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,21 @@ def _attributes(node: ast.ClassDef) -> dict[str, Any]:
             with contextlib.suppress(ValueError):
                 values[target.id] = ast.literal_eval(value)
     return values
+
+
+class Pack:
+    """The rules that are wanted, imported when they are first needed."""
+
+    def __init__(self, directories: Sequence[Path], wanted: set[str]) -> None:
+        self._directories = directories
+        self.wanted = wanted
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """By name."""
+        if not self.wanted:
+            return {}
+        return {c.name: c() for c in load(self._directories) if c.name in self.wanted}
 
 
 def load(directories: Sequence[Path]) -> list[type[Rule]]:

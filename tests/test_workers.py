@@ -13,10 +13,12 @@ from asynclint import check
 from asynclint.cli import run
 from asynclint.config import from_table
 from asynclint.facts import workers
-from asynclint.facts.workers import Reading
+from asynclint.facts.workers import Reading, Requests, Worker
 from asynclint.findings import Finding
 from asynclint.project import SourceFile
+from asynclint.repairs import Repairs
 from asynclint.testing import in_memory
+from asynclint.walk import STATEMENTS, Walk
 
 MODULE = """
 import time
@@ -92,10 +94,95 @@ def test_a_worker_that_hands_back_nonsense_loses_nothing(monkeypatch: pytest.Mon
         next(files, None)
         answer.write(b"\xff\xfe nonsense")  # type: ignore[attr-defined]
         answer.flush()  # type: ignore[attr-defined]
-        os._exit(0)
 
     monkeypatch.setattr(workers, "_work", nonsense)
     assert _findings(3) == alone
+
+
+def test_rules_walk_in_the_worker_that_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(walk: Walk) -> None:
+        raise AssertionError("walked in this process")
+
+    alone = _findings(1)
+    monkeypatch.setattr(Walk, "_here", here)
+    assert _findings(2) == alone
+    with pytest.raises(AssertionError):
+        _findings(1)
+
+
+def test_what_a_worker_does_not_walk_is_walked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _findings(1)
+
+    def silent(walk: Walk, requests: Requests) -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+    def speaking(walk: Walk, requests: Requests) -> bytes:
+        requests.say(STATEMENTS)
+        next(iter(requests))
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+    def nonsense(walk: Walk, requests: Requests) -> bytes:
+        requests.say(STATEMENTS)
+        return b"nonsense" if list(requests) else b""
+
+    for afterwards in (silent, speaking, nonsense):
+        monkeypatch.setattr(Walk, "afterwards", afterwards)
+        assert _findings(2) == alone
+
+
+def test_a_worker_ends_with_the_run_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers_: list[Worker | None] = []
+    begin = Walk.begin
+
+    def fails(walk: Walk, worker: Worker | None) -> None:
+        workers_.append(worker)
+        begin(walk, worker)
+        raise ValueError("in the middle")
+
+    monkeypatch.setattr(Walk, "begin", fails)
+    with pytest.raises(ValueError, match="in the middle"):
+        _findings(2)
+    [worker] = workers_
+    assert worker is not None
+    with pytest.raises(ChildProcessError):
+        os.waitpid(worker.process, 0)
+
+
+def _repaired(jobs: int) -> list[Finding]:
+    files = {
+        f"m{n}.py": "import time\n\n\nasync def f():\n" + "    time.sleep(1)\n" * 9
+        for n in range(5)
+    }
+    project = in_memory(files)
+    return check.check(project, from_table({"jobs": jobs}, project.root)).findings
+
+
+def test_fixes_do_not_depend_on_the_number_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _repaired(1)
+    assert len(alone) == 45
+    assert all(f.fixes for f in alone)
+    forks: list[int] = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: (forks.append(1), fork())[1])
+    assert _repaired(2) == alone
+    # One that reads and walks, and one that looks for fixes.
+    assert len(forks) == 2
+
+
+def test_a_killed_worker_loses_no_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _repaired(1)
+    here = os.getpid()
+    one = Repairs.one
+
+    def killed(repairs: Repairs, finding: Finding) -> Finding:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return one(repairs, finding)
+
+    monkeypatch.setattr(Repairs, "one", killed)
+    assert _repaired(2) == alone
 
 
 def test_jobs_is_an_option(

@@ -459,10 +459,6 @@ class BlockingFacts:
 
     # -- what rules see ---------------------------------------------------------------------------------
 
-    def roots(self) -> list[Function]:
-        """The functions whose code the event loop runs itself."""
-        return [f for f in self.graph.known_functions() if f.is_async or f in self.graph.on_loop]
-
     def at(self, function: Function) -> list[tuple[CallSite, Blocking]]:
         """The places in a function of the loop that block it."""
         found: list[tuple[CallSite, Blocking]] = []

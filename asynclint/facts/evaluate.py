@@ -76,6 +76,9 @@ WRAPPERS = {
 }  # fmt: skip
 SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
 TASKS = {"asyncio.Task", "asyncio.Future"}
+CALLING = frozenset({"builtins.map", "builtins.filter", "signal.signal", "atexit.register"})
+"""Library functions that call an argument, now or later, with which nothing else is wrong."""
+
 CONSUMERS = frozenset(
     {
         "builtins.list",
@@ -134,6 +137,7 @@ class Evaluator:
         self._wrappers: dict[Function, str] = {}
         self._subclasses: dict[Klass, list[Klass]] = {}
         self._mute: dict[str, bool] = {}
+        self._only: dict[int, tuple[Known, bool]] = {}
         self._everywhere: dict[str, dict[Recipe, Type]] = defaultdict(dict)
         """By file: what calls of globals call."""
         self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
@@ -1318,8 +1322,10 @@ class Evaluator:
                     return None
         return None
 
-    def is_mute(self, callee: Type) -> bool:
-        """Whether calling it gives a plain value at most, and nothing else is known of it: `len`, `logging.info`."""
+    def is_mute(self, callee: Type, site: CallSite) -> bool:
+        """Whether a call gives a value at most, and nothing else is known of it: `len`, `logging.info`, `response.json`."""
+        if isinstance(callee, LibMethod):
+            return self._is_plain_call(site) and self._only_returns(callee.known)
         if not isinstance(callee, Lib):
             return False
         path = callee.path
@@ -1335,7 +1341,20 @@ class Evaluator:
                     or not (cls.construct or cls.client or cls.bounds or cls.lock == "async")
                 )
             )
-        return found
+        if found or path in CALLING or path in _SPECIAL or path in CONSUMERS:
+            return found
+        known = self.known.function(path)
+        return known is not None and self._is_plain_call(site) and self._only_returns(known)
+
+    def _is_plain_call(self, site: CallSite) -> bool:
+        """Not one that stands where a function may belong: `to_thread(read())`."""
+        return site.kind == "call" and site.role[0] != "arg"
+
+    def _only_returns(self, known: Known) -> bool:
+        found = self._only.get(id(known))
+        if found is None or found[0] is not known:
+            found = self._only[id(known)] = known, known.only_returns
+        return found[1]
 
     def argument(self, site: CallSite, known: Known, param: int | str) -> Recipe:
         """The argument that a call passes for a parameter of a known function."""

@@ -128,7 +128,7 @@ class Graph:
         speaking = self.speaking[function] = []
         for site in function.sites:
             callee = self.evaluator.callee(module, site)
-            if callee is None or self.evaluator.is_mute(callee):
+            if callee is None or self.evaluator.is_mute(callee, site):
                 continue
             speaking.append(site)
             edges.extend(self._edges(function, site, callee))

@@ -26,7 +26,7 @@ from asynclint.facts.model import (
     ModuleFacts,
     Recipe,
 )
-from asynclint.facts.workers import Reading
+from asynclint.facts.workers import Afterwards, Reading, Worker
 from asynclint.findings import Finding, Span
 from asynclint.project import Project, SourceFile
 
@@ -434,14 +434,18 @@ class Program:
         self,
         files: Sequence[SourceFile],
         jobs: int | None,
+        afterwards: Afterwards | None = None,
         meanwhile: Callable[[], None] | None = None,
         progress: Callable[[str], None] | None = None,
-    ) -> list[Module]:
-        """The modules of some files, in their order; read in several processes where that is quicker."""
+    ) -> tuple[list[Module], Worker | None]:
+        """The modules of some files, in their order; read in several processes where that is quicker.
+
+        Also returns the worker that does `afterwards`, where there is one.
+        """
         memory = self.project.memory
         problems = len(self.problems)
         new = [f for f in files if memory is None or not memory.knows(f.text or "")]
-        reading = Reading(new, jobs, memory is not None)
+        reading = Reading(new, jobs, memory is not None, afterwards)
         if reading.shared and meanwhile is not None:
             meanwhile()
         # What the largest syntax trees took is room for the facts of the others.
@@ -458,7 +462,7 @@ class Program:
         # The order of problems is that of the files, whoever read them.
         if len(self.problems) > problems:
             self.problems.sort(key=lambda p: self._order.get(p.path, 0))
-        return modules
+        return modules, reading.idle
 
     def check(self, file: SourceFile) -> None:
         """Parse a file in which there is nothing to find, for its syntax errors."""

@@ -136,6 +136,17 @@ class Function:
     consumes: bool = False
     """Uses up its first argument, an iterator (`list`, `sum`); the laziness of a glob ends here."""
 
+    @property
+    def only_returns(self) -> bool:
+        """Whether all that is known of it is what it takes and gives."""
+        return self == Function(
+            self.name,
+            self.params,
+            returns=self.returns,
+            returns_if=self.returns_if,
+            returns_param=self.returns_param,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Class:

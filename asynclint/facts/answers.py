@@ -1,0 +1,190 @@
+"""What every call site of the project means, file by file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from asynclint.facts import places
+from asynclint.facts.abandoned import AbandonedFacts
+from asynclint.facts.blocking import BlockingFacts
+from asynclint.facts.clients import ClientFacts
+from asynclint.facts.coroutines import CoroutineFacts
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.graph import Graph
+from asynclint.facts.held import HeldFacts
+from asynclint.facts.loops import LoopFacts
+from asynclint.facts.mistaken import MistakenFacts
+from asynclint.facts.model import CallSite
+from asynclint.facts.percall import PerCallFacts
+from asynclint.facts.program import Function, Module
+from asynclint.facts.protocol import ProtocolFacts
+from asynclint.facts.runs import Runs
+from asynclint.facts.shared import SharedFacts
+from asynclint.facts.stale import StaleFacts
+from asynclint.facts.startup import StartupFacts
+from asynclint.facts.swallowed import SwallowedFacts
+from asynclint.facts.types import Func
+from asynclint.facts.unclosed import UnclosedFacts
+from asynclint.facts.view import CallFacts, Mistake, Position
+from asynclint.findings import Span
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """The call sites of one file about which there is something to say."""
+
+    module: Module
+    calls: dict[str, dict[Position, CallFacts]] = field(default_factory=lambda: defaultdict(dict))
+    lines: dict[tuple[str, Position], tuple[Function, CallSite]] = field(default_factory=dict)
+    """The sites, by kind and position, with the functions that execute them."""
+
+    def at(self, function: Function, site: CallSite) -> CallFacts:
+        """The facts of a site, new ones where there are none yet."""
+        module = self.module
+        position = (
+            site.line,
+            places.characters(module, site.line, site.col),
+            site.end_line,
+            places.characters(module, site.end_line, site.end_col),
+        )
+        table = self.calls[site.kind]
+        if position not in table:
+            table[position] = CallFacts(position)
+            self.lines[site.kind, position] = (function, site)
+        return table[position]
+
+    def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
+        """The facts of the place that a finding marks, its site, and the function that executes it."""
+        position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
+        for kind in (
+            "call",
+            "with",
+            "awith",
+            "for",
+            "afor",
+            "attr",
+            "decorator",
+            "except",
+            "assign",
+        ):
+            if position in self.calls.get(kind, ()):
+                function, site = self.lines[kind, position]
+                return self.calls[kind][position], site, function
+        return None
+
+
+class Answers:
+    """All questions that rules have about call sites, asked of every function of the project."""
+
+    def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
+        self.evaluator = evaluator
+        self.graph = graph
+        self.runs = runs = Runs(evaluator, graph)
+        self.blocking = BlockingFacts(evaluator, graph, runs)
+        self.fanout = FanOutFacts(evaluator, graph)
+        for function in graph.known_functions():
+            self.fanout.note_items(function)
+        self.clients = ClientFacts(evaluator, graph, runs)
+        self.coroutines = CoroutineFacts(evaluator, graph, runs)
+        self.startups = StartupFacts(evaluator)
+        self.unclosed = UnclosedFacts(evaluator, self.clients, runs)
+        self.mistaken = MistakenFacts(evaluator)
+        self.held = HeldFacts(evaluator)
+        self.protocol = ProtocolFacts(evaluator)
+        self.shared = SharedFacts(evaluator, self.fanout)
+        self.swallowed = SwallowedFacts(evaluator, graph, runs)
+        self.per_call = PerCallFacts(evaluator, runs)
+        self.abandoned = AbandonedFacts(evaluator)
+        self.stale = StaleFacts(evaluator, runs)
+
+    def all(self) -> Iterator[FileFacts]:
+        """The facts of every file that is reported on and about which there is something to say, each when it is complete."""
+        functions = self.graph.known_functions()
+        crossing: dict[str, list[tuple[Function, CallSite, Mistake]]] = defaultdict(list)
+        loops = LoopFacts(self.evaluator, self.graph, self.runs, self.clients)
+        for found in loops.crossing(functions):
+            crossing[found[0].module.file.name].append(found)
+        for name, some in groupby(functions, key=lambda f: f.module.file.name):
+            own = list(some)
+            module = own[0].module
+            if not module.file.reported:
+                continue
+            facts = FileFacts(module)
+            for function in own:
+                self._blocking(function, facts)
+            for function in own:
+                self._function(function, facts)
+            for function, site, mistake in crossing[name] if not module.file.is_test else ():
+                facts.at(function, site).mistakes[mistake.kind] = mistake
+            if facts.lines:
+                yield facts
+
+    def _blocking(self, function: Function, facts: FileFacts) -> None:
+        """What blocks in a function that the event loop runs itself."""
+        if not function.is_async and function not in self.graph.on_loop:
+            return
+        runs = self.runs
+        startup = function in runs.startup or runs.looks_like_lifespan(function)
+        for site, one in self.blocking.at(function):
+            # A test waits for what it tests: what that reads and writes is not the test's to change.
+            tested = function.module.file.is_test and one.kind == "file" and one.through is not None
+            if startup or tested or runs.alone(function, site, one.kind, one.name):
+                one = replace(one, startup=True)
+            facts.at(function, site).blocking.setdefault(one.kind, one)
+
+    def _function(self, function: Function, facts: FileFacts) -> None:
+        """Everything else about the calls of a function."""
+        for site, fan in self.fanout.at(function):
+            facts.at(function, site).fan_out = fan
+            around = self.per_call.around(function, site, fan)
+            if around is not None:
+                facts.at(function, site).mistakes[around.kind] = around
+        for site in self.graph.speaking[function]:
+            self._site(function, site, facts)
+        cached = self.mistaken.cached(function)
+        if cached is not None:
+            facts.at(function, cached[0]).mistakes["cached"] = cached[1]
+        for site, mistake in (*self.swallowed.at(function), *self.stale.at(function)):
+            facts.at(function, site).mistakes[mistake.kind] = mistake
+
+    def _site(self, function: Function, site: CallSite, facts: FileFacts) -> None:
+        lost = self.coroutines.lost(function, site)
+        if lost is not None:
+            facts.at(function, site).lost_coroutine = lost
+        for mistake in self._mistakes(function, site):
+            if mistake is not None:
+                facts.at(function, site).mistakes[mistake.kind] = mistake
+        if isinstance(self.evaluator.callee(function.module, site), Func):
+            # What follows are things that only libraries do.
+            return
+        building = self.clients.building(function, site)
+        if building is not None:
+            facts.at(function, site).building = building
+        task = self.coroutines.lost_task(function, site)
+        if task is not None:
+            facts.at(function, site).lost_task = task
+        open_ = self.unclosed.unclosed(function, site) if function in self.runs.once else None
+        if open_ is not None:
+            facts.at(function, site).unclosed = open_
+        handler = self.startups.handler(function, site)
+        if handler is not None:
+            facts.at(function, site).startup_handler = handler
+
+    def _mistakes(self, function: Function, site: CallSite) -> Iterator[Mistake | None]:
+        if site.kind != "call":
+            yield self.held.lock(function, site)
+            yield self.abandoned.stream(function, site)
+            yield self.protocol.mismatch(function, site)
+            return
+        if site.role[0] == "arg":
+            yield self.mistaken.called_early(function, site)
+        if not isinstance(self.evaluator.callee(function.module, site), Func):
+            yield self.mistaken.at(function, site)
+            yield self.held.stream(function, site)
+            yield self.shared.session(function, site)
+        if function.is_async and site.role[0] in ("assign", "awith"):
+            yield self.per_call.made(function, site)
