@@ -41,9 +41,8 @@ class BlockingSleep(BlockingRule):
         place.refuse_held()
         if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
             raise Refused("the arguments are not those of `time.sleep`")
-        library = "asyncio"
-        if not place.uses("asyncio"):
-            library = next((name for name in ("trio", "anyio") if place.uses(name)), library)
+        place.refuse_cleanup()
+        library = place.loop
         name, edits = place.imported(library)
         arguments = place.source.text[place.source.end(call.func) : place.source.end(call)]
         sleep = place.source.replace(call, place.awaited(call, f"{name}.sleep{arguments}"))

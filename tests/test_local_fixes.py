@@ -697,3 +697,234 @@ def test_awaited_child_gives_the_same_exit_code() -> None:
             exec(CHILD.format(line), space)  # noqa: S102 - the text is what is tested
             codes.append(asyncio.run(space["run"](None, None)))
         assert codes[0] == codes[1]
+
+
+# -- where a thread is not right, and how a fix is written ----------------------------------------------
+
+
+CLEANUP = """
+import shutil
+{imports}
+
+async def work(path, encode):
+    try:
+        return await encode(path)
+    {handler}:
+        shutil.rmtree(path)
+        raise
+"""
+
+
+@pytest.mark.parametrize(
+    "handler", ["except BaseException", "except (OSError, asyncio.CancelledError)", "except"]
+)
+def test_an_await_may_cut_short_what_is_done_after_a_cancellation(handler: str) -> None:
+    code = CLEANUP.format(imports="import asyncio\n", handler=handler)
+    assert "cleans up after a cancellation" in refusals("blocking-file-io", code)[0]
+    code = CLEANUP.format(imports="import asyncio\n", handler="except Exception")
+    assert "await asyncio.to_thread(shutil.rmtree, path)" in fixed("blocking-file-io", code)
+
+
+def test_a_cancelled_scope_of_anyio_lets_nothing_wait() -> None:
+    code = CLEANUP.format(imports="import anyio\n", handler="finally").replace(
+        "        raise\n", ""
+    )
+    assert "cleans up after a cancellation" in refusals("blocking-file-io", code)[0]
+    code = code.replace("import anyio", "import asyncio")
+    assert "await asyncio.to_thread(shutil.rmtree, path)" in fixed("blocking-file-io", code)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "server = await Server(path)",
+        "async with Server(path):\n        pass",
+        "server = Server(path)",
+    ],
+)
+def test_objects_of_the_event_loop_are_made_in_its_thread(use: str) -> None:
+    code = f"""
+class Server:
+    def __init__(self, path):
+        with open(path) as file:
+            self.settings = file.read()
+
+    def __await__(self):
+        return self.start().__await__()
+
+    async def __aenter__(self):
+        return await self
+
+    async def __aexit__(self, *exc):
+        pass
+
+    async def start(self):
+        return self
+
+
+async def main(path):
+    {use}
+"""
+    [reason] = refusals("blocking-file-io", code)
+    assert "thread" in reason
+
+
+def test_a_block_goes_where_the_module_has_its_threads_from() -> None:
+    code = """
+import anyio
+
+
+async def read(path):
+    await anyio.sleep(0)
+    with open(path) as file:
+        text = file.read()
+    return text
+"""
+    after = """
+async def read(path):
+    await anyio.sleep(0)
+
+    def read_file():
+        with open(path) as file:
+            return file.read()
+
+    text = await anyio.to_thread.run_sync(read_file)
+    return text
+"""
+    assert body("blocking-file-io", code, "async def read") == after.lstrip("\n")
+
+
+def test_a_line_that_would_be_too_long_is_broken() -> None:
+    code = """
+import requests
+
+
+async def publish(session, address, payload):
+    response = requests.post(address, json=payload, timeout=session.timeout, verify=True)
+    answer = f"{requests.post(address, json=payload, timeout=session.timeout, verify=True)}"
+    return response, answer
+"""
+    after = """
+    response = await asyncio.to_thread(
+        requests.post, address, json=payload, timeout=session.timeout, verify=True
+    )
+"""
+    assert after in fixed("blocking-http-call", code)
+
+
+def test_what_waits_for_a_place_already_gets_no_second_bound() -> None:
+    code = """
+import asyncio
+
+
+async def search(engine, queries, limit):
+    if limit:
+        places = asyncio.Semaphore(limit)
+
+        async def one(query):
+            async with places:
+                return await engine.search(query)
+
+        tasks = [one(query) for query in queries]
+    else:
+        tasks = [engine.search(query) for query in queries]
+    tasks.append(asyncio.sleep(0, None))
+    return await asyncio.gather(*tasks)
+"""
+    text = fixed("unbounded-gather", code)
+    assert "tasks = [one(query) for query in queries]" in text
+    assert "tasks = [bounded(engine.search, query) for query in queries]" in text
+    assert "tasks.append(asyncio.sleep(0, None))" in text
+
+
+def test_a_bound_would_keep_some_from_ever_starting() -> None:
+    code = """
+import asyncio
+
+
+async def serve(queue):
+    while True:
+        print(await queue.get())
+
+
+async def main(queues):
+    await asyncio.gather(*(serve(queue) for queue in queues))
+"""
+    assert "`serve` never ends" in refusals("unbounded-gather", code)[0]
+    started = code.replace(
+        "await asyncio.gather(*(serve(queue) for queue in queues))",
+        "async with anyio.create_task_group() as group:\n"
+        "        for queue in queues:\n            group.start_soon(serve, queue)",
+    ).replace("import asyncio", "import anyio")
+    assert "`serve` never ends" in refusals("unbounded-gather", started)[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("blocking-sleep", "time.sleep(1)"),
+        ("blocking-http-call", "requests.get(url)"),
+        ("blocking-file-io", "with open(url) as file:\n        file.read()"),
+    ],
+)
+def test_the_event_loop_of_another_library(rule: str, line: str) -> None:
+    code = f"""
+import time
+
+import requests
+
+
+async def work(url):
+    {line}
+"""
+    reactor = "from twisted.internet import reactor\n\nreactor.run()\n"
+    [reason] = refusals(rule, code, server=reactor)
+    assert "event loop of twisted" in reason
+    [reason] = refusals(rule, f"from twisted.internet import defer\nimport asyncio\n{code}")
+    assert "event loop of twisted" in reason
+    also = {f"part{i}": "import asyncio\n\nasyncio.run(print())\n" for i in range(2)}
+    assert "await asyncio." in fixed(rule, code, server=reactor, **also)
+
+
+def test_a_module_without_a_loop_of_its_own_runs_on_the_others() -> None:
+    code = """
+import time
+
+
+async def pause():
+    time.sleep(1)
+"""
+    main = """
+import trio
+
+import app
+
+trio.run(app.pause)
+"""
+    assert "await trio.sleep(1)" in fixed("blocking-sleep", code, main=main)
+    assert "await anyio.sleep(1)" in fixed(
+        "blocking-sleep", code, main=main.replace("trio", "anyio")
+    )
+
+
+@pytest.mark.parametrize(
+    ("awaited", "comment", "reason"),
+    [
+        ("self.stack.aclose()", "", "what follows `aclose` would not be cleaned up"),
+        ("self.work()", "  # cancellation included", "a comment says that it takes cancellations"),
+    ],
+)
+def test_cancellations_that_are_taken_on_purpose(awaited: str, comment: str, reason: str) -> None:
+    code = f"""
+class Tools:
+    async def clean_up(self):
+        try:
+            await {awaited}
+        except BaseException:
+            pass{comment}
+        self.stack = None
+"""
+    assert reason in refusals("swallowed-cancellation", code)[0]
+    assert "CancelledError" in fixed(
+        "swallowed-cancellation", code.replace(awaited, "self.work()").replace(comment or "#", "")
+    )

@@ -361,6 +361,44 @@ def test_application_mounted_in_two_is_refused() -> None:
     assert "is mounted is not certain" in refusal(files)
 
 
+def test_application_mounted_in_one_that_is_handed_over_is_refused() -> None:
+    """The lifespan of a mounted application does not run."""
+    function = """
+    from fastapi import FastAPI
+
+
+    def mount_shop(app: FastAPI, path: str) -> None:
+        from app import api as shop
+
+        app.mount(path, shop)
+    """
+    app = MOUNTED.replace('app.mount("/api", api)', "")
+    assert "app.mount" not in app
+    files = {"app.py": app, "mounting.py": function, "routes.py": ROUTE}
+    assert "in which application `app.api` is mounted is not certain" in refusal(files)
+
+
+def test_application_mounted_by_a_route() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    api = FastAPI()
+    api.include_router(router)
+    app = Starlette(routes=[Mount("/api", app=api)])
+    """
+    texts = fixed({"app.py": app, "routes.py": ROUTE})
+    assert "AsyncOpenAI() as api.state.openai_client:" in texts["app.py"]
+    assert 'Starlette(routes=[Mount("/api", app=api)], lifespan=lifespan)' in texts["app.py"]
+
+    listed = app.replace("app = Starlette(routes=[", "routes = [").replace("=api)])", "=api)]")
+    listed = listed.rstrip() + "\n    app = Starlette(routes=routes)\n"
+    files = {"app.py": listed, "routes.py": ROUTE}
+    assert "in which application `app.api` is mounted is not certain" in refusal(files)
+
+
 def test_without_an_application_there_is_a_reason() -> None:
     assert "no application of this project is known to serve it" in refusal({"routes.py": ROUTE})
 

@@ -62,6 +62,19 @@ CONTEXTS = {
 TOOLS = frozenset({"tool", "resource", "prompt"})
 """What a tool server calls."""
 
+METHODS = frozenset({"include_router", "mount", "host"})
+LINKS = {
+    "include_router": ("router", 0),
+    "mount": ("app", 1),
+    "host": ("app", 1),
+    "Mount": ("app", 1),
+    "Host": ("app", 1),
+}
+"""What puts a router or an application into another one → the parameter that takes it, and its position."""
+
+UNKNOWN = ""
+"""The name of an application that the project does not build."""
+
 ROLES = frozenset(
     {"route", "dependency", "middleware", "websocket", "background task", "exception handler"}
 )
@@ -189,7 +202,7 @@ class Serving:
         program = workshop.facts.program
         for module in program.loaded():
             text = module.file.text or ""
-            if module.file.is_test or ("include_router" not in text and "mount" not in text):
+            if module.file.is_test or not any(word in text for word in LINKS):
                 continue
             for function in module.functions:
                 for site in function.sites:
@@ -197,24 +210,33 @@ class Serving:
 
     def _link(self, function: Function, site: CallSite) -> None:
         name = _site_callee(site)
-        if (
-            site.kind != "call"
-            or name not in ("include_router", "mount")
-            or site.callee[0] != "attr"
-        ):
+        if site.kind != "call" or name not in LINKS:
             return
-        keyword, index = ("router", 0) if name == "include_router" else ("app", 1)
+        keyword, index = LINKS[name]
         positional = [r for r, k in site.args if k is None]
         named = [r for r, k in site.args if k == keyword]
         child = named[0] if named else positional[index] if len(positional) > index else None
         below = meant(self.workshop, function, child)
-        above = meant(self.workshop, function, site.callee[1])
-        if below is None or above is None:
+        if below is None:
             return
-        if name == "mount":
-            self.mounted[below].add(above)
-        else:
+        above = (
+            meant(self.workshop, function, site.callee[1])
+            if site.callee[0] == "attr" and name in METHODS
+            else self._routed(function, site)
+        )
+        if name != "include_router":
+            self.mounted[below].add(above or (function, UNKNOWN))
+        elif above is not None:
             self.parents[below].add(above)
+
+    def _routed(self, function: Function, site: CallSite) -> tuple[Function, str] | None:
+        """The application in whose arguments a call stands: `app = Starlette(routes=[Mount("/api", api)])`."""
+        for one in self.all:
+            if one.function is function and one.name:
+                outer, inner = extent(one.site), extent(site)
+                if outer[:2] <= inner[:2] and inner[2:] <= outer[2:]:
+                    return function, one.name
+        return None
 
     def of(self, function: Function) -> Application:
         """The application that serves an entry point. Raises Refused where that is not certain."""

@@ -43,12 +43,12 @@ def _runs_today_or_on(place: Place) -> bool:
     evaluator = place.workshop.facts.graph.evaluator
     for value in members(evaluator.call_type(place.function.module, place.site.index)):
         if isinstance(value, Coro):
-            if value.eager or (value.function is not None and _endless(value.function)):
+            if value.eager or (value.function is not None and is_endless(value.function)):
                 return True
     return False
 
 
-def _endless(function: Function) -> bool:
+def is_endless(function: Function) -> bool:
     """Whether a function has a `while True` that nothing in it leaves."""
     lines = function.module.lines[function.facts.first_line - 1 : function.facts.end_line]
     try:

@@ -6,8 +6,11 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.types import Func, Lib, Part, members
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes.place import Place
+from asynclint.fixes.awaited import is_endless
+from asynclint.fixes.place import Place, Workshop
 
 STARTERS = frozenset({"create_task", "ensure_future"})
 
@@ -32,10 +35,11 @@ def bound(place: Place) -> Iterable[Fix]:
     function = place.tree.function(call)
     if not isinstance(function, ast.AsyncFunctionDef):
         raise Refused("the enclosing function is not `async def`")
-    members = list(dict.fromkeys(_members(place, call, function)))
-    if not members:
+    made = list(dict.fromkeys(_members(place, call, function)))
+    if not made:
         raise Refused(UNREAD)
-    first = _before(place, members, function)
+    made = _without_bound(place, made)
+    first = _before(place, made, function)
     number = source.comments_above(first)
     if source.text[source.line_start(first.lineno) : source.start(first)].strip():
         raise Refused("something else stands on the line of the fan-out")
@@ -44,7 +48,7 @@ def bound(place: Place) -> Iterable[Fix]:
     once = f"{source.path}:{function.lineno}"
     there = _there(place, first, function)
     if there is not None:
-        yield place.fix(title, *(_wrapped(place, node, there) for node in members), once=once)
+        yield place.fix(title, *(_wrapped(place, node, there) for node in made), once=once)
         return
     semaphore = place.free_name("semaphore", "limiter", "fan_out_limit")
     wrapper = place.free_name("bounded", "with_limit", "run_bounded")
@@ -62,10 +66,45 @@ def bound(place: Place) -> Iterable[Fix]:
     yield place.fix(
         title,
         source.insert(source.line_start(number), text),
-        *(_wrapped(place, node, wrapper) for node in members),
+        *(_wrapped(place, node, wrapper) for node in made),
         *edits,
         once=once,
     )
+
+
+def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
+    """Those that a semaphore is to go around: not what waits for a place already, nor what asyncio itself does at once.
+
+    Raises Refused for what never ends: those behind the first ones would never start.
+    """
+    fan_outs = place.workshop.once(_fan_outs)
+    evaluator = place.workshop.facts.graph.evaluator
+    module = place.function.module
+    sites = {
+        (s.line, s.col, s.end_line, s.end_col): s for s in module.facts.calls if s.kind == "call"
+    }
+    kept = []
+    for node in nodes:
+        recipe = place.site.args[0][0] if place.site.args else None
+        callee = evaluator.at_site(recipe, place.site, module)
+        if isinstance(node, ast.Call):
+            where = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+            callee = evaluator.callee(module, sites[where]) if where in sites else None
+        found = [m.of if isinstance(m, Part) else m for m in members(callee)]
+        functions = [m.function for m in found if isinstance(m, Func)]
+        for one in functions:
+            if is_endless(one):
+                raise Refused(f"`{one.name}` never ends, so that others would never start")
+        waiting = [f for f in functions if fan_outs.waits(f)]
+        sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
+        if not found or len(waiting) + len(sleeping) < len(found):
+            kept.append(node)
+    return kept or nodes
+
+
+def _fan_outs(workshop: Workshop) -> FanOutFacts:
+    graph = workshop.facts.graph
+    return FanOutFacts(graph.evaluator, graph)
 
 
 def _there(place: Place, first: ast.stmt, function: ast.AsyncFunctionDef) -> str | None:

@@ -26,7 +26,7 @@ def await_exit(place: Place) -> Iterator[Fix]:
     arguments = call.args[0] if len(call.args) == 1 else None
     if node is None or not isinstance(arguments, (ast.List, ast.Tuple)) or not arguments.elts:
         return
-    if place.uses("anyio") and not place.uses("asyncio"):
+    if place.loop != "asyncio":
         return
     for keyword in call.keywords:
         piped = isinstance(keyword.value, ast.Attribute) and keyword.value.attr == "PIPE"

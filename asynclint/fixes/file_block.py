@@ -36,6 +36,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
     place.refuse_held()
+    place.refuse_cleanup()
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")
@@ -55,10 +56,14 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
             else ("write_file", "save_file", "write_files")
         )
     )
-    asyncio, imported = place.imported("asyncio")
+    loop = place.loop
+    if loop == "trio":
+        raise Refused("its coroutines run on the event loop of trio")
+    library, imported = place.imported(loop)
+    thread = f"{library}.to_thread" + (".run_sync" if loop == "anyio" else "")
     indent, unit = source.indent(block), source.unit(function)
     end = block.end_lineno or block.lineno
-    head, tail = f"{indent}def {name}():\n", ""
+    head, tail = f"{_gap(source, block)}{indent}def {name}():\n", ""
     push = source.push(block.lineno + 1, end, unit, block)
     edits = [source.insert(source.line_start(block.lineno), head + unit)]
     if returns:
@@ -71,7 +76,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
                 edits.append(source.edit(source.start(last), source.start(one), "return "))
             else:
                 tail = f"{source.indent(last)}{unit}return {', '.join(values)}\n"
-    tail += f"\n{indent}{result}await {asyncio}.to_thread({name})\n"
+    tail += f"\n{indent}{result}await {thread}({name})\n"
     edits.append(_behind(source, block, tail))
     yield place.fix(
         "let a thread run the block",
@@ -80,6 +85,13 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         *imported,
         once=f"{source.path}:{function.lineno}",
     )
+
+
+def _gap(source: Source, block: ast.With) -> str:
+    """An empty line above a function that other statements precede."""
+    above = source.line(block.lineno - 1)
+    opens = above.rstrip().endswith(":") or above.lstrip().startswith("#")
+    return "" if opens or not above.strip() else "\n"
 
 
 def _behind(source: Source, block: ast.With, text: str) -> Edit:

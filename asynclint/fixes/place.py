@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,20 @@ HELD = re.compile(
     r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode", re.IGNORECASE
 )
 """`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
+
+CANCELLATION = frozenset({"BaseException", "CancelledError"})
+"""Exceptions whose handlers clean up after a cancellation."""
+
+LOOPS = ("asyncio", "anyio", "trio")
+FOREIGN = ("twisted", "curio")
+"""Libraries whose event loop runs the coroutines of those that import them; with the second ones no fix is at home."""
+
+IMPORTED = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(asyncio|anyio|trio|twisted|curio)\b", re.MULTILINE
+)
+
+WIDTHS = (88, 120)
+"""No line is broken that is shorter, and each that is longer."""
 
 DEEPER = (ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp, ast.Await, ast.Compare)
 
@@ -56,6 +71,13 @@ class Workshop:
         if _generated(module):
             raise Refused(f"`{name}` says that it is generated")
         return self.sources[name]
+
+
+def _loops_used(workshop: Workshop) -> Counter[str]:
+    """How many of the project's modules import each library that has an event loop, tests left out."""
+    files = workshop.facts.program.project.files
+    texts = (one.text or "" for one in files if not one.is_test)
+    return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
 
 
 def _generated(module: Module) -> bool:
@@ -157,6 +179,38 @@ class Place:
         if held is not None:
             raise Refused(f"`{held}` would be held while other tasks run")
 
+    def refuse_cleanup(self) -> None:
+        """Raise Refused where a cancellation is handled: where it comes again, an `await` would cut the clean-up short."""
+        below: ast.AST = self.node
+        for one in self.tree.above(self.node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return
+            if isinstance(one, ast.ExceptHandler) and below is not one.type:
+                kinds = one.type.elts if isinstance(one.type, ast.Tuple) else [one.type]
+                names = [
+                    k.attr if isinstance(k, ast.Attribute) else k and getattr(k, "id", "")
+                    for k in kinds
+                ]
+                if None in names or CANCELLATION.intersection(names):
+                    raise Refused("it cleans up after a cancellation, which could cut it short")
+            if isinstance(one, ast.Try) and below in one.finalbody and self.loop != "asyncio":
+                raise Refused("it cleans up after a cancellation, which could cut it short")
+            below = one
+
+    @property
+    def loop(self) -> str:
+        """The library whose functions a coroutine of this module may await. Raises Refused where that is none of ours.
+
+        A module that imports none of them is run by the loop that the others of the project use.
+        """
+        used = [one for one in (*FOREIGN, *LOOPS) if self.uses(one)]
+        if not used:
+            count = self.workshop.once(_loops_used)
+            used = sorted(count, key=lambda one: (-count[one], one not in FOREIGN))
+        if used and used[0] in FOREIGN:
+            raise Refused(f"its coroutines may run on the event loop of {used[0]}")
+        return used[0] if used else LOOPS[0]
+
     def is_local(self, name: str) -> bool:
         """Whether a name is bound in a function of the module, so that a global of that name would be hidden."""
         return any(
@@ -220,6 +274,23 @@ class Place:
         if "\n" in gap:
             return f"{gap}{function},{inner}"
         return f"{function},{inner}" if behind.startswith("#") else f"{function}, {behind}"
+
+    def called(self, node: ast.expr, function: str, arguments: str) -> str:
+        """`function(arguments)` for a node's place, broken where the line would become longer than others of the module."""
+        source, last = self.source, node.end_lineno or node.lineno
+        whole = f"{function}({arguments})"
+        before = source.text[source.line_start(node.lineno) : source.start(node)]
+        rest = source.line(last)[source.end(node) - source.line_start(last) :]
+        quoted = any(isinstance(one, ast.JoinedStr) for one in self.tree.above(node))
+        if "\n" in whole or rest.strip(")]}:, ") or quoted:
+            return whole
+        shortest, longest = WIDTHS
+        width = max(shortest, min(longest, max(map(len, source.module.lines))))
+        if len(f"{before}await {whole}{rest}") <= width:
+            return whole
+        indent = before[: len(before) - len(before.lstrip())]
+        unit = "\t" if indent.startswith("\t") else "    "
+        return f"{function}(\n{indent}{unit}{arguments}\n{indent})"
 
     def is_module(self, node: ast.expr) -> bool:
         """Whether an expression is the name of an imported module."""

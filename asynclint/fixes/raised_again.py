@@ -8,6 +8,11 @@ from asynclint.findings import Fix, Refused
 from asynclint.fixes.place import Place
 
 TITLE = "raise the cancellation again"
+CLOSING = frozenset(
+    {"__aexit__", "aclose", "close", "disconnect", "shutdown", "stop", "cleanup", "wait_closed"}
+)
+"""Methods that clean up, one of several that do as a rule."""
+
 LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Pass)
 
 
@@ -21,6 +26,7 @@ def of(place: Place) -> Fix:
         raise Refused(f"callers may wait for `{mistake.by}`")
     handler = _handler(place)
     source = place.source
+    _refuse_meant(place, handler)
     caught = handler.type
     if (
         caught is None
@@ -38,6 +44,21 @@ def of(place: Place) -> Fix:
     if not source.text[:after].endswith(("\n", "\r")):
         line = "\n" + line.rstrip("\n")
     return place.fix(TITLE, source.insert(after, line))
+
+
+def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
+    """Raise Refused where a comment says that the cancellation is meant, or where only closing is tried, and more has to follow."""
+    last = handler.end_lineno or handler.lineno
+    lines = [place.source.line(number) for number in range(handler.lineno, last + 1)]
+    if any("cancel" in line.partition("#")[2].lower() for line in lines):
+        raise Refused("a comment says that it takes cancellations, too")
+    tried = place.source.tree(place.site.line).parent(handler)
+    if isinstance(tried, ast.Try) and len(tried.body) == 1:
+        awaited = getattr(tried.body[0], "value", None)
+        call = awaited.value if isinstance(awaited, ast.Await) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            if call.func.attr in CLOSING:
+                raise Refused(f"what follows `{call.func.attr}` would not be cleaned up")
 
 
 def _handler(place: Place) -> ast.ExceptHandler:

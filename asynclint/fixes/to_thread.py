@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function
+from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import child
+from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
 
 THREAD_BOUND = (
@@ -52,6 +53,9 @@ LOOP_OBJECTS = frozenset(
 
 MAIN_THREAD = frozenset({"signal.signal", "signal.set_wakeup_fd", "signal.setitimer"})
 
+AWAITED = ("__await__", "__aenter__", "__aiter__")
+"""Methods of objects that the event loop works with."""
+
 IMPLICIT = {
     "with": "entering or leaving it is what blocks",
     "for": "each step of the iteration blocks",
@@ -91,10 +95,11 @@ def _first(place: Place) -> Fix:
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
     place.refuse_held()
+    place.refuse_cleanup()
     _refuse_arguments(call)
     _refuse_bound(place)
-    if place.uses("trio") and not place.uses("asyncio"):
-        raise Refused("the module uses trio")
+    if place.loop == "trio":
+        raise Refused("its coroutines run on the event loop of trio")
     return _of_loop(place, call) or _awaited(place, call)
 
 
@@ -121,7 +126,7 @@ def _of_loop(place: Place, call: ast.Call) -> Fix | None:
     blocking = place.facts.blocks_as("wait")
     if blocking is None or blocking.through is not None or not isinstance(call.func, ast.Attribute):
         return None
-    if place.uses("anyio") and not place.uses("asyncio"):
+    if place.loop == "anyio":
         return None
     source = place.source
     if blocking.name == "socket.getaddrinfo":
@@ -154,15 +159,16 @@ def _awaited(place: Place, call: ast.Call) -> Fix:
         opening = source.text.index("(", source.end(call.func))
         rest = source.text[opening : source.end(call)]
         text, title = f"{wrap}({source.segment(call.func)}){rest}", "sync_to_async"
-    elif place.uses("anyio") and not place.uses("asyncio"):
+    elif place.loop == "anyio":
         name, edits = place.imported("anyio")
         if call.keywords:
             partial, more = place.imported("functools", "partial")
             arguments, edits = f"{partial}({arguments})", (*edits, *more)
-        text, title = f"{name}.to_thread.run_sync({arguments})", "anyio.to_thread.run_sync"
+        text = place.called(call, f"{name}.to_thread.run_sync", arguments)
+        title = "anyio.to_thread.run_sync"
     else:
         name, edits = place.imported("asyncio")
-        text, title = f"{name}.to_thread({arguments})", "asyncio.to_thread"
+        text, title = place.called(call, f"{name}.to_thread", arguments), "asyncio.to_thread"
     return place.fix(
         f"hand it to a thread with `{title}`",
         source.replace(call, place.awaited(call, text)),
@@ -191,6 +197,11 @@ def _speaks(place: Place, root: str) -> bool:
 def _refuse_bound(place: Place) -> None:
     evaluator = place.workshop.facts.graph.evaluator
     module = place.function.module
+    around = place.tree.parent(place.call)
+    if isinstance(around, ast.Await):
+        raise Refused("what it gives is awaited, and may belong to the event loop's thread")
+    if isinstance(around, ast.withitem) and isinstance(place.tree.parent(around), ast.AsyncWith):
+        raise Refused("what it gives is entered, and may belong to the event loop's thread")
     for member in members(evaluator.callee(module, place.site)):
         if isinstance(member, LibMethod):
             _refuse_method(place, member)
@@ -208,6 +219,10 @@ def _refuse_bound(place: Place) -> None:
             _refuse_object(member.bound)
             _refuse_below(place.workshop, member.function)
         if isinstance(member, Cls):
+            if _works_on_loop(place.workshop, member.klass):
+                raise Refused(
+                    f"a `{member.klass.name}` may belong to the thread that makes it, which has to be the event loop's"
+                )
             init, _ = evaluator.member(member.klass, "__init__")
             if isinstance(init, Func):
                 _refuse_below(place.workshop, init.function)
@@ -221,6 +236,17 @@ def _refuse_bound(place: Place) -> None:
         if isinstance(value, Gen):
             raise Refused("what it gives is read on the event loop")
         _refuse_object(value, "gives")
+
+
+def _works_on_loop(workshop: Workshop, klass: Klass) -> bool:
+    """Whether objects of a class are awaited or entered, or are coroutines' and made by code that is not at hand."""
+    known = workshop.facts.graph.evaluator.mro(klass)
+    own = [one for one in known if isinstance(one, Klass)]
+    if any(one.own_method(name) is not None for one in own for name in AWAITED):
+        return True
+    if set(known) - set(own) <= PLAIN_BASES:
+        return False
+    return any(one.is_async for k in own for one in k.module.functions if one.klass is k)
 
 
 def _refuse_method(place: Place, member: LibMethod) -> None:
