@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pickle
 import sys
+from typing import TYPE_CHECKING
 
-from asynclint.facts.answers import FileFacts
-from asynclint.facts.infer import ProjectFacts
 from asynclint.facts.workers import Requests, Worker
 from asynclint.findings import Finding
 from asynclint.packs import Pack
 from asynclint.project import Project
-from asynclint.slices import Counts, Walker, given, whole
+
+if TYPE_CHECKING:
+    from asynclint.facts.answers import FileFacts
+    from asynclint.facts.infer import ProjectFacts
+    from asynclint.slices import Counts
 
 SITES = 20
 """Places about which facts speak that are handed to a worker at once: it has nothing else to do."""
@@ -36,6 +39,8 @@ class Walk:
 
     def afterwards(self, requests: Requests) -> bytes:
         """What a worker does when it has read its files."""
+        from asynclint.slices import Walker
+
         sys.setrecursionlimit(self._recursion)
         walker = Walker(list(self._pack.rules.values()))
         walker.warm()
@@ -82,6 +87,8 @@ class Walk:
             worker.end()
 
     def _send(self, worker: Worker) -> None:
+        from asynclint.slices import given
+
         if not self._seen:
             self._seen = worker.heard().decode() or "nothing"
         statements = self._seen == STATEMENTS.decode()
@@ -106,6 +113,8 @@ class Walk:
         return found, counts
 
     def _here(self) -> tuple[list[Finding], Counts]:
+        from asynclint.slices import Counts, Walker, given
+
         if not self._new or not self._pack.wanted:
             return [], Counts()
         walker = Walker(list(self._pack.rules.values()))
@@ -116,6 +125,9 @@ class Walk:
 
 def everywhere(project: Project, facts: ProjectFacts, pack: Pack) -> tuple[list[Finding], Counts]:
     """What all rules object to, also those that look at whole files, whatever the facts say of these."""
+    from asynclint.facts.answers import FileFacts
+    from asynclint.slices import Counts, Walker, given, whole
+
     rules = list(pack.rules.values())
     if not rules:
         return [], Counts()

@@ -69,6 +69,18 @@ def test_workers_read_what_this_process_does_not_take() -> None:
     assert dict(Reading(files, 3).results()).keys() == FILES.keys()
 
 
+def test_what_workers_have_read_is_taken_in_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "TOGETHER", 1)
+    files = in_memory(FILES).files
+    reading = Reading(files, 3)
+    taken: list[str] = []
+    while len(taken) < 5:
+        taken += [name for name, _ in reading.ready()]
+    taken += [name for name, _ in reading.results()]
+    assert sorted(set(taken)) == sorted(FILES)
+    assert not list(reading.ready())
+
+
 def test_a_file_that_is_taken_is_read_by_nobody_else() -> None:
     files = in_memory(FILES).files
     reading = Reading(files, 1)

@@ -8,20 +8,26 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from asynclint.facts.answers import Answers, FileFacts
-from asynclint.facts.clients import ClientFacts
-from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import Graph
 from asynclint.facts.program import Program
-from asynclint.facts.runs import Runs
 from asynclint.facts.workers import Requests, Worker
 from asynclint.findings import Finding
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project, SourceFile
 
+if TYPE_CHECKING:
+    from asynclint.facts.answers import FileFacts
+    from asynclint.facts.clients import ClientFacts
+    from asynclint.facts.graph import Graph
+    from asynclint.facts.runs import Runs
+
 RECURSION = 12_000
+
+ASYNC = re.compile(r"\b(?:async|await|asyncio)\b")
+
+IMPORTED = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+"""The first name of an import."""
 
 
 @dataclass(slots=True)
@@ -82,17 +88,16 @@ def _silent(text: str) -> None:
 
 def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
     """The files from which everything that matters is reached: those that name async code or a known library."""
-    words = sorted(knowledge.roots - sys.stdlib_module_names - {"builtins"})
-    matters = re.compile(
-        r"\basync\b|\bawait\b|\basyncio\b|^\s*(?:import|from)\s+(?:"
-        + "|".join(map(re.escape, words))
-        + r")\b",
-        re.MULTILINE,
-    )
+    words = knowledge.roots - sys.stdlib_module_names - {"builtins"}
+
+    def matters(text: str) -> bool:
+        # To look for two plain words is quick, and most files that matter have one.
+        if ("async" in text or "await" in text) and ASYNC.search(text):
+            return True
+        return any(name in words for name in IMPORTED.findall(text))
+
     return [
-        f
-        for f in project.files
-        if f.text and (f.reported or not f.is_test) and matters.search(f.text)
+        f for f in project.files if f.text and (f.reported or not f.is_test) and matters(f.text)
     ]
 
 
@@ -109,7 +114,15 @@ def _infer(
     program = Program(project, knowledge.roots)
     matter = roots(project, knowledge)
     afterwards = follower.afterwards if follower is not None else None
-    modules, worker = program.read(matter, jobs, afterwards, meanwhile, progress)
+
+    def others_read() -> None:
+        # Whatever is needed later is imported while there is somebody else who reads.
+        import asynclint.facts.answers  # noqa: F401
+
+        if meanwhile is not None:
+            meanwhile()
+
+    modules, worker = program.read(matter, jobs, afterwards, others_read, progress)
     if follower is not None:
         follower.begin(worker)
     chosen = {f.name for f in matter}
@@ -120,6 +133,10 @@ def _infer(
     seconds["extract"] = time.perf_counter() - start
 
     start = time.perf_counter()
+    from asynclint.facts.answers import Answers
+    from asynclint.facts.evaluate import Evaluator
+    from asynclint.facts.graph import Graph
+
     evaluator = Evaluator(program, knowledge)
     graph = Graph(evaluator)
     for module in modules:

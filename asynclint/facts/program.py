@@ -448,13 +448,17 @@ class Program:
         reading = Reading(new, jobs, memory is not None, afterwards)
         if reading.shared and meanwhile is not None:
             meanwhile()
+        by_name = {f.name: f for f in files}
         # What the largest syntax trees took is room for the facts of the others.
         for number, file in enumerate(sorted(files, key=lambda f: -len(f.text or ""))):
             if progress is not None:
                 progress(f"reading: {number}/{len(files)} files")
             if reading.take(file):
                 self.load(file)
-        by_name = {f.name: f for f in files}
+                # What others have read is taken in now: at the end, they would have nothing to do meanwhile.
+                for name, facts in reading.ready():
+                    self._read[name] = facts
+                    self.load(by_name[name])
         for name, facts in reading.results():
             self._read[name] = facts
             self.load(by_name[name])

@@ -95,9 +95,9 @@ class Worker:
     def results(self) -> Iterator[tuple[str, Any]]:
         """What it reads; waits until it has read all."""
         # Most of it is there before the last file is.
-        yield from self._taken_in()
+        yield from self.ready()
         if self.heard() == READ:
-            yield from self._taken_in()
+            yield from self.ready()
 
     def heard(self) -> bytes:
         """The byte that it says next; empty when it is no more."""
@@ -121,7 +121,8 @@ class Worker:
             _, status = os.waitpid(self.process, 0)
             return _letter(self._answer, self._place)[0] if status == 0 else None
 
-    def _taken_in(self) -> Iterator[tuple[str, Any]]:
+    def ready(self) -> Iterator[tuple[str, Any]]:
+        """What it has handed over and nobody has taken in."""
         with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
             self._place = yield from _taken_in(self._answer, self._place)
 
@@ -176,6 +177,11 @@ class Reading:
     def _untaken(self) -> Iterator[SourceFile]:
         """The files that nobody has taken, each when it is its turn; they are then taken."""
         return (file for file in self._files if self.take(file))
+
+    def ready(self) -> Iterator[tuple[str, Any]]:
+        """What the workers have read until now, as `results` gives it."""
+        for worker in self._workers:
+            yield from worker.ready()
 
     def results(self) -> Iterator[tuple[str, Any]]:
         """What the workers read, one file after the other: its name, and its facts as bytes or as plain values.
