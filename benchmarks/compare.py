@@ -54,6 +54,9 @@ RATIOS = [
     ("asynclint --version", "python -c pass", "wall", 3.0),
 ]
 
+UNPLOTTED = {"python -c pass", "asynclint --version"}
+"""Contenders that check nothing."""
+
 LARGE = 1_000_000
 LARGE_BOUNDS = {("asynclint warm", "ruff"): 0.5}
 """Bounds that are others on packages of that many lines."""
@@ -266,6 +269,34 @@ def report(name: str, directory: Path, runs: dict[str, list[Run]]) -> dict[str, 
     }
 
 
+def plot(data: dict[str, object], path: Path) -> None:
+    """One bar for the wall time of each contender, on a logarithmic scale."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    medians = data["medians"]
+    assert isinstance(medians, dict)
+    wall = {name: row["wall"] for name, row in medians.items() if name not in UNPLOTTED}
+    names = sorted(wall, key=wall.__getitem__, reverse=True)
+    colours = ["#1f77b4" if name.startswith("asynclint") else "#9aa5b1" for name in names]
+    figure, axis = pyplot.subplots(figsize=(9, 0.6 + 0.36 * len(names)), layout="constrained")
+    bars = axis.barh(names, [wall[name] for name in names], color=colours)
+    axis.bar_label(bars, fmt=seconds, padding=4)
+    axis.set_xscale("log")
+    axis.set_xlim(min(wall.values()) / 2, 3 * max(wall.values()))
+    axis.set_xlabel(f"seconds for {data['package']}, {data['lines']:,} lines")
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_axisbelow(True)
+    figure.savefig(path, dpi=130)
+
+
+def seconds(value: float) -> str:
+    """Two digits that count."""
+    return f"{value:.0f} s" if value >= 10 else f"{value:.2g} s"
+
+
 def machine() -> str:
     return f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
@@ -282,6 +313,7 @@ def main() -> None:
     parser.add_argument("--only", help="regular expression of names, e.g. 'cold|floor'")
     parser.add_argument("--slow", action="store_true", help=f"with {', '.join(sorted(SLOW))}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="a PNG (needs matplotlib)")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -302,6 +334,8 @@ def main() -> None:
             and re.search(options.only or "", entry.name)
         ]
         data = report(options.package, directory, measured(chosen, options.rounds, options.timeout))
+    if options.plot:
+        plot(data, options.plot)
     if options.json:
         options.json.write_text(json.dumps(data, indent=1), encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -45,6 +46,21 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     for part in PARTS:
         shutil.copytree(FIXTURES / part, root / part, ignore=shutil.ignore_patterns("*.json"))
+    (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture(params=["starlette", "anyio"])
+def package(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A copy of an installed package, which is the working directory."""
+    found = importlib.util.find_spec(request.param)
+    assert found is not None and found.origin is not None
+    root = tmp_path / "package"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(found.origin).parent, root / request.param, ignore=ignored)
     (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
     monkeypatch.chdir(root)
     return root
@@ -217,6 +233,23 @@ def test_no_sequence_of_edits_makes_a_difference(
         done += [edit(tree, chance) for _ in range(chance.choice((1, 1, 1, 4)))]
 
     assert any(replayed) is (hot == 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_edit_of_a_real_package_makes_a_difference(package: Path, seed: int) -> None:
+    chance = random.Random(f"{package.name} {seed}")
+    done: list[str] = []
+    for _ in range(4):
+        done += [edit(package, chance) for _ in range(chance.choice((1, 1, 3)))]
+        style = chance.choice(("json", "concise", "full", "sarif"))
+        arguments = ["--output-format", style]
+        expected = uncached(*arguments, "--jobs", "1")
+        for jobs in ("1", "2", "8"):
+            assert uncached(*arguments, "--jobs", jobs) == expected, (style, jobs, done)
+        jobs = chance.choice(("1", "2", "8"))
+        for _ in range(2):
+            assert run(*arguments, "--jobs", jobs) == expected, (style, jobs, done)
+        time.sleep(0.02)
 
 
 def test_rules_look_only_at_files_of_which_something_new_is_known(tree: Path) -> None:
