@@ -27,7 +27,8 @@ DEFAULT_EXCLUDE = (
 LEVELS = ("note", "warning", "error")
 FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "junit")
 CLIENT_STYLES = ("app-state", "lifespan-state", "dependency", "module")
-ALL = "all"
+ALL = ("all", "ALL")
+"""Every rule; users of ruff write the second."""
 
 
 class ConfigError(Exception):
@@ -66,7 +67,7 @@ class Config:
     cache: bool = True
     python: str | None = None
     """An interpreter whose installed packages are read beside what ships as knowledge."""
-    fixable: tuple[str, ...] = (ALL,)
+    fixable: tuple[str, ...] = ALL[:1]
     unfixable: tuple[str, ...] = ()
     client_style: str = "app-state"
     """`fix.client`: where a shared client is kept."""
@@ -265,7 +266,7 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 def validate_names(config: Config, known: Mapping[str, str]) -> None:
     """Raise ConfigError where a setting names a rule or group that there is not; `known` maps rules to groups."""
-    words = {*known, *known.values(), ALL}
+    words = {*known, *known.values(), *ALL}
     where = str(config.source) if config.source else "configuration"
     named: list[tuple[str, Iterable[str]]] = [
         ("select", config.select or ()),
@@ -297,7 +298,7 @@ def _strength(names: Iterable[str], rule: str, group: str) -> int:
             return 3
         if name == group:
             strength = max(strength, 2)
-        elif name == ALL:
+        elif name in ALL:
             strength = max(strength, 1)
     return strength
 

@@ -224,6 +224,7 @@ def test_broken_pyproject_that_does_not_mention_asynclint(tmp_path: Path) -> Non
         ({"levels": {"bloking-wait": "note"}}, "did you mean `blocking-wait`?"),
         ({"levels": {"blocking": "note"}}, "`levels` names the group `blocking`"),
         ({"levels": {"all": "note"}}, "`levels`"),
+        ({"levels": {"ALL": "note"}}, "`levels`"),
         ({"per-file-ignores": {"x/*": ["clientz"]}}, "`per-file-ignores.x/*`"),
     ],
 )  # fmt: skip
@@ -250,6 +251,7 @@ def test_known_names() -> None:
         ({"select": []}, ""),
         ({"select": ["blocking"]}, "blocking-sleep blocking-wait"),
         ({"select": ["all"]}, "blocking-sleep blocking-wait client-per-item missing-timeout"),
+        ({"select": ["ALL"]}, "blocking-sleep blocking-wait client-per-item missing-timeout"),
         ({"select": ["missing-timeout"]}, "missing-timeout"),
         ({"select": ["cancellation"]}, ""),
         ({"extend-select": ["missing-timeout"]}, "blocking-sleep blocking-wait client-per-item missing-timeout"),
