@@ -66,6 +66,8 @@ class Method:
     returns: str | None
     """A class of the package by its definition's path, "Self", "Iterator", "AsyncIterator" or unknown."""
     page: str | None = None
+    calls: frozenset[str] = frozenset()
+    """What its body calls, as it is written: "self._get", "self.client.api.inspect_image"."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Package:
         self._classes: dict[str, Klass] = {}
 
     def file(self, module: str) -> tuple[Path, bool] | None:
-        base = self.folder.joinpath(*module.split(".")[1:])
+        base = self.folder.parents[self.name.count(".")].joinpath(*module.split("."))
         if (base / "__init__.py").is_file():
             return base / "__init__.py", True
         if base.with_suffix(".py").is_file():
@@ -100,7 +102,7 @@ class Package:
     def tree(self, module: str) -> ast.Module | None:
         if module not in self._trees:
             found = self.file(module)
-            self._trees[module] = ast.parse(found[0].read_text("utf-8")) if found else None
+            self._trees[module] = ast.parse(found[0].read_bytes()) if found else None
         return self._trees[module]
 
     def names(self, module: str) -> dict[str, ast.AST | tuple[str, str]]:
@@ -133,7 +135,7 @@ class Package:
 
     def resolve(self, module: str, name: str, depth: int = 0) -> tuple[str, ast.ClassDef] | None:
         """The class that a name in a module means, and the module that defines it."""
-        if depth > 12 or not module.startswith(self.name):
+        if depth > 12 or module.partition(".")[0] != self.name.partition(".")[0]:
             return None
         head, _, rest = name.partition(".")
         value = self.names(module).get(head)
@@ -260,7 +262,17 @@ class Package:
             streams,
             returns,
             page,
+            frozenset(_called(node)),
         )
+
+
+def _called(node: ast.AST) -> Iterator[str]:
+    """What is called inside a function, what it only defines aside."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Call):
+            yield ast.unparse(child.func)
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from _called(child)
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
