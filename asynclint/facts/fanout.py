@@ -264,6 +264,8 @@ class FanOutFacts:
             if self._starts_tasks(function, inner.args[0][0]):
                 # The task starts in the loop: reported there.
                 continue
+            if _is_picked(function, inner, loops[0][0]):
+                continue
             if all(self._data_block(function, b, inner) for _, b in loops[-1:]) and self._coroutine(
                 function, inner.args[0][0]
             ):
@@ -295,7 +297,9 @@ class FanOutFacts:
         first = loops[0][1]
         if first.kind == "afor" or any(b.kind == "afor" for _, b in loops):
             return None
-        if self._joined_inside(function, site, loops[0][0]):
+        if self._joined_inside(function, site, loops[0][0]) or _is_picked(
+            function, site, loops[0][0]
+        ):
             return None
         if not all(self._data_block(function, b, site) for _, b in loops[:1]):
             return None
@@ -794,6 +798,31 @@ class FanOutFacts:
             ):
                 return True
         return False
+
+
+def _is_picked(function: Function, site: CallSite, loop: int) -> bool:
+    """Whether a test lets only a certain item of a loop come to a site: `if kind == Kind.TRACK:`."""
+    blocks = function.module.blocks
+    index = site.block
+    while index >= 0 and index != loop:
+        test = blocks[index].info if blocks[index].kind == "if" else None
+        parts = test[1] if test and test[0] == "any" and test[2] == "and" else (test,)
+        for part in parts:
+            if part and part[0] == "cmp" and part[1] in ("Eq", "Is"):
+                if any(_is_item(function, one, loop) for one in part[2:]) and any(
+                    one and one[0] in ("const", "attr") for one in part[2:]
+                ):
+                    return True
+        index = blocks[index].parent
+    return False
+
+
+def _is_item(function: Function, recipe: Recipe, loop: int) -> bool:
+    """Whether a name is the target of a loop."""
+    if not recipe or recipe[0] != "name":
+        return False
+    bindings = function.facts.bindings.get(recipe[1], ())
+    return any(b.kind == "for" and b.block == loop for b in bindings)
 
 
 def argument_of(edge: Edge, name: str) -> Recipe:
