@@ -1396,3 +1396,21 @@ def test_methods_that_others_may_call() -> None:
     assert _handed_over(METHOD.replace("(Base)", ""), user=user)
     sub = "from app import Bot\n\n\nclass Sub(Bot):\n    def ask(self, prompt: str) -> str:\n        return ''\n"
     assert _handed_over(METHOD.replace("(Base)", ""), sub=sub)
+
+
+def test_a_class_that_may_stand_for_a_protocol() -> None:
+    bot = METHOD.replace("(Base)", "")
+    asks = """
+from typing import Protocol
+
+
+class Asks(Protocol):
+    def ask(self, prompt: str) -> str: ...
+
+
+def run(asks: Asks, prompt: str) -> str:
+    return asks.ask(prompt)
+"""
+    assert _handed_over(bot, protocols=asks)
+    more = asks.replace("def run", "    def close(self) -> None: ...\n\n\ndef run")
+    assert not _handed_over(bot, protocols=more)

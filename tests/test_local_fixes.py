@@ -928,3 +928,41 @@ class Tools:
     assert "CancelledError" in fixed(
         "swallowed-cancellation", code.replace(awaited, "self.work()").replace(comment or "#", "")
     )
+
+
+def test_a_sleep_that_a_test_replaces_is_no_safe_fix() -> None:
+    code = {"app.py": "import time\n\n\nasync def poll():\n    time.sleep(1)\n"}
+    [finding], _ = _checked("blocking-sleep", code)
+    assert [f.safety for f in finding.fixes] == [Safety.SAFE]
+    test = "from unittest import mock\n\n\ndef test_poll():\n    mock.patch('app.time.sleep')\n"
+    [finding], _ = _checked("blocking-sleep", {**code, "tests/test_app.py": test})
+    assert [f.safety for f in finding.fixes] == [Safety.UNSAFE]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[n for n in numbers()]", "[n async for n in numbers()]"),
+        ("{n: 1 for n in numbers() if n}", "{n: 1 async for n in numbers() if n}"),
+        ("[n async for n in plain()]", "[n for n in plain()]"),
+        ("sum(n for n in numbers())", None),
+        ("[[n for n in numbers()] for _ in [1]]", None),
+    ],
+)
+def test_comprehensions_over_the_wrong_kind(before: str, after: str | None) -> None:
+    code = f"""
+async def numbers():
+    yield 1
+
+
+def plain():
+    yield 1
+
+
+async def collect():
+    return {before}
+"""
+    if after is None:
+        assert refusals("mismatched-async-protocol", code)
+    else:
+        assert f"    return {after}\n" in fixed("mismatched-async-protocol", code)

@@ -117,6 +117,9 @@ def _assigned(place: Place, name: str) -> ast.expr | None:
     return None
 
 
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
 def in_turn(place: Place) -> Fix:
     """`await asyncio.gather(f(s), g(s))` → `[await f(s), await g(s)]`. Raises Refused for other shapes."""
     place.narrow()
@@ -164,6 +167,8 @@ def match_protocol(place: Place) -> Fix:
     parent = tree.parent(node)
     if isinstance(parent, ast.withitem):
         parent = tree.parent(parent)
+    if isinstance(parent, ast.comprehension):
+        return _match_comprehension(place, parent, mistake)
     if not isinstance(parent, (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor)):
         raise Refused("it stands in a comprehension")
     if isinstance(parent, (ast.With, ast.AsyncWith)) and len(parent.items) > 1:
@@ -180,6 +185,27 @@ def match_protocol(place: Place) -> Fix:
     return place.fix(
         "take the `async` away", source.edit(start, start + found.end(), ""), safe=safe
     )
+
+
+def _match_comprehension(place: Place, part: ast.comprehension, mistake: Mistake) -> Fix:
+    """`[x for x in items()]` → `[x async for x in items()]`, and back."""
+    source = place.source
+    around = [one for one in place.tree.above(part) if isinstance(one, COMPREHENSIONS)]
+    if len(around) > 1 or any(isinstance(one, ast.GeneratorExp) for one in around):
+        raise Refused(
+            "it stands in a generator expression, or in a comprehension within another one"
+        )
+    if not place.in_coroutine:
+        raise Refused("the enclosing function is not `async def`")
+    start = source.text.rindex("for", 0, source.start(part.target))
+    if mistake.by == "async":
+        edit, title = source.insert(start, "async "), "add `async`"
+    else:
+        found = re.search(r"async\s+$", source.text[:start])
+        if found is None:
+            raise Refused("the comprehension could not be read")
+        edit, title = source.edit(found.start(), start, ""), "take the `async` away"
+    return place.fix(title, edit, safe=not place.is_tried)
 
 
 def _mistake(place: Place, kind: str) -> Mistake:

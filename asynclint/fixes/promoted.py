@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from asynclint.facts.evaluate import PROPERTIES
-from asynclint.facts.program import Function, Klass
+from asynclint.facts.program import Function, Klass, base_name
 from asynclint.facts.types import Func
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
@@ -44,6 +46,7 @@ def _refuse_method(holders: Holders, function: Function, klass: Klass, why: str)
             raise Refused(f"{why}, and a base class of `{klass.name}` may call it")
         if isinstance(base, Klass) and base.own_method(name) is not None:
             raise Refused(f"{why}, and overrides `{base.name}.{name}`")
+    _refuse_protocols(holders, klass, name, why)
     family = {klass, *holders.evaluator.subclasses(klass)}
     for file in holders.program.project.files:
         if f".{name}" not in (file.text or ""):
@@ -56,3 +59,18 @@ def _refuse_method(holders: Holders, function: Function, klass: Klass, why: str)
             own = reading.scope(node).method_around()
             if reading.type(node.value) is None and not (own is not None and own.klass in family):
                 raise Refused(f"{why}, and `{file.name}` may call it")
+
+
+def _refuse_protocols(holders: Holders, klass: Klass, name: str, why: str) -> None:
+    """Raise Refused where the class has all that a protocol with this method asks for: who takes the one may get the other."""
+    program, evaluator = holders.program, holders.evaluator
+    declared = re.compile(rf"\bdef {re.escape(name)}\b")
+    for file in program.project.files:
+        text = file.text or ""
+        module = program.load(file) if "Protocol" in text and declared.search(text) else None
+        for one in module.klasses if module is not None else ():
+            if one.own_method(name) is None or "Protocol" not in map(base_name, one.facts.bases):
+                continue
+            asked = [f.facts.name for f in one.module.functions if f.klass is one]
+            if all(evaluator.member(klass, method)[0] is not None for method in asked):
+                raise Refused(f"{why}, and a `{klass.name}` may stand for a `{one.name}`")
