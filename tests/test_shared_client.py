@@ -399,6 +399,89 @@ def test_application_mounted_by_a_route() -> None:
     assert "in which application `app.api` is mounted is not certain" in refusal(files)
 
 
+HELPED = """
+import httpx
+from openai import AsyncOpenAI
+
+
+async def answer(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+"""
+HELPED_ROUTE = """
+from fastapi import APIRouter
+from shop.helper import answer
+
+router = APIRouter()
+
+
+@router.get("/ask")
+async def ask(prompt: str) -> str:
+    return await answer(prompt)
+"""
+
+
+@pytest.mark.parametrize(
+    ("prepare", "first"),
+    [
+        ("django.setup()\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
+        ("load_dotenv()\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
+        ("settings = {}\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
+        ("from shop.routes import router\n\nos.environ['A'] = 'b'\n", "= 'b'\n"),
+    ],
+)
+def test_what_prepares_for_imports_stays_before_them(prepare: str, first: str) -> None:
+    app = f"""
+import os
+
+import django
+from dotenv import load_dotenv
+from fastapi import FastAPI
+
+{prepare}
+app = FastAPI()
+app.include_router(router)
+"""
+    files = {
+        "shop/__init__.py": "",
+        "shop/helper.py": HELPED,
+        "shop/routes.py": HELPED_ROUTE,
+        "shop/main.py": app,
+    }
+    text = fixed(files)["shop/main.py"]
+    assert f"{first}from shop import helper\n" in text
+    assert "AsyncOpenAI() as helper.Shared.openai_client" in text
+
+
+BRANCHED = """
+import os
+
+from fastapi import FastAPI
+from routes import router
+
+if os.environ.get("DEBUG"):
+    app = FastAPI(debug=True)
+else:
+    app = FastAPI(docs_url=None)  # not in production
+
+app.include_router(router)
+"""
+
+
+def test_application_made_in_the_branches_of_an_if() -> None:
+    text = fixed({"app.py": BRANCHED, "routes.py": ROUTE})["app.py"]
+    assert "app = FastAPI(debug=True, lifespan=lifespan)" in text
+    assert "app = FastAPI(docs_url=None, lifespan=lifespan)  # not in production" in text
+    assert text.index("async def lifespan") < text.index('if os.environ.get("DEBUG"):')
+
+    again = BRANCHED.replace("else:\n    app", "app")
+    assert "made in several places" in refusal({"app.py": again, "routes.py": ROUTE})
+    one = BRANCHED.replace("debug=True", "lifespan=None")
+    assert "`lifespan=None`" in refusal({"app.py": one, "routes.py": ROUTE})
+    other = BRANCHED.replace("docs_url=None", "on_startup=[print]")
+    assert "made in several places" in refusal({"app.py": other, "routes.py": ROUTE})
+
+
 def test_without_an_application_there_is_a_reason() -> None:
     assert "no application of this project is known to serve it" in refusal({"routes.py": ROUTE})
 

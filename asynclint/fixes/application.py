@@ -6,7 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite, Recipe
@@ -94,6 +94,8 @@ class Application:
     name: str | None
     """The variable that holds it."""
     framework: str = STARLETTE
+    also: tuple[CallSite, ...] = ()
+    """Other calls that build it instead, in the branches of one `if`."""
 
     @property
     def module(self) -> Module:
@@ -197,6 +199,7 @@ class Serving:
         self.workshop = workshop
         self.all = applications(workshop)
         self.parents: dict[tuple[Function, str], set[tuple[Function, str]]] = defaultdict(set)
+        self.branched: dict[tuple[Function, str | None], Application] = {}
         self.mounted: dict[tuple[Function, str], set[tuple[Function, str]]] = defaultdict(set)
         """Mounted applications, and in which ones."""
         program = workshop.facts.program
@@ -269,10 +272,27 @@ class Serving:
         else:
             labels = sorted({f"`{a}`" for a in served or possible})
             if len(labels) == 1:
-                raise Refused(f"{labels[0]} is made in several places")
+                return self._branched(sorted(served or possible, key=lambda a: a.site.line))
             names = " and ".join(labels[:3])
             raise Refused(f"which application serves it is not certain: {names}")
         return one
+
+    def _branched(self, calls: list[Application]) -> Application:
+        """`app = FastAPI(debug=True)` in one branch and `app = FastAPI()` in the other: one application all the same."""
+        first, *others = calls
+        key = (first.function, first.name)
+        if key not in self.branched:
+            tree = self.workshop.source(first.module).top(first.site.line)
+            statement = next(s for s in tree.root.body if (s.end_lineno or 0) >= first.site.line)
+            last = statement.end_lineno or statement.lineno
+            if (
+                not isinstance(statement, ast.If)
+                or any(a.function is not first.function or a.site.line > last for a in others)
+                or first.framework != STARLETTE
+            ):
+                raise Refused(f"`{first}` is made in several places")
+            self.branched[key] = replace(first, also=tuple(a.site for a in others))
+        return self.branched[key]
 
     def _server(self, function: Function) -> Application:
         """The tool server with which a function is registered."""
@@ -368,10 +388,23 @@ class Lifespan:
             raise Refused(f"`{application}` is built with `lifespan=None`")
         elif "on_startup" in keywords or "on_shutdown" in keywords:
             raise Refused("the application has startup handlers, which a lifespan would switch off")
+        self.also = [self._otherwise(site) for site in application.also]
         self.filled = self.parameter
         """What the lifespan calls the application whose state it fills."""
         if inner is not None and inner is not application:
             self.filled = self._named(inner)
+
+    def _otherwise(self, site: CallSite) -> ast.Call:
+        """Another call that builds the application, in the other branch of an `if`."""
+        found = self.source.tree(site.line).at(extent(site), ast.Call)
+        keywords = {k.arg for k in found.keywords} if found is not None else {None}
+        if (
+            found is None
+            or keywords & {None, "lifespan", "on_startup", "on_shutdown"}
+            or self.existing
+        ):
+            raise Refused(f"`{self.application}` is made in several places")
+        return found
 
     def _named(self, inner: Application) -> str:
         """A mounted application's name in the lifespan; raises Refused where it has none there."""
@@ -625,6 +658,7 @@ class Lifespan:
             if event == "shutdown":
                 lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
         edits = [*one, *two, self.argument(name)]
+        edits += [self.argument(name, call) for call in self.also]
         edits.append(self.before("\n".join(lines) + "\n"))
         for function, _ in handlers:
             edits.append(self._undecorate(function))
@@ -651,9 +685,9 @@ class Lifespan:
                 return True
         return False
 
-    def argument(self, name: str) -> Edit:
-        """The lifespan as an argument of the call that builds the application."""
-        source, call = self.source, self.call
+    def argument(self, name: str, call: ast.Call | None = None) -> Edit:
+        """The lifespan as an argument of the call that builds the application, or of another one."""
+        source, call = self.source, call or self.call
         arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
         if not arguments:
             end = source.end(call)

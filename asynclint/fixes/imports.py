@@ -160,7 +160,10 @@ def _insertion(source: Source, module: str, name: str | None, alias: str | None)
     imports = [node for node in source.head if isinstance(node, (ast.Import, ast.ImportFrom))]
     bound = f"{name} as {alias}" if alias and name else name
     if name is not None:
+        first = _prepared(source) if source.is_ours(module) else 0
         for node in imports:
+            if node.lineno < first:
+                continue
             if isinstance(node, ast.ImportFrom) and not node.level and node.module == module:
                 edit = _extended(source, node, bound or name)
                 if edit is not None:
@@ -231,6 +234,33 @@ def _named(node: ast.Import | ast.ImportFrom) -> tuple[str, bool]:
     return "." * node.level + (node.module or ""), True
 
 
+PREPARING = re.compile(
+    r"load_dotenv|environ|putenv|\.setup\(|sys\.path|patch_all|set_event_loop_policy|basicConfig|dictConfig"
+)
+"""What code does that is to run before other modules are imported."""
+
+
+def _prepared(source: Source) -> int:
+    """The line from which on the project's own modules may be imported: those before it may have to be without them.
+
+    That is the line behind the last one of them that is imported at the top, where other code stands among the imports, and
+    behind what prepares for the imports. 0 where no other code stands before one.
+    """
+    line, other = 0, False
+    for node in source.head:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if other and (_section(source, _named(node)[0]) > 2):
+                line = node.lineno
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        other = other or not docstring
+        if PREPARING.search(source.segment(node)):
+            line = (node.end_lineno or node.lineno) + 1
+    return line
+
+
 def placed(sources: Mapping[str, Source], edits: Iterable[Edit]) -> list[Edit]:
     """The edits with a place for each new import, in order and parted by sections."""
     found = [e for e in edits if e.start != UNPLACED]
@@ -245,6 +275,28 @@ def _placed(source: Source, texts: set[str]) -> list[Edit]:
         ((_section(source, (words := text.split())[1]), words[0] == "from", words[1]), text)
         for text in texts
     )
+    late = _prepared(source)
+    if late:
+        own = [one for one in wanted if one[0][0] > 2]
+        wanted = [one for one in wanted if one[0][0] <= 2]
+        edits = [_late(source, late, "".join(text for _, text in own))] if own else []
+        return [*edits, *_among(source, wanted)]
+    return _among(source, wanted)
+
+
+def _late(source: Source, line: int, text: str) -> Edit:
+    """Imports behind those that other code precedes, or behind what prepares for them."""
+    behind = line
+    for node in source.head:
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno == line:
+            behind = (node.end_lineno or node.lineno) + 1
+    return source.insert(source.line_start(behind), text)
+
+
+def _among(source: Source, wanted: list[tuple[tuple[int, bool, str], str]]) -> list[Edit]:
+    """New imports in order among those at the top."""
+    if not wanted:
+        return []
     imports = [node for node in source.head if isinstance(node, (ast.Import, ast.ImportFrom))]
     leading = _leading(source, imports)
     if not leading:
