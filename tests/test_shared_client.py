@@ -453,6 +453,18 @@ app.include_router(router)
     assert "AsyncOpenAI() as helper.Shared.openai_client" in text
 
 
+def test_what_is_imported_twice_is_one_import() -> None:
+    helper = HELPED.replace("\n\n\nasync", "\nfrom openai import AsyncOpenAI\n\n\nasync")
+    app = "from fastapi import FastAPI\nfrom shop.routes import router\n\napp = FastAPI()\napp.include_router(router)\n"
+    files = {
+        "shop/__init__.py": "",
+        "shop/helper.py": helper,
+        "shop/routes.py": HELPED_ROUTE,
+        "shop/main.py": app,
+    }
+    assert "with AsyncOpenAI() as helper.Shared" in fixed(files)["shop/main.py"]
+
+
 BRANCHED = """
 import os
 

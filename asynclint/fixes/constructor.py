@@ -142,7 +142,7 @@ class Constructor(Part):
             raise Refused(f"where `{name}` comes from could not be found")
         if name in self.module.global_bindings:
             raise Refused(f"`{name}` changes while the program runs")
-        if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+        if all(b.kind == "import" and b.recipe == bindings[0].recipe for b in bindings):
             if target.module is self.module:
                 return name
             return self._import(bindings[0].recipe, name, target)
