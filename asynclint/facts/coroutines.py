@@ -10,7 +10,7 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
 from asynclint.facts.program import Function, Module
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Coro, Inst, Lib, LibMethod, Type, members
+from asynclint.facts.types import NONE, Const, Coro, Inst, Lib, LibMethod, Tup, Type, members
 from asynclint.facts.view import LostCoroutine, LostTask
 from asynclint.findings import Link
 
@@ -37,6 +37,16 @@ FORMATS_MEMBERS = frozenset({"builtins.print", "builtins.str", "json.dumps", "js
 
 COLLECTS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted"})
 
+TAKES_VALUES_TOO = {
+    "str": frozenset({"format", "join", "replace", "startswith", "endswith", "split", "count", "find", "index"}),
+    "list": frozenset({"extend", "index", "count"}),
+    "set": frozenset({"update", "union", "intersection", "difference"}),
+    "dict": frozenset({"update"}),
+}  # fmt: skip
+"""Methods of builtins that cannot use a coroutine."""
+
+AWAITABLE_BASES = frozenset({"Awaitable", "Coroutine", "Future", "Task"})
+
 CERTAIN: dict[str, str] = {
     "test": "is always true in a test",
     "not": "is always true in a test",
@@ -55,6 +65,12 @@ LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "crit
 
 STARTS = ("task", "future", "gather", "wait", "run", "spawn", "start")
 """Words in the names of functions that run a coroutine."""
+
+ASKS = frozenset({"isawaitable", "iscoroutine", "isinstance", "hasattr", "callable", "type", "isfuture"})
+"""Functions that are asked before a value is awaited."""
+
+RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call"})
+"""Uses of a coroutine that fail."""
 
 WATCHES = frozenset({"add_done_callback", "set_name"})
 """What is done with a task that keeps nothing of it."""
@@ -155,6 +171,8 @@ class CoroutineFacts:
                 return ("return", "is put into a response")
             if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
                 return ("fstr", CERTAIN["fstr"])
+            if tag == "bool" and isinstance(inner, tuple) and inner[0] == "return":
+                return self._returned(function)
             return None
         if tag == "walrus":
             if self._awaited_by_name(function, site):
@@ -175,12 +193,49 @@ class CoroutineFacts:
         if tag == "return":
             if self._is_route(function):
                 return ("return", "is returned by a route")
-            return None
+            return self._returned(function)
         if tag == "arg":
             return self._argument(function, role, coroutine)
         if tag == "assign":
             return self._assigned(function, str(role[1]), coroutine, site)
         return None
+
+    def _returned(self, function: Function) -> tuple[str, str] | None:
+        """A coroutine function hands out a coroutine that its callers, who await once, do not run.
+
+        What it says it returns shows that, or another `return` of it that awaits.
+        """
+        facts = function.facts
+        if not function.is_async or facts.generator:
+            return None
+        if facts.returns_annotation is not None:
+            declared = self.evaluator.annotation(
+                facts.returns_annotation, function.parent or function
+            )
+            if not self._is_plain(declared):
+                return None
+            return ("return", f"is returned by `{facts.name}`, which is declared to return a value")
+        if facts.decorators or not any(_awaits(recipe) for recipe, _, _ in facts.returns):
+            return None
+        return ("return", f"is returned by `{facts.name}`, which awaits what else it returns")
+
+    def _is_plain(self, declared: Type) -> bool:
+        """Whether a declared type has only values that are no coroutines."""
+        if declared is None:
+            return False
+        for one in members(declared):
+            if one == NONE or isinstance(one, Tup):
+                continue
+            if not isinstance(one, Inst):
+                return False
+            if isinstance(one.of, str):
+                if one.of not in _PLAIN:
+                    return False
+            elif self.evaluator.member(one.of, "__await__") != (None, None) or any(
+                base and base[-1] in AWAITABLE_BASES for base in one.of.facts.bases
+            ):
+                return False
+        return True
 
     def _awaited_by_name(self, function: Function, site: CallSite) -> bool:
         """`if (coro := start()) is not None: await coro`: the test is about the coroutine itself."""
@@ -225,9 +280,26 @@ class CoroutineFacts:
                 )
             if path in TAKES_VALUES:
                 return ("arg", f"is passed to `{_short(path)}`")
+        taking = self._takes_values(module, outer)
+        if taking:
+            return ("arg", f"is passed to `{taking}`")
         if _logs(outer.callee):
             return ("arg", f"is passed to `{outer.callee[2]}` of a logger")
         return self._declared_otherwise(callee, outer, role, function)
+
+    def _takes_values(self, module: Module, outer: CallSite) -> str:
+        """`"…".format(x)`, `[].extend(x)`: the name of the builtin's method that is called; empty otherwise."""
+        callee = outer.callee
+        if not callee or callee[0] != "attr" or callee[2] not in _TAKING_METHODS:
+            return ""
+        base = self.evaluator.at_site(callee[1], outer, module)
+        if isinstance(base, Const):
+            kind = type(base.value).__name__
+        elif isinstance(base, Inst) and isinstance(base.of, str):
+            kind = base.of.removeprefix("builtins.")
+        else:
+            return ""
+        return f"{kind}.{callee[2]}" if callee[2] in TAKES_VALUES_TOO.get(kind, ()) else ""
 
     def _declared_otherwise(
         self, callee: Type, outer: CallSite, role: Role, function: Function
@@ -260,13 +332,8 @@ class CoroutineFacts:
         if parameter is None or parameter.annotation is None:
             return None
         declared = self.evaluator.annotation(parameter.annotation, target.parent or target)
-        if declared is None:
+        if not self._is_plain(declared):
             return None
-        for member in members(declared):
-            if not isinstance(member, Inst) or (
-                isinstance(member.of, str) and member.of not in _PLAIN
-            ):
-                return None
         return ("arg", f"is passed as `{parameter.name}`, which is no coroutine")
 
     def _assigned(
@@ -275,7 +342,11 @@ class CoroutineFacts:
         facts = function.facts
         if facts.kind in ("module", "class") or name in facts.globals or name in facts.nonlocals:
             return None
-        if name in facts.loaded or self._closed_over(function, name):
+        if self._closed_over(function, name):
+            return None
+        if self._declared_as_value(function, name):
+            return ("assign", f"is assigned to `{name}`, which is declared as a value")
+        if name in facts.loaded:
             return None
         uses = self._uses_of(function, name, site)
         if uses is None:
@@ -285,6 +356,7 @@ class CoroutineFacts:
                 return ("unused", "is assigned and not used")
             return ("unused", "is assigned and not used")
         verdicts: list[tuple[str, str]] = []
+        unclear = False
         for use in uses:
             if use.role[0] == "assign" and use.role[1] != name:
                 return None
@@ -298,10 +370,41 @@ class CoroutineFacts:
                 verdict = (use.role[0], CERTAIN[use.role[0]])
             if verdict is None:
                 verdict = self._in_list(function, use)
-            if verdict is None:
+            if verdict is not None:
+                verdicts.append(verdict)
+            elif use.role[0] == "arg" and not self._asks_or_runs(function.module, use.role):
+                unclear = True
+            else:
                 return None
-            verdicts.append(verdict)
+        if unclear:
+            # Whatever an unknown function does with the coroutine: this use of it raises.
+            if len(function.facts.bindings.get(name, ())) > 1:
+                return None
+            return next((v for v in verdicts if v[0] in RAISES), None)
         return verdicts[0] if verdicts else ("unused", "is assigned and not used")
+
+    def _declared_as_value(self, function: Function, name: str) -> bool:
+        """Whether a local name is declared to hold no coroutine, and nothing awaits it all the same."""
+        facts = function.facts
+        parameter = function.parameters.get(name)
+        annotation = parameter.annotation if parameter is not None else None
+        for binding in facts.bindings.get(name, ()):
+            annotation = annotation or binding.annotation
+        if annotation is None:
+            return False
+        if any(
+            use.role[0] == "await" or self._asks_or_runs(function.module, use.role)
+            for use in facts.uses.get(name, ())
+        ):
+            return False
+        return self._is_plain(self.evaluator.annotation(annotation, function.parent or function))
+
+    def _asks_or_runs(self, module: Module, role: Role) -> bool:
+        """Whether an argument goes to what starts a coroutine, or asks whether it is one."""
+        if role[0] != "arg":
+            return False
+        callee = module.site(role[1]).callee
+        return _runs(module, role) or bool(callee and callee[-1] in ASKS)
 
     def _in_list(self, function: Function, use: Use) -> tuple[str, str] | None:
         """A value put into a list that the function returns as a list of something else."""
@@ -502,6 +605,8 @@ class CoroutineFacts:
         return LostTask(name, f"`{variable}` is local and dies with the call", ())
 
 
+_TAKING_METHODS = frozenset().union(*TAKES_VALUES_TOO.values())
+
 RUNS_LOOP = frozenset({"run", "run_forever", "run_until_complete", "run_app"})
 """Methods that come back when the loop has ended, whose ever it is: `reactor.run()`."""
 
@@ -514,6 +619,9 @@ _PLAIN = frozenset(
         "builtins.bytes",
         "builtins.dict",
         "builtins.list",
+        "builtins.set",
+        "builtins.frozenset",
+        "builtins.tuple",
     }
 )
 
@@ -527,6 +635,13 @@ def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
             if asked.callee and asked.callee[-1] == "iscoroutine" and asked.args:
                 return bool(asked.args[0][0] == recipe)
     return False
+
+
+def _awaits(recipe: Recipe) -> bool:
+    """`await x`, `await x or y`."""
+    if not recipe:
+        return False
+    return bool(recipe[0] == "await" or (recipe[0] == "any" and any(map(_awaits, recipe[1]))))
 
 
 def _logs(callee: Recipe) -> bool:
