@@ -66,7 +66,9 @@ LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "crit
 STARTS = ("task", "future", "gather", "wait", "run", "spawn", "start")
 """Words in the names of functions that run a coroutine."""
 
-ASKS = frozenset({"isawaitable", "iscoroutine", "isinstance", "hasattr", "callable", "type", "isfuture"})
+ASKS = frozenset(
+    {"isawaitable", "iscoroutine", "isinstance", "hasattr", "callable", "type", "isfuture"}
+)
 """Functions that are asked before a value is awaited."""
 
 RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call"})
@@ -305,7 +307,7 @@ class CoroutineFacts:
         self, callee: Type, outer: CallSite, role: Role, function: Function
     ) -> tuple[str, str] | None:
         """An argument whose parameter's annotation names a type that no coroutine is."""
-        from asynclint.facts.types import Cls, Func, Inst
+        from asynclint.facts.types import Cls, Func
 
         target: Function | None = None
         skip = 0
