@@ -174,7 +174,7 @@ class CoroutineFacts:
             if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
                 return ("fstr", CERTAIN["fstr"])
             if tag == "bool" and isinstance(inner, tuple) and inner[0] == "return":
-                return self._returned(function)
+                return self._returned(function, coroutine)
             return None
         if tag == "walrus":
             if self._awaited_by_name(function, site):
@@ -195,17 +195,17 @@ class CoroutineFacts:
         if tag == "return":
             if self._is_route(function):
                 return ("return", "is returned by a route")
-            return self._returned(function)
+            return self._returned(function, coroutine)
         if tag == "arg":
             return self._argument(function, role, coroutine)
         if tag == "assign":
             return self._assigned(function, str(role[1]), coroutine, site)
         return None
 
-    def _returned(self, function: Function) -> tuple[str, str] | None:
+    def _returned(self, function: Function, coroutine: Coro) -> tuple[str, str] | None:
         """A coroutine function hands out a coroutine that its callers, who await once, do not run.
 
-        What it says it returns shows that, or another `return` of it that awaits.
+        What it says it returns shows that, or another `return` of it that awaits, or that it is a coroutine of its own.
         """
         facts = function.facts
         if not function.is_async or facts.generator:
@@ -217,9 +217,15 @@ class CoroutineFacts:
             if not self._is_plain(declared):
                 return None
             return ("return", f"is returned by `{facts.name}`, which is declared to return a value")
-        if facts.decorators or not any(_awaits(recipe) for recipe, _, _ in facts.returns):
+        if facts.decorators:
             return None
-        return ("return", f"is returned by `{facts.name}`, which awaits what else it returns")
+        if coroutine.function is function:
+            return ("return", "is returned by the function that it is of")
+        if any(_awaits(recipe) for recipe, _, _ in facts.returns):
+            return ("return", f"is returned by `{facts.name}`, which awaits what else it returns")
+        if any(_is_value(recipe) for recipe, _, _ in facts.returns):
+            return ("return", f"is returned by `{facts.name}`, which returns values otherwise")
+        return None
 
     def _is_plain(self, declared: Type) -> bool:
         """Whether a declared type has only values that are no coroutines."""
@@ -358,7 +364,7 @@ class CoroutineFacts:
                 return ("unused", "is assigned and not used")
             return ("unused", "is assigned and not used")
         verdicts: list[tuple[str, str]] = []
-        unclear = False
+        unclear = handed_out = False
         for use in uses:
             if use.role[0] == "assign" and use.role[1] != name:
                 return None
@@ -374,10 +380,16 @@ class CoroutineFacts:
                 verdict = self._in_list(function, use)
             if verdict is not None:
                 verdicts.append(verdict)
+            elif function.is_async and _hands_out(use.role):
+                handed_out = True
             elif use.role[0] == "arg" and not self._asks_or_runs(function.module, use.role):
                 unclear = True
             else:
                 return None
+        if handed_out:
+            # `if not x: …`, `return x`: who asks takes it for the value.
+            tested = [v for v in verdicts if v[0] in ("test", "not") or v[0] in RAISES]
+            return tested[0] if tested and len(function.facts.bindings.get(name, ())) == 1 else None
         if unclear:
             # Whatever an unknown function does with the coroutine: this use of it raises.
             if len(function.facts.bindings.get(name, ())) > 1:
@@ -639,11 +651,27 @@ def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
     return False
 
 
+def _hands_out(role: Role) -> bool:
+    """`return x`, `return x, y`."""
+    while role[0] in ("elem", "dictval") and isinstance(role[-1], tuple):
+        role = role[-1]
+    return bool(role[0] == "return")
+
+
 def _awaits(recipe: Recipe) -> bool:
     """`await x`, `await x or y`."""
     if not recipe:
         return False
     return bool(recipe[0] == "await" or (recipe[0] == "any" and any(map(_awaits, recipe[1]))))
+
+
+def _is_value(recipe: Recipe) -> bool:
+    """A constant that is not None, a comparison, a text, a collection that is written down."""
+    if not recipe:
+        return False
+    if recipe[0] == "const":
+        return recipe[1] is not None
+    return recipe[0] in ("cmp", "not", "str")
 
 
 def _logs(callee: Recipe) -> bool:

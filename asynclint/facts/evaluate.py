@@ -578,6 +578,43 @@ class Evaluator:
             return self.provided(provider)
         if klass is not None and parameter.name == "channel" and klass.facts.name.endswith("Stub"):
             return self._given_channel(klass)
+        if function.facts.decorators and parameter.annotation is None:
+            return self._handed_over(function, parameter)
+        return None
+
+    def _handed_over(self, function: Function, parameter: Parameter) -> Type:
+        """What a framework hands to the first parameter of a function that is decorated for it: `@bot.command()`."""
+        first = 1 if function.klass is not None else 0
+        parameters = function.facts.params
+        if len(parameters) <= first or parameters[first] is not parameter:
+            return None
+        for recipe in function.facts.decorators:
+            known = self.known_callee(self.decorator_value(recipe, function))
+            for entry in known.registers if known is not None else ():
+                given = entry.gives or ""
+                if "=" in given:
+                    given = dict(pair.split("=") for pair in given.split()).get(function.facts.name, "")  # fmt: skip
+                if given:
+                    return self.parse_type(given)
+            outer = self._command_group(recipe, function)
+            if outer is not None:
+                position = 1 if outer.klass is not None else 0
+                return self.parameter_type(outer, outer.facts.params[position])
+        return None
+
+    def _command_group(self, recipe: Recipe, function: Function) -> Function | None:
+        """The command that `@shop.command()` puts another one below."""
+        if recipe and recipe[0] == "call":
+            recipe = function.module.site(recipe[1]).callee
+        if not recipe or recipe[0] != "attr" or recipe[2] not in ("command", "group"):
+            return None
+        if not recipe[1] or recipe[1][0] != "name" or function.parent is None:
+            return None
+        for binding in function.parent.facts.bindings.get(recipe[1][1], ()):
+            if binding.recipe and binding.recipe[0] == "def":
+                group = function.module.functions[binding.recipe[1]]
+                if group.facts.decorators and len(group.facts.params) > (group.klass is not None):
+                    return group if group is not function else None
         return None
 
     def _given_channel(self, klass: Klass) -> Type:
@@ -1024,7 +1061,12 @@ class Evaluator:
                 return LibMethod(value.cls, value.name, value.known, base)
             return value
         if isinstance(base, Any_):
-            return union([self.attribute(m, name, function) for m in base.members])
+            values = [self.attribute(m, name, function) for m in base.members]
+            if None in values:
+                # Reading it from an object that has no such attribute fails: it is one of the others.
+                pairs = zip(values, base.members, strict=True)
+                values = [v for v, m in pairs if v is not None or not self._lacks(m, name)]
+            return union(values)
         if isinstance(base, Super):
             order = self.mro(base.klass)
             try:
@@ -1055,6 +1097,17 @@ class Evaluator:
             # `f.delay`, `f.retry`: attributes that decorators add are unknown.
             return None
         return None
+
+    def _lacks(self, type_: Type, name: str) -> bool:
+        """Whether an object is an instance of a class, all of which is in the project, that has no such attribute."""
+        if not isinstance(type_, Inst) or isinstance(type_.of, str):
+            return False
+        if any(not isinstance(one, Klass) or one.facts.decorators for one in self.mro(type_.of)):
+            return False
+        return all(
+            self.member(type_.of, one) == (None, None)
+            for one in (name, "__getattr__", "__getattribute__")
+        )
 
     def _bind(self, value: Type, receiver: Inst, owner: Klass | str | None) -> Type:
         if isinstance(value, Func) and value.bound is None and value.function.klass is not None:

@@ -385,10 +385,12 @@ class FanOutFacts:
         for member in members(callee):
             value = member.of if isinstance(member, Part) else member
             if isinstance(value, Func):
-                if not value.function.is_async and not isinstance(
-                    self.evaluator.call_type(module, site.index), Coro
-                ):
-                    return False
+                if not value.function.is_async:
+                    type_ = self.evaluator.call_type(module, site.index)
+                    if not isinstance(type_, Coro) and not (
+                        self._is_task(type_) and self._given(function, site, value.function)
+                    ):
+                        return False
                 if self._is_bounded(value.function):
                     return False
             elif isinstance(value, (Lib, LibMethod)):
@@ -411,6 +413,18 @@ class FanOutFacts:
             elif isinstance(value, Threaded) or value is None:
                 return False
         return True
+
+    def _is_task(self, type_: Type) -> bool:
+        return isinstance(type_, Inst) and type_.of == "asyncio.Task"
+
+    def _given(self, function: Function, site: CallSite, maker: Function) -> bool:
+        """Whether a function of the project that makes tasks is given a coroutine, and does not bound it."""
+        if any(self._bounds(edge.target, 1) for edge in self.graph.out.get(maker, ())):
+            return False
+        return any(
+            recipe and recipe[0] == "call" and self._coroutine(function, recipe)
+            for recipe, _ in site.args
+        )
 
     def _looks_new(self, site: CallSite) -> bool:
         """An unknown callee: the coroutine is made here, for this item, from it or with it."""

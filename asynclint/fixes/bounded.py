@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.fanout import FanOutFacts
-from asynclint.facts.types import Func, Lib, Part, members
+from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.awaited import is_endless
 from asynclint.fixes.place import Place, Workshop
@@ -95,11 +95,19 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         for one in functions:
             if is_endless(one):
                 raise Refused(f"`{one.name}` never ends, so that others would never start")
+            if isinstance(node, ast.Call) and _makes_task(
+                evaluator.call_type(module, sites[where].index)
+            ):
+                raise Refused(f"`{one.name}` starts its task at once, whatever is awaited then")
         waiting = [f for f in functions if fan_outs.waits(f)]
         sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
         if not found or len(waiting) + len(sleeping) < len(found):
             kept.append(node)
     return kept or nodes
+
+
+def _makes_task(type_: Type) -> bool:
+    return isinstance(type_, Inst) and type_.of == "asyncio.Task"
 
 
 def _fan_outs(workshop: Workshop) -> FanOutFacts:

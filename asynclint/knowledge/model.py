@@ -61,6 +61,9 @@ class Entry:
     """It awaits the coroutine that a plain `def` returns."""
     thread_if: str | None = None
     """Argument of the registering call which, given and not False, makes a plain `def` run in a worker thread."""
+    gives: str | None = None
+    """Type of the first argument that the framework calls a decorated function with, after `self`. Where that depends on the
+    function's name, pairs: "on_message=discord.Message on_member_join=discord.Member"."""
 
 
 @dataclass(frozen=True, slots=True)
