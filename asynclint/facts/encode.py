@@ -78,12 +78,13 @@ def plain(facts: ModuleFacts) -> Any:
         [_block(b) for b in facts.blocks],
         facts.stars,
         facts.exports,
+        facts.newer,
     )
 
 
 def restored(facts: Any, module: str, is_package: bool) -> ModuleFacts:
     """What was plain, as the facts of a module of that name; it is used up."""
-    functions, classes, calls, blocks, stars, exports = facts
+    functions, classes, calls, blocks, stars, exports, newer = facts
     for row in functions:
         row[_PARAMS] = [Parameter(*p) for p in row[_PARAMS]]
         row[_BINDINGS] = {n: [Binding(*b) for b in some] for n, some in row[_BINDINGS].items()}
@@ -98,4 +99,5 @@ def restored(facts: Any, module: str, is_package: bool) -> ModuleFacts:
         [Block(*row) for row in blocks],
         stars,
         exports,
+        newer,
     )

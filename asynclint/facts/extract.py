@@ -65,8 +65,8 @@ class TooDeep(Exception):
 def extract(text: str, module: str, is_package: bool) -> ModuleFacts:
     """Read one module.
 
-    Raises SyntaxError (also for NUL bytes) where the text does not parse on this Python, and TooDeep where it nests
-    beyond reason.
+    Text that only a newer Python parses is read as far as it can be spelled for this one. Raises SyntaxError (also for
+    NUL bytes) for text that does not parse, and TooDeep where it nests beyond reason.
     """
     try:
         return _extract(text, module, is_package)
@@ -85,10 +85,31 @@ def parse(text: str) -> ast.Module:
 
 
 def _extract(text: str, module: str, is_package: bool) -> ModuleFacts:
-    tree = parse(text)
+    newer = None
+    try:
+        tree = parse(text)
+    except SyntaxError as error:
+        tree, newer = _respelled(text, error)
     extractor = _Extractor(module, is_package)
     extractor.module_body(tree)
+    extractor.facts.newer = newer
     return extractor.facts
+
+
+def _respelled(
+    text: str, error: SyntaxError
+) -> tuple[ast.Module, tuple[int, int, str, tuple[int, int]]]:
+    """The tree of a text that is too new for the running Python, and what that said of it; raises the error for any other."""
+    from asynclint.facts.newer import older
+
+    found = older(text.removeprefix("\ufeff"))
+    if found is None or found[1] <= sys.version_info[:2]:
+        raise error
+    try:
+        tree = parse(found[0])
+    except SyntaxError:
+        raise error from None
+    return tree, (error.lineno or 1, error.offset or 1, error.msg or "", found[1])
 
 
 def _in_deep_thread(work: Callable[[], ModuleFacts]) -> ModuleFacts:

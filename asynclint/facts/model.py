@@ -217,3 +217,5 @@ class ModuleFacts:
     """``from … import *``: (level, module)."""
     exports: tuple[str, ...] | None = None
     """``__all__``, where it is a literal."""
+    newer: tuple[int, int, str, tuple[int, int]] | None = None
+    """What the running Python says of a text that only a newer one reads: line, column, message, and which one."""

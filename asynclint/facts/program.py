@@ -387,6 +387,8 @@ class Program:
         module: Module | None = None
         try:
             facts = self._facts(file)
+            if facts.newer is not None:
+                self.problems.append(too_new(file, *facts.newer))
             module = Module(file, facts)
             for klass in module.klasses:
                 for base in {base_name(b) for b in klass.facts.bases}:
@@ -473,14 +475,15 @@ class Program:
         text = file.text or ""
         memory = self.project.memory
         if memory is not None and memory.parses(text):
+            data = memory.facts(text) if memory.knows(text) else None
+            if data is not None and decode(data, file.module, file.is_package).newer is not None:
+                self.load(file)
             return
         try:
             compile_only(text)
             if memory is not None:
                 memory.keep_parses(text)
-        except SyntaxError as error:
-            self.problems.append(syntax_error(file, error))
-        except (RecursionError, MemoryError):
+        except (SyntaxError, RecursionError, MemoryError):
             self.load(file)
 
     def loaded(self) -> list[Module]:
@@ -633,11 +636,23 @@ class Program:
 
 def syntax_error(file: SourceFile, error: SyntaxError) -> Finding:
     """The finding for a file that does not parse, with the Python that would be needed where that shows."""
-    text = file.text or ""
-    line = max(1, min(error.lineno or 1, text.count("\n") + 1))
-    column = max(1, error.offset or 1)
-    message = (error.msg or "invalid syntax").strip().rstrip(".")
-    needed = _python_needed(text, message, line)
+    needed = _python_needed(file.text or "", error.msg or "", error.lineno or 1)
+    return _unparsed(file, error.lineno or 1, error.offset or 1, error.msg or "", needed)
+
+
+def too_new(
+    file: SourceFile, line: int, column: int, message: str, needed: tuple[int, int]
+) -> Finding:
+    """The finding for a file that is read, but runs on a newer Python only."""
+    return _unparsed(file, line, column, message, f"{needed[0]}.{needed[1]}")
+
+
+def _unparsed(
+    file: SourceFile, line: int, column: int, message: str, needed: str | None
+) -> Finding:
+    line = max(1, min(line, (file.text or "").count("\n") + 1))
+    column = max(1, column)
+    message = (message or "invalid syntax").strip().rstrip(".")
     if needed:
         message = f"{message} on Python {sys.version_info[0]}.{sys.version_info[1]}; this file needs Python {needed}"
     message = message[:1].lower() + message[1:]

@@ -64,12 +64,14 @@ class Workshop:
         return made
 
     def source(self, module: Module) -> Source:
-        """The text of a module. Raises Refused for one that says it is generated."""
+        """The text of a module. Raises Refused for one that is generated, or not for this Python."""
         name = module.file.name
         if name not in self.sources:
             self.sources[name] = Source(module, self.facts.program)
         if _generated(module):
             raise Refused(f"`{name}` says that it is generated")
+        if module.facts.newer is not None:
+            raise Refused(f"`{name}` is written for a newer Python than this one")
         return self.sources[name]
 
 

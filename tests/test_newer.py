@@ -1,0 +1,138 @@
+"""Files in the syntax of a newer Python are read, and said to need it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from asynclint import check
+from asynclint.cli import run
+from asynclint.config import from_table
+from asynclint.facts.newer import older
+from asynclint.testing import in_memory
+
+OLD_STRINGS = pytest.mark.skipif(sys.version_info >= (3, 12), reason="reads such strings")
+
+# The text, how it is spelled for an older Python, and which one it needs.
+SPELLINGS = [
+    ("class Box[T](dict[str, T]): ...\n", "class Box   (dict[str, T]): ...\n", (3, 12)),
+    ("async def f[T: int](x: T) -> T: ...\n", "async def f        (x: T) -> T: ...\n", (3, 12)),
+    ("def f[T = int](x: T): ...\n", "def f         (x: T): ...\n", (3, 13)),
+    ("def f[\n    T,\n](x): ...\n", "def f\\\n     \\\n (x): ...\n", (3, 12)),
+    ("type Pair[T] = tuple[T, T]\n", "Pair         = tuple[T, T]\n", (3, 12)),
+    ("if x:\n    type A = int\n", "if x:\n    A      = int\n", (3, 12)),
+    ("try:\n    f()\nexcept A, b.B:\n    g()\n", "try:\n    f()\nexcept(A,b.B):\n    g()\n", (3, 14)),
+    ("try:\n    f()\nexcept A, B, C:\n    g()\n", "try:\n    f()\nexcept(A,B, C):\n    g()\n", (3, 14)),
+    ("try:\n    f()\nexcept* A as e:\n    g()\n", "try:\n    f()\nexcept  A as e:\n    g()\n", (3, 11)),
+]  # fmt: skip
+
+STRINGS = [
+    ('x = f"{row["a"]} é", g()\n', "x = f\"{row['a']} é\", g()\n"),
+    ("x = f'{row['a']:>{len('b')}}'\n", "x = f'{row[\"a\"]:>{len(\"b\")}}'\n"),
+    ("x = f\"{'\\n'.join(row)} y\"\n", "x = \"x{xxnx.join(row)} y\"\n"),
+    ('x = rf"{row["a" + \'"\']}"\n', None),
+    ("x = (f'{\nrow}')\n", None),
+    ("x = f'{f'{f'{1}'}'}'\n", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "spelled", "needed"), SPELLINGS)
+def test_what_is_new_is_spelled_as_before(text: str, spelled: str, needed: tuple[int, int]) -> None:
+    assert older(text) == (spelled, needed)
+    ast.parse(spelled)
+
+
+@OLD_STRINGS
+@pytest.mark.parametrize(("text", "spelled"), STRINGS)
+def test_strings_that_hold_their_own_quotes(text: str, spelled: str | None) -> None:
+    found = older(text)
+    assert found is not None
+    assert found[1] == (3, 12)
+    assert spelled in (None, found[0])
+    assert [len(line) for line in found[0].split("\n")] == [len(s) for s in text.split("\n")]
+    ast.parse(found[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = 1\n", "def f(:\n", "print 'x'\n", "x = f'{y}'\n", "try:\n    f()\nexcept (A, B):\n    g()\n", "\0",
+     "x = " + 20_000 * "(" + 20_000 * ")", "x = " + 20_000 * "-" + "1 1", "x = " + 20_000 * "not " + "1 1",
+     "x = a" + 20_000 * ".b(1)" + " 1", "x = 1" + 20_000 * " + \\\n1" + " 1", "if a:\n  b\n" + 20_000 * "elif a:\n  b\n" + "c d"],
+)  # fmt: skip
+def test_nothing_is_too_new_or_it_is_no_python(text: str) -> None:
+    assert older(text) is None
+
+
+NEW = """\
+import time
+
+
+class Store[T]:
+    def wait(self) -> None:
+        time.sleep(1)
+"""
+
+USER = """\
+from store import Store
+
+
+async def handler(store: Store) -> None:
+    store.wait()
+"""
+
+TOO_NEW = pytest.mark.skipif(sys.version_info >= (3, 12), reason="reads type parameters")
+
+
+@TOO_NEW
+def test_what_is_too_new_is_said_and_read() -> None:
+    project = in_memory({"store.py": NEW, "user.py": USER})
+    for jobs in (1, 2):
+        config = from_table({"jobs": jobs}, project.root)
+        found = check.check(project, config).findings
+        assert [(f.path, f.rule) for f in found] == [
+            ("store.py", "syntax-error"),
+            ("user.py", "blocking-sleep"),
+        ]
+        assert found[0].message.endswith("this file needs Python 3.12")
+        assert (found[0].span.line, found[0].span.column) == (4, 12)
+
+
+@TOO_NEW
+def test_no_fix_touches_it() -> None:
+    text = NEW + "\n\nasync def f() -> None:\n    time.sleep(1)\n"
+    project = in_memory({"store.py": text})
+    [error, sleep] = check.check(project, from_table({}, project.root)).findings
+    assert error.rule == "syntax-error"
+    assert not sleep.fixes
+    assert sleep.refusal == "`store.py` is written for a newer Python than this one"
+
+
+@TOO_NEW
+def test_the_cache_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.asynclint]\n")
+    (tmp_path / "store.py").write_text(NEW)
+    (tmp_path / "user.py").write_text(USER)
+    (tmp_path / "plain.py").write_text("type A = int\n")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for text in ("", "X = 1\n", "Y = 1\n"):
+        (tmp_path / "other.py").write_text(f"import asyncio\n{text}")
+        assert run(["check", ".", "--output-format", "concise"]) == 1
+        said.append(capsys.readouterr().out)
+    assert said[0].count("this file needs Python 3.12") == 2
+    assert said[0] == said[1] == said[2]
+
+
+@TOO_NEW
+def test_ignores_in_it_count() -> None:
+    text = (
+        NEW + "\n\nasync def f() -> None:\n    time.sleep(1)  # asynclint: ignore[blocking-sleep]\n"
+    )
+    project = in_memory({"store.py": text})
+    found = check.check(project, from_table({}, project.root)).findings
+    assert [f.rule for f in found] == ["syntax-error"]
