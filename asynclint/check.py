@@ -14,7 +14,7 @@ from typing import Any, cast
 from asynclint import config as configuration
 from asynclint import packs, suppress
 from asynclint.config import Config
-from asynclint.facts.infer import ProjectFacts, infer
+from asynclint.facts.infer import ProjectFacts, infer, silent
 from asynclint.facts.program import Program
 from asynclint.findings import Finding, Level
 from asynclint.knowledge import Knowledge
@@ -80,7 +80,7 @@ def check(
     Raises PackError, KnowledgeError and ConfigError for what the user has to repair first.
     """
     with _uncollected():
-        return _check(project, config, repairs, progress or _silent)
+        return _check(project, config, repairs, progress or silent)
 
 
 @contextlib.contextmanager
@@ -93,10 +93,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def _silent(text: str) -> None:
-    return
 
 
 def _check(
@@ -169,7 +165,7 @@ def _all_findings(
     known: Mapping[str, packs.Meta],
     stats: Stats,
     repairs: bool,
-    progress: Callable[[str], None] = _silent,
+    progress: Callable[[str], None] = silent,
 ) -> tuple[list[Finding], set[str], Repairs]:
     """Findings before suppression, the names of the rules that ran, and what puts fixes to findings."""
     configuration.validate_names(config, _groups(known))

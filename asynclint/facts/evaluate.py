@@ -50,7 +50,6 @@ UNASKED = object()
 """Stands where an answer will be."""
 MAX_DEPTH = 120
 
-CONTAINERS = {"list", "set", "frozenset", "tuple", "deque"}
 SEQUENCES = {
     "builtins.list", "builtins.set", "builtins.frozenset", "builtins.tuple", "collections.deque",
     "typing.List", "typing.Set", "typing.Sequence", "typing.Iterable", "typing.Collection",

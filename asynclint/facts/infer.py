@@ -75,15 +75,15 @@ def infer(
     sys.setrecursionlimit(max(limit, RECURSION))
     gc.disable()
     try:
-        return _infer(project, knowledge, jobs, follower, meanwhile, progress or _silent)
+        return _infer(project, knowledge, jobs, follower, meanwhile, progress or silent)
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
             gc.enable()
 
 
-def _silent(text: str) -> None:
-    return
+def silent(text: str) -> None:
+    """What is told of the progress of a run that nobody watches."""
 
 
 def roots(project: Project, knowledge: Knowledge) -> list[SourceFile]:
