@@ -966,3 +966,74 @@ async def collect():
         assert refusals("mismatched-async-protocol", code)
     else:
         assert f"    return {after}\n" in fixed("mismatched-async-protocol", code)
+
+
+FILES = """
+import json
+
+
+async def both(paths, data):
+    with open(paths[0]) as f:
+        first = f.read()
+    with open(paths[1]) as f:
+        second = json.load(f)
+    with open(paths[2], "w") as f:
+        json.dump(data, f)
+    {more}
+    return first, second
+"""
+
+
+def test_blocks_that_call_their_files_the_same() -> None:
+    after = """
+async def both(paths, data):
+    def read_file():
+        with open(paths[0]) as f:
+            return f.read()
+
+    first = await asyncio.to_thread(read_file)
+
+    def load_file():
+        with open(paths[1]) as f:
+            return json.load(f)
+
+    second = await asyncio.to_thread(load_file)
+
+    def write_file():
+        with open(paths[2], "w") as f:
+            json.dump(data, f)
+
+    await asyncio.to_thread(write_file)
+    return first, second
+"""
+    code = FILES.replace("    {more}\n", "")
+    assert body("blocking-file-io", code, "async def both") == after.lstrip("\n")
+
+
+@pytest.mark.parametrize("more", ["print(f.closed)", "del f", "f = 1", "global f"])
+def test_a_file_that_is_looked_at_after_its_block(more: str) -> None:
+    text = FILES.format(more=more) if more != "global f" else FILES.replace("    {more}\n", "")
+    if more == "global f":
+        text = text.replace("data):\n", "data):\n    global f\n")
+    assert all(refusals("blocking-file-io", text))
+
+
+def test_blocks_within_each_other() -> None:
+    code = """
+async def copy(path, other):
+    with open(path) as f:
+        text = f.read()
+        with open(other, "w") as f:
+            f.write(text)
+"""
+    after = """
+async def copy(path, other):
+    def write_file():
+        with open(path) as f:
+            text = f.read()
+            with open(other, "w") as f:
+                f.write(text)
+
+    await asyncio.to_thread(write_file)
+"""
+    assert body("blocking-file-io", code, "async def copy") == after.lstrip("\n")

@@ -9,7 +9,7 @@ import pytest
 
 from asynclint import check, fix
 from asynclint.config import from_table
-from asynclint.findings import Finding
+from asynclint.findings import Finding, Safety
 from asynclint.project import Project
 from asynclint.testing import in_memory
 
@@ -451,6 +451,31 @@ app.include_router(router)
     text = fixed(files)["shop/main.py"]
     assert f"{first}from shop import helper\n" in text
     assert "AsyncOpenAI() as helper.Shared.openai_client" in text
+
+
+@pytest.mark.parametrize(
+    ("caught", "safe"),
+    [("Exception", False), ("openai.OpenAIError", False), ("RateLimitError", True)],
+)
+def test_a_failing_constructor_that_is_answered_is_no_safe_fix(caught: str, safe: bool) -> None:
+    app = f"""
+from fastapi import FastAPI
+from openai import AsyncOpenAI, RateLimitError
+
+app = FastAPI()
+
+
+@app.get("/")
+async def ask(prompt: str) -> str:
+    try:
+        client = AsyncOpenAI()
+        answer = await client.responses.create(model="gpt-5", input=prompt)
+    except {caught}:
+        return "later"
+    return answer.output_text
+"""
+    [finding] = findings({"app.py": app})
+    assert [f.safety == Safety.SAFE for f in finding.fixes] == [safe]
 
 
 def test_what_is_imported_twice_is_one_import() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place
@@ -48,12 +48,12 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     returns = [n for n in nodes if isinstance(n, ast.Return)]
     if returns not in ([], [last]):
         raise Refused("the block returns in its midst")
-    values = [] if returns else _values(block, function)
+    values = [] if returns else _values(block, function, _own_targets(block, function))
     name = place.free_name(
         *(
-            ("read_file", "load_file", "read_files")
+            ("read_file", "load_file", *(f"read_file_{n}" for n in range(2, 10)))
             if values or returns
-            else ("write_file", "save_file", "write_files")
+            else ("write_file", "save_file", *(f"write_file_{n}" for n in range(2, 10)))
         )
     )
     loop = place.loop
@@ -120,8 +120,39 @@ def _refuse_jumps(block: ast.With) -> None:
         visit(statement)
 
 
-def _values(block: ast.With, function: ast.AsyncFunctionDef) -> list[str]:
-    """The names that the block sets and the code around it reads. Raises Refused where that is not plain."""
+def _targets(statement: ast.With | ast.AsyncWith) -> set[str]:
+    return {i.optional_vars.id for i in statement.items if isinstance(i.optional_vars, ast.Name)}
+
+
+def _own_targets(block: ast.With, function: ast.AsyncFunctionDef) -> set[str]:
+    """The names of what the block enters that mean something else wherever the function uses them: in other `with` statements."""
+
+    def elsewhere(node: ast.AST, hidden: set[str]) -> Iterator[str]:
+        """Names that stand outside of the block, and of other `with` statements that set them."""
+        if node is block:
+            return
+        if isinstance(node, ast.Name) and node.id not in hidden:
+            yield node.id
+        if isinstance(node, ast.arg):
+            yield node.arg
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from node.names
+        if isinstance(node, (ast.With, ast.AsyncWith)) and not holds(node):
+            hidden = hidden | _targets(node)
+        for child in ast.iter_child_nodes(node):
+            yield from elsewhere(child, hidden)
+
+    def holds(node: ast.AST) -> bool:
+        return any(one is block for one in ast.walk(node))
+
+    return _targets(block) - set(elsewhere(function, set()))
+
+
+def _values(block: ast.With, function: ast.AsyncFunctionDef, own: set[str]) -> list[str]:
+    """The names that the block sets and the code around it reads. Raises Refused where that is not plain.
+
+    `own` are those that nothing around it reads.
+    """
     inside = {id(n) for n in ast.walk(block)}
     stored: list[str] = []
     loaded: set[str] = set()
@@ -129,7 +160,7 @@ def _values(block: ast.With, function: ast.AsyncFunctionDef) -> list[str]:
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
                 loaded.add(node.id)
-            elif node.id not in stored:
+            elif node.id not in stored and node.id not in own:
                 stored.append(node.id)
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             raise Refused(f"the block changes `{node.target.id}`, which it did not set")

@@ -46,6 +46,22 @@ def share(place: Place) -> Fix:
     return _Sharing(place, building).fix()
 
 
+CAUGHT = frozenset(
+    {"Exception", "BaseException", "KeyError", "ValueError", "OpenAIError", "AnthropicError"}
+)
+"""What a constructor may raise whose settings are missing."""
+
+
+def _catches(statement: ast.Try) -> bool:
+    """Whether a `try` handles what a constructor may raise."""
+    for handler in statement.handlers:
+        types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        for one in types:
+            if one is None or ast.unparse(one).rpartition(".")[2] in CAUGHT:
+                return True
+    return False
+
+
 class _Sharing(Part):
     def __init__(self, place: Place, building: Building) -> None:
         super().__init__(place, Plan())
@@ -99,6 +115,8 @@ class _Sharing(Part):
             if isinstance(one, ast.Try) and one.body == [statement] and one.handlers:
                 if not isinstance(statement, (ast.With, ast.AsyncWith)):
                     raise Refused("an exception of its constructor is caught")
+            if isinstance(one, ast.Try) and below in one.body and _catches(one):
+                self.plan.doubts.append("an exception of its constructor is answered today")
             below = one
         used = {
             ast.unparse(n)
