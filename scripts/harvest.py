@@ -90,6 +90,8 @@ class Package:
         self._trees: dict[str, ast.Module | None] = {}
         self._names: dict[str, dict[str, ast.AST | tuple[str, str]]] = {}
         self._classes: dict[str, Klass] = {}
+        self._replaced: dict[str, tuple[str, str]] = {}
+        """Classes that derive from an imported one of the same name → where that comes from."""
 
     def file(self, module: str) -> tuple[Path, bool] | None:
         base = self.folder.parents[self.name.count(".")].joinpath(*module.split("."))
@@ -117,6 +119,9 @@ class Package:
             return result
         for node in _top_level(tree.body):
             if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                imported = result.get(node.name)
+                if isinstance(imported, tuple):
+                    self._replaced[f"{module}.{node.name}"] = imported
                 result[node.name] = node
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 result[node.targets[0].id] = node.value
@@ -165,7 +170,7 @@ class Package:
         path = f"{module}.{node.name}"
         if path in self._classes:
             return self._classes[path]
-        bases = [b for base in node.bases if (b := self.reference(module, base)) is not None]
+        bases = [b for base in node.bases if (b := self._base(module, base, path)) is not None]
         result = self._classes[path] = Klass(path, [b for b in bases if "." in b])
         for item in node.body:
             if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -187,6 +192,13 @@ class Package:
             ):
                 result.methods[item.targets[0].id] = result.methods[item.value.id]
         return result
+
+    def _base(self, module: str, node: ast.expr, path: str) -> str | None:
+        found = self.reference(module, node)
+        if found != path:
+            return found
+        imported = self.resolve(*self._replaced[path]) if path in self._replaced else None
+        return f"{imported[0]}.{imported[1].name}" if imported else None
 
     def _made(
         self, module: str, node: ast.FunctionDef | ast.AsyncFunctionDef

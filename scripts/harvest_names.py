@@ -33,9 +33,7 @@ LEFT_OUT = {
 }
 """Files whose lines are written by hand, and why."""
 TWINS: dict[str, tuple[str, ...]] = {
-    "azure": (
-        r"^azure\.(?!.*\baio\.)(storage\.\w+|cosmos|identity|keyvault\.\w+|servicebus|eventhub|search\.documents|data\.tables)\.(\w+)$ azure.\1.aio.\2",
-    ),
+    "azure": (r"^azure\.(?!.*\baio\.)([\w.]+)\.(\w+)$ azure.\1.aio.\2",),
     "chromadb": (r"^chromadb\.Collection$ chromadb.api.models.AsyncCollection.AsyncCollection",),
     "clickhouse_connect": (
         r"^clickhouse_connect\.driver\.client\.Client$ clickhouse_connect.driver.asyncclient.AsyncClient",
@@ -44,6 +42,7 @@ TWINS: dict[str, tuple[str, ...]] = {
     "google.genai": (
         r"^google\.genai\.(\w+)\.(Models|Files|Caches|Batches|Tunings|Chats|Operations)$ google.genai.\1.Async\2",
     ),
+    "elevenlabs": (r"^elevenlabs\.(\w+)\.client\.(?!Async)(\w+)$ elevenlabs.\1.client.Async\2",),
     "huggingface_hub": (
         r"^huggingface_hub\.InferenceClient$ huggingface_hub.AsyncInferenceClient",
     ),
@@ -54,12 +53,20 @@ TWINS: dict[str, tuple[str, ...]] = {
     "langgraph_sdk": (r"\.Sync(\w+)Client$ .\1Client",),
     "neo4j": (r"^neo4j\.(Driver|Session|Transaction|Result)$ neo4j.Async\1",),
     "ollama": (r"^ollama\.Client$ ollama.AsyncClient",),
+    "oracledb": (r"^oracledb\.(Connection|Cursor)$ oracledb.Async\1",),
     "psycopg": (r"^psycopg\.(Connection|Cursor)$ psycopg.Async\1",),
     "pymongo": (
         r"^pymongo\.(mongo_client|collection|cursor|database)\.(\w+)$ pymongo.asynchronous.\1.Async\2",
         r"^pymongo\.MongoClient$ pymongo.asynchronous.mongo_client.AsyncMongoClient",
     ),
     "qdrant_client": (r"^qdrant_client\.QdrantClient$ qdrant_client.AsyncQdrantClient",),
+    "storage3": (
+        r"^storage3\.Sync(\w+)$ storage3.Async\1",
+        r"^storage3\._sync\.file_api\.Sync(\w+)$ storage3._async.file_api.Async\1",
+    ),
+    "supabase_auth": (r"^supabase_auth\.Sync(\w+)$ supabase_auth.Async\1",),
+    "supabase_functions": (r"^supabase_functions\.Sync(\w+)$ supabase_functions.Async\1",),
+    "voyageai": (r"^voyageai\.Client$ voyageai.AsyncClient",),
     "slack_sdk": (
         r"^slack_sdk\.WebClient$ slack_sdk.web.async_client.AsyncWebClient",
         r"^slack_sdk\.webhook\.WebhookClient$ slack_sdk.webhook.async_client.AsyncWebhookClient",
@@ -67,6 +74,7 @@ TWINS: dict[str, tuple[str, ...]] = {
 }
 """Package → patterns of its synchronous classes and the asynchronous ones that they stand beside."""
 REACHES: dict[str, tuple[str, ...]] = {
+    "algoliasearch": ("self._transporter.request self._ingestion_transporter.request",),
     "docker": (
         "self._get self._post self._put self._delete self._head self.request self.get self.post",
         "client.api=docker.APIClient",
@@ -75,12 +83,28 @@ REACHES: dict[str, tuple[str, ...]] = {
         "rpc *.api_request self._call_api client._call_api "
         + " ".join(f"*._{verb}_resource" for verb in ("get", "post", "patch", "put", "delete")),
     ),
+    "github": (
+        "self._requester.request* self.__requester.request* self.__requester.graphql* self._requester.graphql*",
+    ),
+    "gspread": ("self.http_client.* self.client.*",),
+    "hvac": ("self._adapter.*",),
+    "jira": ("self._session.* self._get_json self._fetch_pages self._find_for_resource",),
+    "jwt": ("*.open *.urlopen",),
+    "meilisearch": ("self.http.*",),
     "minio": ("self._execute self._url_open",),
     "redis": ("self.execute_command",),
+    "selenium": ("self.execute self._execute",),
+    "simple_salesforce": ("self._call_salesforce",),
+    "spotipy": ("self._get self._post self._put self._delete self._internal_call",),
+    "tweepy": ("self._make_request self.request",),
+    "upstash_redis": ("self.execute",),
 }
 """Package → the calls (patterns of them, as they are written) by which its classes wait for the other side, and the attributes
 whose methods do, with their class."""
-SHARED = {"redis.asyncio.Redis": "redis.Redis"}
+SHARED = {
+    "redis.asyncio.Redis": "redis.Redis",
+    "upstash_redis.asyncio.Redis": "upstash_redis.Redis",
+}
 """Asynchronous class → the synchronous one whose methods it has, too, where they give what is to be awaited."""
 UNSENT = {"redis.client.Pipeline", "redis.client.PubSub"}
 """Classes that collect what others send."""

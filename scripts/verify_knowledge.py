@@ -50,6 +50,10 @@ AWAITABLE_RESULT: dict[str, str] = {
     "starlette.requests.Request.form": "a context manager that may be awaited",
     "google.genai.tunings.AsyncTunings.tune": "wrapped by a decorator",
     "discord.Client.wait_for": "a future",
+    "oracledb.*": "a context manager that may be awaited",
+    "pymodbus.client.Async*": "a request shared with the synchronous class, gives an awaitable",
+    "upstash_redis.asyncio.*": "a command shared with the synchronous class, gives an awaitable",
+    "zmq.asyncio.*": "a future",
     "stripe.*": "a method of the class and of its objects at once, gives a coroutine",
     "aiogram.types.*": "gives a request, which is sent when it is awaited",
     "grpc.aio.*": "gives a call that may be awaited",
@@ -68,6 +72,7 @@ DYNAMIC = (
     "google.genai.",
     "django.db.models.Manager.",
     "peewee.Model.delete",
+    "hvac.api.",
 )
 """Paths whose attributes are made at run time: that one is missing from the class says nothing."""
 

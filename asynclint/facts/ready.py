@@ -23,7 +23,9 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
     if not base:
         return False
     if known.name.endswith(".acquire"):
-        return _made_here(site, base, module) or (
+        # A lock that has a name elsewhere (a file's, a key of redis) is held there, too.
+        here = known.name.startswith(("threading.", "multiprocessing."))
+        return (here and _made_here(site, base, module)) or (
             is_lock(known.name) and _released(site, base, module)
         )
     if known.name.startswith("queue.") and known.name.endswith(".get"):
