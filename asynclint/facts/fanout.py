@@ -34,6 +34,11 @@ SAME_LENGTH = frozenset({
     "builtins.enumerate", "builtins.sorted", "builtins.reversed", "builtins.list", "builtins.set", "builtins.tuple",
     "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
 })  # fmt: skip
+LISTINGS = frozenset(
+    {"glob.glob", "glob.iglob", "os.listdir", "os.scandir", "os.walk", "re.findall"}
+)
+"""What gives as much as is there."""
+
 MAPS = frozenset({"builtins.map", "itertools.starmap"})
 LIMITS = frozenset(
     {
@@ -663,6 +668,8 @@ class FanOutFacts:
                     1 if path in ("builtins.map", "builtins.filter") and len(inner.args) > 1 else 0
                 )
                 return self._data(function, inner.args[which][0], inner, depth + 1)
+            if path in LISTINGS:
+                return True
             if path.startswith("itertools."):
                 return any(
                     self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1)
@@ -684,6 +691,9 @@ class FanOutFacts:
                 "json",
                 "readlines",
                 "findall",
+                "iterdir",
+                "rglob",
+                "glob",
             ):
                 return True
         if isinstance(callee, Func):
@@ -724,6 +734,11 @@ class FanOutFacts:
             reaching, certain = ev.program.reaching_bindings(
                 module, bindings, site.line, site.col, site.block
             )
+            if len(reaching) == 1 and reaching[0].kind == "aug" and depth < 6:
+                # `paths += …` keeps what was there.
+                added = reaching[0]
+                before = moved(site, added.line, added.col, added.block)
+                return self._name_data(function, name, before, depth + 1)
             if any(self._limited(b.recipe) for b in reaching):
                 return False
             if self._limited_by_test(function, name, site):
