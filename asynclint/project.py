@@ -37,6 +37,10 @@ MAX_FILES_AROUND = 20_000
 """Files read around the ones that were named; a larger project is read only as far as it was named."""
 
 
+OUTPUTS = frozenset({"build", "dist"})
+"""What is left out by default, except where it is a package."""
+
+
 class ProjectError(Exception):
     """A path that cannot be checked; the message is one line."""
 
@@ -151,7 +155,7 @@ class Listing:
             (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
         ]
         probes += [(path, False) for path in reader.ignore_files]
-        probes += [(path, True) for path in reader.sources_wanted]
+        probes += [(path, True) for path in (*reader.sources_wanted, *reader.asked_for_packages)]
         if reader.repository is not None:
             probes.append((os.path.join(reader.repository, ".git", "info", "exclude"), False))
         return probes
@@ -313,6 +317,11 @@ class _Reader:
         self.problems: list[SourceFile] = []
         patterns = [p.removeprefix("./") for p in (*config.exclude, *config.extend_exclude)]
         self.plain = {p for p in patterns if not set(p) & set("*?[/!")}
+        from asynclint.config import DEFAULT_EXCLUDE
+
+        usual = config.exclude == DEFAULT_EXCLUDE
+        self.outputs = OUTPUTS - set(config.extend_exclude) if usual else frozenset[str]()
+        self.asked_for_packages: list[str] = []
         self.patterns = _spec([p for p in patterns if p not in self.plain])
         self.ignores: dict[str, Any] = {}
         self.repository = self._repository(root) if config.respect_gitignore else None
@@ -350,7 +359,7 @@ class _Reader:
             below: list[tuple[str, str]] = []
             for entry in self._entries(directory, reported):
                 name = entry.name
-                if name in self.plain:
+                if name in self.plain and not self._named_like_output(entry.path):
                     continue
                 try:
                     is_dir = entry.is_dir()
@@ -406,13 +415,21 @@ class _Reader:
 
     def excluded(self, path: str, is_dir: bool) -> bool:
         """Whether configuration or git leaves a path out, those above it aside."""
-        if os.path.basename(path) in self.plain:
+        if os.path.basename(path) in self.plain and not self._named_like_output(path):
             return True
         if self.patterns is not None:
             relative = _relative(path, self.root)
             if self.patterns.match_file(relative + ("/" if is_dir else "")):
                 return True
         return self.repository is not None and self._ignored(path, is_dir)
+
+    def _named_like_output(self, path: str) -> bool:
+        """Whether a directory that is called like what a build leaves is a package of the project."""
+        if os.path.basename(path) not in self.outputs:
+            return False
+        package = os.path.join(path, "__init__.py")
+        self.asked_for_packages.append(package)
+        return os.path.isfile(package)
 
     def _ignored(self, path: str, is_dir: bool) -> bool:
         assert self.repository is not None

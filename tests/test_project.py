@@ -102,6 +102,14 @@ def test_directories_of_tools_are_left_out(root: Path) -> None:
     assert names(found(exclude=())) != ["app.py", "builder/y.py"]
 
 
+def test_a_package_called_build_is_code(root: Path) -> None:
+    write(root, "app.py", "features/build/__init__.py", "features/build/api/x.py", "build/lib/y.py")
+    package = ["features/build/__init__.py", "features/build/api/x.py"]
+    assert names(found()) == ["app.py", *package]
+    assert names(found(extend_exclude=("build",))) == ["app.py"]
+    assert names(found(force_exclude=True)) == ["app.py", *package]
+
+
 @pytest.mark.parametrize(
     ("patterns", "expected"),
     [
