@@ -669,7 +669,7 @@ class FanOutFacts:
                 )
                 return self._data(function, inner.args[which][0], inner, depth + 1)
             if path in LISTINGS:
-                return True
+                return not any(self._beside(function, r, 0) for r, _ in inner.args)
             if path.startswith("itertools."):
                 return any(
                     self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1)
@@ -691,11 +691,10 @@ class FanOutFacts:
                 "json",
                 "readlines",
                 "findall",
-                "iterdir",
-                "rglob",
-                "glob",
             ):
                 return True
+            if name in ("iterdir", "rglob", "glob"):
+                return not self._beside(function, text[1], 0)
         if isinstance(callee, Func):
             target = callee.function
             returned = ev.return_type(target)
@@ -712,6 +711,26 @@ class FanOutFacts:
         if callee is None and not inner.args:
             return False
         return callee is None or isinstance(ev.call_type(module, inner.index), Gen)
+
+    def _beside(self, function: Function, recipe: Recipe, depth: int) -> bool:
+        """`Path(__file__).parent`: the files beside the code are as many as somebody wrote."""
+        if not recipe or depth > 6:
+            return False
+        if recipe[0] in ("attr", "binop"):
+            return self._beside(function, recipe[1], depth + 1)
+        if recipe[0] == "call":
+            inner = function.module.site(recipe[1])
+            parts = [inner.callee, *(r for r, _ in inner.args)]
+            return any(self._beside(function, part, depth + 1) for part in parts)
+        if recipe[0] != "name":
+            return False
+        if recipe[1] == "__file__":
+            return True
+        scope: Function | None = function
+        while scope is not None and recipe[1] not in scope.facts.bindings:
+            scope = scope.parent
+        bindings = scope.facts.bindings[recipe[1]] if scope is not None else []
+        return any(self._beside(scope or function, b.recipe, depth + 1) for b in bindings)
 
     def _range_data(self, function: Function, site: CallSite, depth: int) -> bool:
         for recipe, _ in site.args:
