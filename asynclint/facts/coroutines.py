@@ -71,6 +71,9 @@ ASKS = frozenset(
 )
 """Functions that are asked before a value is awaited."""
 
+RUNNERS = frozenset({"gather", "wait", "wait_for", "shield", "create_task", "ensure_future", "run"})
+"""Names of what runs a coroutine; `STARTS` takes in more, for names of which less is known."""
+
 RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call"})
 """Uses of a coroutine that fail."""
 
@@ -217,8 +220,6 @@ class CoroutineFacts:
             if not self._is_plain(declared):
                 return None
             return ("return", f"is returned by `{facts.name}`, which is declared to return a value")
-        if facts.decorators:
-            return None
         if coroutine.function is function:
             return ("return", "is returned by the function that it is of")
         if any(_awaits(recipe) for recipe, _, _ in facts.returns):
@@ -406,11 +407,13 @@ class CoroutineFacts:
             annotation = annotation or binding.annotation
         if annotation is None:
             return False
-        if any(
-            use.role[0] == "await" or self._asks_or_runs(function.module, use.role)
-            for use in facts.uses.get(name, ())
-        ):
-            return False
+        for use in facts.uses.get(name, ()):
+            if use.role[0] == "await":
+                return False
+            if use.role[0] == "arg":
+                callee = function.module.site(use.role[1]).callee
+                if callee and (callee[-1] in ASKS or callee[-1] in RUNNERS):
+                    return False
         return self._is_plain(self.evaluator.annotation(annotation, function.parent or function))
 
     def _asks_or_runs(self, module: Module, role: Role) -> bool:
