@@ -10,7 +10,7 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
 from asynclint.facts.program import Function, Module
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import NONE, Const, Coro, Inst, Lib, LibMethod, Tup, Type, members
+from asynclint.facts.types import NONE, Const, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
 from asynclint.facts.view import LostCoroutine, LostTask
 from asynclint.findings import Link
 
@@ -81,6 +81,10 @@ WATCHES = frozenset({"add_done_callback", "set_name"})
 """What is done with a task that keeps nothing of it."""
 
 
+ASKED = frozenset({"test", "not", "is", "cmp", "bool"})
+"""How a value stands that may be None."""
+
+
 class CoroutineFacts:
     """What becomes of the coroutines and tasks that call sites make."""
 
@@ -112,8 +116,20 @@ class CoroutineFacts:
         if found is None:
             return None
         how, detail = found
+        if how in ASKED and self._may_give_none(function, site):
+            return None
         name = self._name(site, coroutine)
         return LostCoroutine(name, how, detail, function.is_async, self._because(coroutine))
+
+    def _may_give_none(self, function: Function, site: CallSite) -> bool:
+        """Whether a plain function makes the coroutine in some cases only, so that a test of what it gives makes sense."""
+        for member in members(self.evaluator.callee(function.module, site)):
+            if isinstance(member, Func) and not member.function.is_async:
+                facts = member.function.facts
+                given = [facts.returns_annotation, *(recipe for recipe, _, _ in facts.returns)]
+                if any(_holds_none(one) for one in given):
+                    return True
+        return False
 
     def _expected(self, function: Function, site: CallSite) -> bool:
         """Inside `with pytest.raises(…)`, a call is often meant to fail before it makes a coroutine."""
@@ -314,7 +330,7 @@ class CoroutineFacts:
         self, callee: Type, outer: CallSite, role: Role, function: Function
     ) -> tuple[str, str] | None:
         """An argument whose parameter's annotation names a type that no coroutine is."""
-        from asynclint.facts.types import Cls, Func
+        from asynclint.facts.types import Cls
 
         target: Function | None = None
         skip = 0
@@ -641,6 +657,20 @@ _PLAIN = frozenset(
         "builtins.tuple",
     }
 )
+
+
+def _holds_none(recipe: Recipe) -> bool:
+    """Whether None is one of what an expression or an annotation stands for."""
+    if not recipe:
+        return False
+    tag = recipe[0]
+    if tag == "const":
+        return recipe[1] is None
+    if tag == "any":
+        return any(_holds_none(one) for one in recipe[1])
+    if tag == "binop":
+        return any(_holds_none(one) for one in recipe[1:3])
+    return tag == "sub" and bool(recipe[1]) and recipe[1][-1] == "Optional"
 
 
 def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
