@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import shutil
@@ -417,6 +416,8 @@ def _start(paths: tuple[str, ...], options: dict[str, Any]) -> Path:
 
 
 def _show_settings(config: Config) -> None:
+    import json
+
     from asynclint import packs
     from asynclint.knowledge.describe import overridden
 
@@ -455,6 +456,8 @@ def _print(
     if options["statistics"]:
         counts = Counter(f.rule for f in findings)
         if config.output_format == "json":
+            import json
+
             rows = [{"rule": rule, "count": count} for rule, count in counts.most_common()]
             text = json.dumps(rows, indent=2) + "\n"
         else:
@@ -490,6 +493,8 @@ def _colour() -> bool:
 )
 def rule(name: str | None, everything: bool, output_format: str) -> int:
     """Print the page of the rule NAME, or list all rules."""
+    import json
+
     from asynclint import packs
 
     config = load(Path.cwd())

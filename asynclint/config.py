@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fnmatch
 import re
 import sys
@@ -257,6 +256,8 @@ def _strings(value: Any, where: str, key: str) -> tuple[str, ...]:
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else ""
 

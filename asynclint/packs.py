@@ -70,7 +70,12 @@ def _meta(path: Path) -> Meta:
     import ast
 
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if path.parent == builtin():
+            # What a rule says of itself stands above its methods.
+            start = text.index("\nclass ")
+            text = text[: text.find("\n    def ", start)]
+        tree = ast.parse(text)
     except OSError as error:
         raise PackError(f"{path}: cannot be read as a rule: {error.strerror}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -110,6 +109,8 @@ class _Other:
                     if not taken[index]:
                         taken[index] = 1
                         done[index] = repairs.one(findings[index])
+                import pickle
+
                 pickle.dump(done, self._answer)
                 self._answer.flush()
                 status = 0
@@ -122,6 +123,8 @@ class _Other:
             _, status = os.waitpid(self._process, 0)
             if status != 0:
                 return {}
+            import pickle
+
             self._answer.seek(0)
             found: dict[int, Finding] = pickle.load(self._answer)
             return found

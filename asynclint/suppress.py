@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import re
 import tokenize
@@ -182,6 +181,8 @@ def _unused(
     words = ", ".join(f"`{n}`" for n in unused)
     unknown = [n for n in unused if n not in known and n not in groups]
     if unknown:
+        import difflib
+
         close = difflib.get_close_matches(unknown[0], [*known, *groups], n=1, cutoff=0.5)
         message = f"`{unknown[0]}` is no rule" + (f"; the nearest is `{close[0]}`" if close else "")
     else:

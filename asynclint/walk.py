@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,8 @@ class Walk:
 
     def afterwards(self, requests: Requests) -> bytes:
         """What a worker does when it has read its files."""
+        import pickle
+
         from asynclint.slices import Walker
 
         sys.setrecursionlimit(self._recursion)
@@ -87,6 +88,8 @@ class Walk:
             worker.end()
 
     def _send(self, worker: Worker) -> None:
+        import pickle
+
         from asynclint.slices import given
 
         if not self._seen:
@@ -98,6 +101,8 @@ class Walk:
 
     def _from_worker(self) -> tuple[list[Finding], Counts] | None:
         """What the worker says; None where there is none, or where it did not come to its end."""
+        import pickle
+
         worker, self._worker = self._worker, None
         if worker is None:
             return None

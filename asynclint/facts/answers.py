@@ -152,15 +152,32 @@ class Answers:
             facts.at(function, site).mistakes[mistake.kind] = mistake
 
     def _site(self, function: Function, site: CallSite, facts: FileFacts) -> None:
-        lost = self.coroutines.lost(function, site)
-        if lost is not None:
-            facts.at(function, site).lost_coroutine = lost
-        for mistake in self._mistakes(function, site):
-            if mistake is not None:
-                facts.at(function, site).mistakes[mistake.kind] = mistake
-        if isinstance(self.evaluator.callee(function.module, site), Func):
-            # What follows are things that only libraries do.
+        if site.kind != "call":
+            self._entered(function, site, facts)
             return
+        tag = site.role[0]
+        if tag != "await":
+            lost = self.coroutines.lost(function, site)
+            if lost is not None:
+                facts.at(function, site).lost_coroutine = lost
+        if tag == "arg":
+            _add(facts, function, site, self.mistaken.called_early(function, site))
+        if function.is_async and tag in ("assign", "awith"):
+            _add(facts, function, site, self.per_call.made(function, site))
+        if not isinstance(self.evaluator.callee(function.module, site), Func):
+            self._of_library(function, site, facts)
+
+    def _entered(self, function: Function, site: CallSite, facts: FileFacts) -> None:
+        """What is wrong with a `with`, a `for`, or the reading of an attribute."""
+        _add(facts, function, site, self.held.lock(function, site))
+        _add(facts, function, site, self.abandoned.stream(function, site))
+        _add(facts, function, site, self.protocol.mismatch(function, site))
+
+    def _of_library(self, function: Function, site: CallSite, facts: FileFacts) -> None:
+        """What calls of no function of the project may do."""
+        _add(facts, function, site, self.mistaken.at(function, site))
+        _add(facts, function, site, self.held.stream(function, site))
+        _add(facts, function, site, self.shared.session(function, site))
         building = self.clients.building(function, site)
         if building is not None:
             facts.at(function, site).building = building
@@ -174,17 +191,7 @@ class Answers:
         if handler is not None:
             facts.at(function, site).startup_handler = handler
 
-    def _mistakes(self, function: Function, site: CallSite) -> Iterator[Mistake | None]:
-        if site.kind != "call":
-            yield self.held.lock(function, site)
-            yield self.abandoned.stream(function, site)
-            yield self.protocol.mismatch(function, site)
-            return
-        if site.role[0] == "arg":
-            yield self.mistaken.called_early(function, site)
-        if not isinstance(self.evaluator.callee(function.module, site), Func):
-            yield self.mistaken.at(function, site)
-            yield self.held.stream(function, site)
-            yield self.shared.session(function, site)
-        if function.is_async and site.role[0] in ("assign", "awith"):
-            yield self.per_call.made(function, site)
+
+def _add(facts: FileFacts, function: Function, site: CallSite, mistake: Mistake | None) -> None:
+    if mistake is not None:
+        facts.at(function, site).mistakes[mistake.kind] = mistake

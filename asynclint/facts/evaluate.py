@@ -149,17 +149,17 @@ class Evaluator:
         """The kept answer for `key`; `cut` where the question depends on itself or goes too deep."""
         if key in table:
             return table[key]
+        active = self._active
         mark = (id(table), key)
-        if mark in self._active or self.depth > MAX_DEPTH:
+        if mark in active or self.depth > MAX_DEPTH:
             return cut  # type: ignore[return-value]
-        self._active.add(mark)
+        active.add(mark)
         self.depth += 1
         try:
-            result = compute()
+            table[key] = result = compute()
         finally:
             self.depth -= 1
-            self._active.discard(mark)
-        table[key] = result
+            active.remove(mark)
         return result
 
     # -- expressions ------------------------------------------------------------------------------
