@@ -28,8 +28,54 @@ LONGEST = 1_000_000
 or more characters."""
 
 
+EXCEPT = re.compile(r"^[ \t]*except( [\w.]+(?:, *[\w.]+)+)(?=[ \t]*:)", re.MULTILINE)
+STAR = re.compile(r"^[ \t]*except[ \t]?(\*)", re.MULTILINE)
+ALIAS = re.compile(r"^[ \t]*(type[ \t]+(\w+)(?:\[[^\]\n]*\])?[ \t]*)=", re.MULTILINE)
+PARAMETERS = re.compile(
+    r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+\w+(\[(?:[^\[\]]|\[[^\[\]]*\])*\])", re.MULTILINE
+)
+
+
 def older(text: str) -> tuple[str, Version] | None:
     """The text as an older Python reads it, and the one that it was written for; None where nothing of it is too new."""
+    return _by_lines(text) or _by_tree(text)
+
+
+def _by_lines(text: str) -> tuple[str, Version] | None:
+    """The same where only lines that look like it are too new; what a string holds may change with them.
+
+    To parse a text with libcst takes several times as long.
+    """
+    edits: list[Edit] = []
+    needed: list[Version] = []
+
+    def edit(match: re.Match[str], new: str | None, version: Version) -> None:
+        if new is not None and match[0].isascii():
+            edits.append((*match.span(1), new))
+            needed.append(version)
+
+    for found in EXCEPT.finditer(text):
+        edit(found, _tuple(found[1][1:]), (3, 14))
+    for found in STAR.finditer(text):
+        edit(found, " ", (3, 11))
+    for found in ALIAS.finditer(text):
+        edit(found, found[2].ljust(len(found[1])), (3, 12))
+    for found in PARAMETERS.finditer(text):
+        edit(found, _blank(found[1]), (3, 13) if "=" in found[1] else (3, 12))
+    if not edits:
+        return None
+    spelled = _applied(text, edits)
+    return (spelled, max(needed)) if _parses(spelled) else None
+
+
+def _tuple(written: str) -> str | None:
+    """`A, B` as `(A,B)`, which takes the blank in front; None where there is none to leave out."""
+    gap = written.find(", ")
+    return f"({written[: gap + 1]}{written[gap + 2 :]})" if gap >= 0 else None
+
+
+def _by_tree(text: str) -> tuple[str, Version] | None:
+    """The same for everything that is too new."""
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
@@ -130,7 +176,7 @@ def _respelled(
         return _assignment(node, text, start, span)
     if isinstance(node, cst.FormattedString):
         written = text[start:end]
-        if _parses(written):
+        if _parses(f"({written})"):
             return None
         plain = _other_quotes(node, text, start, end, span) or _plain(node, written)
         return ((start, end, plain), (3, 12)) if plain is not None else None
@@ -138,11 +184,9 @@ def _respelled(
         star = text.index("*", start)
         return (star, star + 1, " "), (3, 11)
     # `except A, B:` has room for the parentheses where blanks stand before and within.
-    written = text[start:end]
-    gap = written.find(", ")
-    if text[start - 1] != " " or gap < 0:
+    inside = _tuple(text[start:end])
+    if text[start - 1] != " " or inside is None:
         return None
-    inside = f"({written[: gap + 1]}{written[gap + 2 :]})"
     return (start - 1, end, inside), (3, 14)
 
 
@@ -175,7 +219,7 @@ def _other_quotes(node: Any, text: str, start: int, end: int, span: Any) -> str 
             first, last = span(part)
             edits.append((first, last, text[first:last].replace(quote[0], other)))
     respelled = _applied(text, edits)[start:end]
-    return respelled if _parses(respelled) else None
+    return respelled if _parses(f"({respelled})") else None
 
 
 def _plain(node: Any, written: str) -> str | None:
@@ -187,14 +231,14 @@ def _plain(node: Any, written: str) -> str | None:
         inside = re.sub(r".(?=\r\n|\r|\n)", lambda _: "\\", inside)
     filler = "x" * (len(node.start) - len(quote))
     plain = f"{quote}{filler}{inside}{quote}"
-    return plain if _parses(plain) else None
+    return plain if _parses(f"({plain})") else None
 
 
-def _parses(expression: str) -> bool:
+def _parses(text: str) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(f"({expression})")
+            ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
