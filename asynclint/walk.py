@@ -30,7 +30,7 @@ class Walk:
         self._pack = pack
         self._recursion = sys.getrecursionlimit()
         self._worker: Worker | None = None
-        self._seen: str = ""
+        self._seen: bytes | None = None
         self._known: list[Finding] = []
         self._new: list[FileFacts] = []
         self._waiting: list[FileFacts] = []
@@ -92,9 +92,9 @@ class Walk:
 
         from asynclint.slices import given
 
-        if not self._seen:
-            self._seen = worker.heard().decode() or "nothing"
-        statements = self._seen == STATEMENTS.decode()
+        if self._seen is None:
+            self._seen = worker.heard()
+        statements = self._seen == STATEMENTS
         pieces = [piece for one in self._waiting for piece in given(one, statements)]
         self._waiting = []
         worker.ask(pickle.dumps(pieces))

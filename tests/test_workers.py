@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -142,6 +143,19 @@ def test_what_a_worker_does_not_walk_is_walked_here(monkeypatch: pytest.MonkeyPa
     for afterwards in (silent, speaking, nonsense):
         monkeypatch.setattr(Walk, "afterwards", afterwards)
         assert _findings(2) == alone
+
+
+@pytest.mark.parametrize("written", [None, 3])
+def test_a_full_disk_loses_no_finding(monkeypatch: pytest.MonkeyPatch, written: int | None) -> None:
+    alone = _findings(1)
+
+    def full(file: int, data: bytes, place: int) -> int:
+        if written is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert _findings(2) == alone
 
 
 def test_a_worker_ends_with_the_run_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,9 +66,9 @@ def infer(
 ) -> ProjectFacts:
     """Read the project's modules as far as they matter, and infer the facts that rules ask for.
 
-    `jobs` is the number of processes that read; None for as many as pay off. `follower` takes each file's facts while those of others are
-    still inferred. `meanwhile` is work that this process
-    will have to do anyway, and may do while others read. `progress` is told now and then how far the work is.
+    `jobs` is the number of processes that read; None for as many as pay off. `follower` takes each file's facts while
+    those of others are still inferred. `meanwhile` is work that this process will have to do anyway, and may do while
+    others read. `progress` is told now and then how far the work is.
     """
     limit = sys.getrecursionlimit()
     collecting = gc.isenabled()

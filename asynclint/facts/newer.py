@@ -6,10 +6,10 @@ assignment, an f-string that holds its own quotes one with other quotes, or a pl
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
+
+from asynclint.facts.extract import parse
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -235,12 +235,10 @@ def _plain(node: Any, written: str) -> str | None:
 
 
 def _parses(text: str) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
+    try:
+        parse(text)
+    except (SyntaxError, RecursionError, MemoryError):
+        return False
     return True
 
 

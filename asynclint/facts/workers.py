@@ -74,7 +74,8 @@ class Worker:
         # Files, and no pipes, take in what is said: nobody waits until somebody listens.
         self._answer: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._letters: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._written = 0
+        self._written: int | None = 0
+        """How many bytes of requests there are; None where one could not be written."""
         self._place = 0
         self._said, said = os.pipe()
         asked, self._asked = os.pipe()
@@ -108,10 +109,13 @@ class Worker:
 
     def ask(self, request: bytes) -> None:
         """Have it do something, and do not wait for it."""
-        place = self._written
+        place, self._written = self._written, None
+        if place is None:
+            return
         with contextlib.suppress(OSError):
-            self._written += os.pwrite(self._letters.fileno(), request, place)
-            os.write(self._asked, len(request).to_bytes(LENGTH, "little"))
+            if os.pwrite(self._letters.fileno(), request, place) == len(request):
+                os.write(self._asked, len(request).to_bytes(LENGTH, "little"))
+                self._written = place + len(request)
 
     def end(self) -> bytes | None:
         """What it did of what it was asked for; None where it did not do all of it."""
@@ -119,7 +123,8 @@ class Worker:
         os.close(self._said)
         with self._answer, self._letters:
             _, status = os.waitpid(self.process, 0)
-            return _letter(self._answer, self._place)[0] if status == 0 else None
+            whole = status == 0 and self._written is not None
+            return _letter(self._answer, self._place)[0] if whole else None
 
     def ready(self) -> Iterator[tuple[str, Any]]:
         """What it has handed over and nobody has taken in."""
@@ -141,7 +146,6 @@ class Reading:
         afterwards: Afterwards | None = None,
     ) -> None:
         """`kept` says that facts are wanted as bytes; `afterwards` is what the first worker does then."""
-        self._kept = kept
         self._files = sorted(files, key=lambda f: (-len(f.text or ""), f.name))
         self._numbers = {file.name: number for number, file in enumerate(self._files)}
         self._workers: list[Worker] = []
