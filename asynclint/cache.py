@@ -22,22 +22,36 @@ from _blake2 import blake2b
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from asynclint import packs
+from asynclint import packs, silent
 from asynclint.config import Config
 from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
 from asynclint.project import Listing, Project, SourceFile
-from asynclint.replay import FOLDER, HOT, listed, look, packed, tool_digest
-from asynclint.replay import NAME as REPLAY
+from asynclint.replay import (
+    FOLDER,
+    HOT,
+    MAX_CHANGED,
+    listed,
+    look,
+    replaced,
+    tool_digest,
+    write,
+)
 from asynclint.replay import read as records_of
+from asynclint.silent import digest
+
+if TYPE_CHECKING:
+    from asynclint.replay import Record
 
 NAME = "results"
 MAGIC = b"asynclint\0\1"
 HEADER = struct.Struct("<11sxQQI")
 
 MAX_ANSWERS = 16
+EVERYWHERE = 1 << 30
+"""Behind the last line of any file."""
 MAX_RECORDS = 4
 """Commands whose output is kept."""
 STALE = 3600
@@ -61,11 +75,6 @@ class Answer:
     """What the rules say of themselves."""
 
 
-def digest(text: str) -> bytes:
-    """What stands for a text."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 class Cache:
     """The kept results of one project. Nothing here raises: what cannot be read or written is not there."""
 
@@ -81,6 +90,8 @@ class Cache:
         self._circumstances = _circumstances(listing, config)
         self._file: Any = None
         self._stamps: dict[str, Stamp] = {}
+        self._digests: dict[str, bytes] = {}
+        """By absolute path: what stands for the texts that were checked, or were found to be as they were."""
         self._answers: list[tuple[bytes, Place]] = []
         self._index: Place | None = None
         self._old: dict[bytes, Place | None] | None = None
@@ -131,7 +142,7 @@ class Cache:
         listing = self._listing
         if not self._answers or listing.given is not None:
             return None
-        digests: dict[str, bytes] = {}
+        digests = self._digests
         better: dict[str, Stamp] = {}
         for path in listing.wanted:
             digests[path] = self._looked_at(path, listing, better)
@@ -179,6 +190,7 @@ class Cache:
             return
         files = {str(f.path): f for f in project.files}
         digests = {path: _digest(files[path]) for path in listing.wanted if path in files}
+        self._digests = digests
         stamps: dict[str, Stamp] = {}
         for path, seen in listing.looks.items():
             if seen is None or path not in digests or files[path].text is None:
@@ -196,6 +208,13 @@ class Cache:
         key = self._key(digests, fixes)
         others = [(k, p) for k, p in self._answers if k != key]
         self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(findings, known))))
+        self._keep_texts({digests[p]: files[p].text or "" for p in digests})
+
+    def _keep_texts(self, texts: Mapping[bytes, str]) -> None:
+        """Keep what the files say, to compare it with what they say after an edit."""
+        if self.problem is not None or silent.kept(str(self.folder)) == texts.keys():
+            return
+        replaced(str(self.folder / silent.NAME), silent.packed(texts))
 
     def _key(self, digests: Mapping[str, bytes], fixes: bool) -> bytes:
         key = blake2b(self._circumstances, digest_size=20)
@@ -205,15 +224,33 @@ class Cache:
             key.update(digests[path])
         return key.digest()
 
-    def keep_output(self, circumstances: bytes, output: bytes, code: int) -> None:
-        """Remember what a command printed, if everything that it looked at is old enough to be told from a later edit."""
+    def keep_output(
+        self,
+        circumstances: bytes,
+        output: bytes,
+        code: int,
+        findings: list[Finding],
+        limits: tuple[int, bool],
+    ) -> None:
+        """Remember what a command printed, if what it looked at can be told from what a later edit makes of it.
+
+        `findings` are those that were printed; `limits` are the size of the largest file that is read, and whether
+        fixes were shown.
+        """
         listing = self._listing
+        named = _last_lines(findings)
         files = []
+        hot = 0
         for path in listing.wanted:
             seen = listing.looks.get(path)
-            if seen is None or _hot(seen, listing.started):
+            if seen is None or path not in self._digests:
                 return
-            files.append((path, seen))
+            if _hot(seen, listing.started):
+                # What it says is compared each time.
+                seen, hot = None, hot + 1
+            files.append((path, seen, self._digests[path], named.get(listing.shown(path), 0)))
+        if hot > MAX_CHANGED:
+            return
         probes: list[tuple[str, Any]] = []
         for path, only in listing.probes():
             seen = look(path)
@@ -227,12 +264,9 @@ class Cache:
             (path, None if seen is None or _hot(seen, listing.started) else seen, inside)
             for path, (seen, inside) in listing.directories.items()
         ]
-        record = (circumstances, files, directories, probes, output, code)
+        record: Record = (circumstances, files, directories, probes, limits, {}, output, code)
         others = [r for r in records_of(str(self.folder)) if r[0] != circumstances]
-        try:
-            _replace(self.folder / REPLAY, packed([record, *others[: MAX_RECORDS - 1]]))
-        except OSError:
-            return
+        write(str(self.folder), [record, *others[: MAX_RECORDS - 1]])
 
     # -- facts ------------------------------------------------------------------------------------
 
@@ -405,18 +439,6 @@ class _Writer:
             os.unlink(self.path)
 
 
-def _replace(target: Path, data: bytes) -> None:
-    """Put a small file in place of an older one, whole or not at all."""
-    path = target.with_name(f"{os.getpid()}-{time.time_ns()}.tmp")
-    try:
-        path.write_bytes(data)
-        os.replace(path, target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
-
-
 def _make(folder: Path) -> None:
     """The cache's directory, which git is told to ignore; without what died runs left there."""
     folder.mkdir(exist_ok=True)
@@ -436,6 +458,20 @@ def _make(folder: Path) -> None:
 
 def _hot(seen: tuple[int, int, int, int], started: int) -> bool:
     return max(seen[1], seen[2]) > started - HOT
+
+
+def _last_lines(findings: list[Finding]) -> dict[str, int]:
+    """By file: the last line of which findings say anything."""
+    last: dict[str, int] = {}
+    for finding in findings:
+        places = [(finding.path, finding.span.end_line)]
+        places += [(link.path, link.span.end_line) for link in finding.because]
+        for fix in finding.fixes:
+            # Edits count characters: they may lie anywhere.
+            places += [(edit.path, EVERYWHERE) for edit in fix.edits]
+        for path, line in places:
+            last[path] = max(last.get(path, 0), line)
+    return last
 
 
 def _digest(file: SourceFile) -> bytes:

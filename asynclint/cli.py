@@ -201,7 +201,7 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
                 click.echo(f"files: {len(listing.wanted)}\nfiles parsed: 0 (0 lines)", err=True)
             text = _print(answer.findings, listing.texts(), answer.known, config, options)
             code = _code(answer.findings, config)
-            _keep_output(cache, listing, config, options, text, code)
+            _keep_output(cache, config, options, answer.findings, text, code)
             return code
         _validate(config.rules, named)
         return _checked(listing.read(cache), config, options, cache)
@@ -222,7 +222,7 @@ def _cache(listing: Any, config: Config) -> Any:
 
 
 def _keep_output(
-    cache: Any, listing: Any, config: Config, options: dict[str, Any], text: str, code: int
+    cache: Any, config: Config, options: dict[str, Any], findings: list[Any], text: str, code: int
 ) -> None:
     """Keep what was printed, where it depends on nothing but what is looked at when it is printed again."""
     plain = not (options["debug_stats"] or options["output_file"] or config.rules)
@@ -232,7 +232,9 @@ def _keep_output(
     from asynclint.replay import circumstances
 
     output = text.encode(sys.stdout.encoding, "backslashreplace")
-    cache.keep_output(circumstances(click.get_current_context().find_root().obj), output, code)
+    key = circumstances(click.get_current_context().find_root().obj)
+    limits = (config.max_file_size, _shows_fixes(config))
+    cache.keep_output(key, output, code, findings, limits)
 
 
 def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
@@ -267,8 +269,11 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
             files=[replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files],
         )
     texts = {f.name: f.text for f in project.files if f.text is not None}
-    _print(findings, texts, result.known, config, options)
-    return _code(findings, config)
+    text = _print(findings, texts, result.known, config, options)
+    code = _code(findings, config)
+    if cache is not None and not fixing and not options["stdin"]:
+        _keep_output(cache, config, options, findings, text, code)
+    return code
 
 
 def _progress(options: dict[str, Any]) -> Any:

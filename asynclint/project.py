@@ -168,6 +168,10 @@ class Listing:
         """The texts by the names that findings have, each read when it is asked for."""
         return _Texts(self.reader, [self.reader.shown(path) for path in self.wanted])
 
+    def shown(self, path: str) -> str:
+        """A path as findings name it."""
+        return self.reader.shown(path)
+
     def below_root(self, path: str) -> str:
         """A path relative to the root where it lies below it."""
         root = f"{self.reader.root.rstrip(os.sep)}{os.sep}"

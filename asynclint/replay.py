@@ -1,8 +1,8 @@
 """What the same command printed last time, printed again while nothing that it looked at looks different.
 
 This is read before anything else is imported, so it imports next to nothing itself. A record says how each file,
-each directory and each place where a file might have been looked from outside; where one of them looks different,
-there is no record, and `cache` decides by content.
+each directory and each place where a file might have been looked from outside; where a file looks different, `silent`
+decides whether its edit can matter, and where anything else does, `cache` decides by content.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+import time
 from zlib import crc32
 
 from asynclint import __version__
@@ -21,10 +22,19 @@ if TYPE_CHECKING:
 
     Look = tuple[int, int, int, int]
     """Size, time of modification, time of change, inode."""
+    Record = tuple[
+        bytes, list[Any], list[Any], list[Any], tuple[int, bool], dict[bytes, str], bytes, int
+    ]
+    """What it depends on beside files; files as `silent.File`, directories, and other places with their looks; up to
+    which size files are read, and whether fixes are shown; texts by their digests, where they are newer than those
+    that are kept; output and exit code."""
 
 FOLDER = ".asynclint_cache"
 NAME = "replay"
-MAGIC = b"asynclint replay 1\n"
+MAGIC = b"asynclint replay 2\n"
+
+MAX_CHANGED = 8
+"""Files. Who changed more of them pulled or switched branches."""
 
 HOT = 2_000_000_000
 """Nanoseconds: what was written less than that before it was looked at may be written again and look the same."""
@@ -38,14 +48,34 @@ def replay(args: list[str]) -> int | None:
         return None
     wanted = b""
     while True:
-        for key, files, directories, probes, output, code in read(os.path.join(folder, FOLDER)):
+        cache = os.path.join(folder, FOLDER)
+        records = read(cache)
+        for record in records:
             wanted = wanted or circumstances(args)
-            if key == wanted and _unchanged(files, directories, probes):
-                return _print(output, code)
+            if record[0] != wanted:
+                continue
+            held = _held(cache, record)
+            if held is None:
+                continue
+            if held is not record:
+                write(cache, [held, *(r for r in records if r is not record)])
+            return _print(held[-2], held[-1])
         above = os.path.dirname(folder)
         if above == folder:
             return None
         folder = above
+
+
+def _held(cache: str, record: Record) -> Record | None:
+    """The record, where what it says would be said again: as it is, or with what files look like now."""
+    changed = _changed(*record[1:4])
+    if not changed:
+        return record if changed is not None else None
+    if len(changed) > MAX_CHANGED:
+        return None
+    from asynclint.silent import after_edit
+
+    return after_edit(cache, record, changed)
 
 
 def _print(output: bytes, code: int) -> int:
@@ -62,7 +92,7 @@ def _print(output: bytes, code: int) -> int:
     return code
 
 
-def read(folder: str) -> list[Any]:
+def read(folder: str) -> list[Record]:
     """The records below a cache's directory, the newest first; none where the file is not whole."""
     try:
         with open(os.path.join(folder, NAME), "rb") as file:
@@ -78,10 +108,24 @@ def read(folder: str) -> list[Any]:
     return []
 
 
-def packed(records: list[Any]) -> bytes:
-    """The form in which records are kept."""
+def write(folder: str, records: list[Record]) -> None:
+    """Keep records; nothing happens where they cannot be written."""
     data = marshal.dumps((tool_digest(), records))
-    return MAGIC + crc32(data).to_bytes(4, "big") + data
+    replaced(os.path.join(folder, NAME), MAGIC + crc32(data).to_bytes(4, "big") + data)
+
+
+def replaced(target: str, data: bytes) -> None:
+    """Put a small file in place of an older one, whole or not at all."""
+    path = f"{target}-{os.getpid()}-{time.time_ns()}.tmp"
+    try:
+        with open(path, "xb") as file:
+            file.write(data)
+        os.replace(path, target)
+    except OSError:
+        try:
+            os.unlink(path)
+        except OSError:
+            return
 
 
 def circumstances(args: list[str]) -> bytes:
@@ -128,22 +172,26 @@ def _names(directory: str) -> list[str] | None:
         return None
 
 
-def _unchanged(files: Any, directories: Any, probes: Any) -> bool:
+def _changed(files: Any, directories: Any, probes: Any) -> list[Any] | None:
+    """The files that look different or were too new to tell; None where it is not files alone that changed."""
     stat = os.stat
+    changed = []
     try:
-        for path, known in files:
-            one = stat(path)
+        for file in files:
+            known = file[1]
+            one = stat(file[0])
             if known != (one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino):
-                return False
+                changed.append(file)
     except OSError:
-        return False
+        return None
     for path, known, inside in directories:
         if known is None or look(path) != known:
             if _names(path) != inside:
-                return False
-    return all(
-        look(path) == known if known is not True else os.path.exists(path) for path, known in probes
-    )
+                return None
+    for path, known in probes:
+        if look(path) != known if known is not True else not os.path.exists(path):
+            return None
+    return changed
 
 
 _digests: dict[str, str] = {}
@@ -185,8 +233,6 @@ def _libcst() -> list[str]:
 
 def listed(directory: str) -> list[tuple[str, int, int, int]]:
     """How the files of rules, code and tables below a directory look; never twice the same while one of them is hot."""
-    import time
-
     now = time.time_ns()
     found: list[tuple[str, int, int, int]] = []
     stack = [directory]

@@ -49,7 +49,8 @@ RATIOS = [
     ("asynclint warm", "hydroid-cli warm", "wall", 0.5),
     ("asynclint warm, another command", "asynclint warm", "wall", None),
     ("asynclint leaf changed", "asynclint warm", "wall", 2.0),
-    ("asynclint leaf changed", "asynclint cold", "wall", None),
+    ("asynclint leaf changed, a call", "asynclint warm", "wall", 2.0),
+    ("asynclint leaf changed, a call", "asynclint cold", "wall", None),
     ("asynclint central changed", "asynclint warm", "wall", None),
     ("asynclint --version", "python -c pass", "wall", 3.0),
 ]
@@ -103,6 +104,7 @@ def contenders(package: Path, tools: Path, asynclint: list[str], scratch: Path) 
     hydroid = [tool("hydroid-cli", "hydroid"), "--python", str(tools / "empty")]
     unchanged = copied(package, scratch / "unchanged")
     changing = copied(package, scratch / "changing")
+    calling = copied(package, scratch / "calling")
     leaf, central = leaf_and_central(changing)
     single = package / central.relative_to(changing)
     stdin_name = str(single.relative_to(package))
@@ -117,6 +119,12 @@ def contenders(package: Path, tools: Path, asynclint: list[str], scratch: Path) 
         Contender("asynclint warm, another command", [*check, "--debug-stats", "."], unchanged),
         Contender("asynclint leaf changed", [*check, "."], changing, lambda: change(leaf)),
         Contender("asynclint central changed", [*check, "."], changing, lambda: change(central)),
+        Contender(
+            "asynclint leaf changed, a call",
+            [*check, "."],
+            calling,
+            lambda: change(leaf_and_central(calling)[0], "print()"),
+        ),
         Contender(
             "asynclint stdin",
             [*check, "-", "--stdin-filename", stdin_name],
@@ -150,10 +158,10 @@ def copied(package: Path, directory: Path) -> Path:
     return directory
 
 
-def change(file: Path) -> None:
-    """Change a module's text and one of its facts: a function more."""
+def change(file: Path, value: str = "None") -> None:
+    """Change a module's text and one of its facts: a function more, of which a call may matter, and None does not."""
     with file.open("a", encoding="utf-8") as text:
-        text.write(f"\n\ndef _added_{file.stat().st_size}():\n    return None\n")
+        text.write(f"\n\ndef _added_{file.stat().st_size}():\n    return {value}\n")
 
 
 def leaf_and_central(package: Path) -> tuple[Path, Path]:

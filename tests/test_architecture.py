@@ -23,7 +23,7 @@ RULES = ROOT / "rules"
 # Reading order is import order: a module imports only what stands on its own line or above it.
 # Findings are words that everything speaks; knowledge and configuration are what facts are inferred with.
 LAYERS = (
-    ("replay", "watch", "progress"),
+    ("replay", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
     ("config",),

@@ -165,6 +165,8 @@ class UnclosedFacts:
         lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
         behind = False
         for line in lines:
+            if line.lstrip().startswith("#"):
+                continue
             word = re.search(rf"\b{re.escape(name)}\b", line)
             filled = re.search(rf"\b{re.escape(name)}\b\s*(?::[^=]*)?=[^=]|\bglobal\b", line)
             if word and not filled and "yield" not in line:

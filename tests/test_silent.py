@@ -1,0 +1,311 @@
+"""An edit of which no finding can depend is answered by what was printed before it; any other one is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_cache import SETTINGS, replayed, run, tree, uncached
+
+from asynclint import cache, replay, silent
+
+__all__ = ["tree"]
+
+APP = '''\
+"""What is served."""
+
+import time
+
+from helpers import load
+
+
+def plain(value, other=1):
+    return value
+
+
+TEXT = """
+first
+second
+"""
+
+
+async def handler():
+    # The clock is read here.
+    time.sleep(1)
+
+
+class Store:
+    def read(self):
+        return (
+            1,
+            2,
+        )
+
+
+NUMBER = 1 + \\
+    2
+'''
+
+HELPERS = "def load():\n    return 1\n\n\ndef unused():\n    return None\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of two files, the working directory, of which the output is known."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    (root / "app.py").write_text(APP, "utf-8")
+    (root / "helpers.py").write_text(HELPERS, "utf-8")
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    run("--output-format", "concise")
+    run()
+    return root
+
+
+def answered(*arguments: str) -> bool:
+    """Whether a run prints what an earlier one did; it must be what a run without a cache prints."""
+    replayed.clear()
+    given = run(*arguments)
+    known = replayed[0]
+    assert given == uncached(*arguments)
+    return known
+
+
+def after(text: str, line: str, added: str) -> str:
+    """A text with something put behind one of its lines."""
+    assert f"{line}\n" in text
+    return text.replace(f"{line}\n", f"{line}\n{added}", 1)
+
+
+SILENT: dict[str, Callable[[str], str]] = {
+    "nothing": lambda text: text,
+    "an empty line": lambda text: text + "\n",
+    "empty lines between functions": lambda text: after(text, "        )", "\n\n\n"),
+    "a comment": lambda text: after(text, "class Store:", "    # What is kept of the texts.\n"),
+    "a comment in brackets": lambda text: after(text, "            1,", "            # Two.\n"),
+    "a function": lambda text: text + "\n\ndef added(one, *, two=2):\n    return one + two\n",
+    "a function between others": lambda text: after(
+        text, "    time.sleep(1)", "\n\ndef added():\n    pass\n"
+    ),
+    "a constant": lambda text: text + "\nADDED = 3\n",
+    "two of them": lambda text: text + "\nADDED = 'a few words'\n\n\ndef more():\n    return 1\n",
+}
+
+SPEAKING: dict[str, Callable[[str], str]] = {
+    "a call": lambda text: text + "\n\ndef added():\n    return load()\n",
+    "a finding": lambda text: text + "\n\nasync def added():\n    time.sleep(1)\n",
+    "a name that is mentioned": lambda text: text + "\n\ndef load():\n    return 1\n",
+    "an attribute": lambda text: text + "\n\ndef added(one):\n    return one.close\n",
+    "a decorator": lambda text: text + "\n\n@plain\ndef added():\n    return 1\n",
+    "an annotation": lambda text: text + "\n\ndef added(one: Store):\n    return 1\n",
+    "a global": lambda text: text + "\n\ndef added():\n    return NUMBER\n",
+    "a hook of the module": lambda text: text + "\n\ndef __getattr__(name):\n    return 1\n",
+    "a coroutine function": lambda text: text + "\n\nasync def added():\n    return 1\n",
+    "a class": lambda text: text + "\n\nclass Added:\n    pass\n",
+    "code in a string": lambda text: text + "\nADDED = 'store.close()'\n",
+    "a line above a finding": lambda text: after(text, "import time", "\n"),
+    "a function above a finding": lambda text: after(
+        text, "    return value", "\n\ndef added():\n    pass\n"
+    ),
+    "what looks like a comment in a string": lambda text: after(text, "first", "# Something.\n"),
+    "an empty line in a string": lambda text: after(text, "first", "\n"),
+    "a comment behind a backslash": lambda text: after(text, "NUMBER = 1 + \\", "# Two.\n"),
+    "an empty line behind a backslash": lambda text: after(text, "NUMBER = 1 + \\", "\n"),
+    "a comment to asynclint": lambda text: text + "\n# asynclint: ignore-file\n",
+    "a comment that reads like code": lambda text: text + "\n# store.close()\n",
+    "a comment about the loop": lambda text: text + "\n# This is async\n",
+    "a syntax error": lambda text: text + "\ndef added(:\n    pass\n",
+    "a syntax error of indentation": lambda text: text + "\n\ndef added():\nreturn 1\n",
+    "another value": lambda text: text.replace("time.sleep(1)", "time.sleep(2)"),
+    "another end of lines": lambda text: text + "\r\n",
+    "a mark at the beginning": lambda text: f"\ufeff{text}",
+    "the first line": lambda text: f"\n{text}",
+    "a name twice": lambda text: text + "\nADDED = 1\nADDED = 2\n\n\ndef more():\n    return 1\n",
+}
+
+
+@pytest.mark.parametrize("what", SILENT)
+def test_a_silent_edit_is_answered(project: Path, what: str) -> None:
+    (project / "app.py").write_text(SILENT[what](APP), "utf-8")
+    assert answered("--output-format", "concise")
+    assert answered("--output-format", "concise")
+
+
+@pytest.mark.parametrize("what", SPEAKING)
+def test_any_other_edit_is_not(project: Path, what: str) -> None:
+    (project / "app.py").write_bytes(SPEAKING[what](APP).encode())
+    assert not answered("--output-format", "concise") or what == "a name twice"
+    assert answered("--output-format", "concise")
+
+
+def test_one_silent_edit_after_another_is_answered(project: Path) -> None:
+    for number in range(2 * replay.MAX_CHANGED):
+        path = project / ("app.py" if number % 2 else "helpers.py")
+        path.write_text(f"{path.read_text('utf-8')}\n\ndef added_{number}():\n    pass\n", "utf-8")
+        assert answered("--output-format", "concise")
+
+
+def test_what_is_taken_away_again_was_never_there(project: Path) -> None:
+    (project / "helpers.py").write_text(HELPERS.replace("unused", "needless"), "utf-8")
+    assert answered("--output-format", "concise")
+    (project / "helpers.py").write_text(HELPERS, "utf-8")
+    assert answered("--output-format", "concise") in (True, False)
+    (project / "helpers.py").write_text("def load():\n    return 1\n", "utf-8")
+    answered("--output-format", "concise")
+
+
+def test_what_two_files_say_is_told_apart(project: Path) -> None:
+    (project / "app.py").write_text(f"{APP}\nADDED = 1\n", "utf-8")
+    (project / "helpers.py").write_text(f"{HELPERS}\n# ADDED elsewhere\n", "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_with_fixes_only_what_no_fix_reads_is_silent(project: Path) -> None:
+    for what, silent_too in (
+        ("an empty line", True),
+        ("two of them", False),
+        ("a comment", False),
+        ("a function", False),
+    ):
+        (project / "helpers.py").write_text(HELPERS, "utf-8")
+        run()
+        run()
+        given = SILENT[what](APP).removeprefix(APP) or "\n# Something.\n"
+        (project / "helpers.py").write_text(HELPERS + given, "utf-8")
+        assert answered() is silent_too, what
+
+
+def test_many_files_at_once_are_not_looked_into(project: Path) -> None:
+    for number in range(replay.MAX_CHANGED + 1):
+        (project / f"more_{number}.py").write_text("import asyncio\n\n\nONE = 1\n", "utf-8")
+    run("--output-format", "concise")
+    run("--output-format", "concise")
+    for number in range(replay.MAX_CHANGED + 1):
+        (project / f"more_{number}.py").write_text("import asyncio\n\n\nONE = 1\n\n", "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_a_file_that_was_written_just_now_is_compared(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time.sleep(0.3)
+    monkeypatch.setattr(cache, "HOT", 200_000_000)
+    monkeypatch.setattr(silent, "HOT", 1 << 40)
+    (project / "helpers.py").write_text("def load():\n    return 2\n", "utf-8")
+    run("--output-format", "concise")
+    assert answered("--output-format", "concise")
+    assert [file[1] for file in replay.read(str(project / cache.FOLDER))[0][1]].count(None) == 1
+    (project / "helpers.py").write_text("def load():\n    return 3\n", "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "nonsense"])
+def test_without_the_texts_nothing_is_silent(project: Path, damage: str) -> None:
+    path = project / cache.FOLDER / silent.NAME
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"unused")
+    if damage == "cut":
+        path.write_bytes(data[:-3])
+    elif damage == "flipped":
+        data[middle] ^= 1
+        path.write_bytes(data)
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"nonsense")
+    (project / "app.py").write_text(APP + "\n", "utf-8")
+    assert not answered("--output-format", "concise")
+    assert answered("--output-format", "concise")
+
+
+# -- any edit -------------------------------------------------------------------------------------
+
+WORDS = (
+    "value",
+    "client",
+    "note",
+    "two words",
+    "async",
+    "store.close()",
+    "asynclint: ignore",
+    "x = 1",
+)
+
+
+def changed(text: str, chance: random.Random, number: int) -> str:
+    """A text with an edit that is silent more often than not."""
+    lines = text.splitlines(keepends=True)
+    at = chance.randint(0, len(lines))
+    indent = " " * 4 * chance.randint(0, 3)
+    name = chance.choice((f"added_{number}", "handler", "main", "added"))
+    new = chance.choice(
+        (
+            ["\n"],
+            ["\n", "\n"],
+            [f"{indent}# {chance.choice(WORDS)}\n"],
+            [f"def {name}():\n", "    return None\n"],
+            [f"def {name}(one):\n", f"    return one{chance.choice(('', '.close()', ' + 1'))}\n"],
+            [f"{name} = {chance.choice(('1', 'None', 'print'))}\n"],
+        )
+    )
+    if chance.random() < 0.5:
+        at = len(lines)
+        new = ["\n", "\n", *new]
+    if chance.random() < 0.2:
+        quiet = [i for i, line in enumerate(lines) if not line.strip() or line.strip()[:1] == "#"]
+        if quiet:
+            del lines[chance.choice(quiet)]
+            return "".join(lines)
+    lines[at:at] = new
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("style", ["concise", "full", "json"])
+def test_no_edit_makes_a_difference(
+    tree: Path, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    _edited(tree, random.Random(style), style, 14)
+
+
+@pytest.mark.parametrize("name", ["starlette", "anyio"])
+def test_no_edit_of_a_real_package_makes_a_difference(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec(name)
+    assert found is not None and found.origin is not None
+    root = tmp_path / "package"
+    shutil.copytree(
+        Path(found.origin).parent, root / name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    _edited(root, random.Random(name), "concise", 12)
+
+
+def _edited(root: Path, chance: random.Random, style: str, edits: int) -> None:
+    files = sorted(p for p in root.rglob("*.py") if cache.FOLDER not in p.parts)
+    done: list[str] = []
+    known = 0
+    for number in range(edits):
+        for _ in range(chance.choice((1, 1, 2))):
+            path = chance.choice(files)
+            text = path.read_text("utf-8")
+            path.write_text(changed(text, chance, number), "utf-8")
+            done.append(str(path.relative_to(root)))
+        replayed.clear()
+        assert run("--output-format", style) == uncached("--output-format", style), done
+        known += replayed[0]
+        time.sleep(0.02)
+    assert known
