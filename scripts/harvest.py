@@ -236,7 +236,7 @@ class Package:
         if isinstance(node, (ast.Name, ast.Attribute)):
             text = ast.unparse(node)
             last = text.rpartition(".")[2]
-            if last in ("Self", "_T"):
+            if last in ("Self", "SelfType", "_T"):
                 return "Self"
             if last in ITERATORS:
                 return "Iterator"

@@ -42,6 +42,11 @@ TWINS: dict[str, tuple[str, ...]] = {
     "google.genai": (
         r"^google\.genai\.(\w+)\.(Models|Files|Caches|Batches|Tunings|Chats|Operations)$ google.genai.\1.Async\2",
     ),
+    "exa_py": (
+        r"^exa_py\.Exa$ exa_py.AsyncExa",
+        r"^exa_py\.research\.sync_client\.(\w+)$ exa_py.research.async_client.Async\1",
+        r"^exa_py\.websets\.([\w.]+)\.(\w+)$ exa_py.websets.\1.Async\2",
+    ),
     "elevenlabs": (r"^elevenlabs\.(\w+)\.client\.(?!Async)(\w+)$ elevenlabs.\1.client.Async\2",),
     "huggingface_hub": (
         r"^huggingface_hub\.InferenceClient$ huggingface_hub.AsyncInferenceClient",
@@ -51,9 +56,11 @@ TWINS: dict[str, tuple[str, ...]] = {
         r"^lancedb\.table\.Table$ lancedb.table.AsyncTable",
     ),
     "langgraph_sdk": (r"\.Sync(\w+)Client$ .\1Client",),
+    "mysql": (r"^mysql\.connector\.(connection|cursor)\.(\w+)$ mysql.connector.aio.\1.\2",),
     "neo4j": (r"^neo4j\.(Driver|Session|Transaction|Result)$ neo4j.Async\1",),
     "ollama": (r"^ollama\.Client$ ollama.AsyncClient",),
     "oracledb": (r"^oracledb\.(Connection|Cursor)$ oracledb.Async\1",),
+    "pinecone": (r"^pinecone\.client\.(\w+)\.(\w+)$ pinecone.async_client.\1.Async\2",),
     "psycopg": (r"^psycopg\.(Connection|Cursor)$ psycopg.Async\1",),
     "pymongo": (
         r"^pymongo\.(mongo_client|collection|cursor|database)\.(\w+)$ pymongo.asynchronous.\1.Async\2",
@@ -93,6 +100,9 @@ REACHES: dict[str, tuple[str, ...]] = {
     "meilisearch": ("self.http.*",),
     "minio": ("self._execute self._url_open",),
     "redis": ("self.execute_command",),
+    "huggingface_hub": ("hf_raise_for_status http_backoff",),
+    "influxdb_client": ("self.*_service.*",),
+    "kafka": ("self._manager.run self._net.run",),
     "selenium": ("self.execute self._execute",),
     "simple_salesforce": ("self._call_salesforce",),
     "spotipy": ("self._get self._post self._put self._delete self._internal_call",),
@@ -103,6 +113,17 @@ REACHES: dict[str, tuple[str, ...]] = {
 whose methods do, with their class."""
 SHARED = {
     "redis.asyncio.Redis": "redis.Redis",
+    **{
+        f"redis.commands.{module}.Async{name}": f"redis.commands.{module}.{name}"
+        for module, names in {
+            "bf": "BFBloom CFBloom CMSBloom TDigestBloom TOPKBloom",
+            "json": "JSON",
+            "search": "Search",
+            "timeseries": "TimeSeries",
+            "vectorset": "VectorSet",
+        }.items()
+        for name in names.split()
+    },
     "upstash_redis.asyncio.Redis": "upstash_redis.Redis",
 }
 """Asynchronous class → the synchronous one whose methods it has, too, where they give what is to be awaited."""

@@ -44,6 +44,8 @@ AWAITABLE_RESULT: dict[str, str] = {
     "aiosqlite.*": "a context manager that may be awaited",
     "asyncpg.*": "a context manager or iterator that may be awaited",
     "motor.*": "made from the synchronous class, gives a future",
+    "tortoise.*": "a query that may be awaited",
+    "redis.commands.*": "a command shared with the synchronous class, gives an awaitable",
     "redis.asyncio.*": "a command shared with the synchronous class, gives an awaitable",
     "aiofiles.open": "a context manager that may be awaited",
     "sqlalchemy.ext.asyncio.AsyncEngine.connect": "a context manager that may be awaited",
@@ -238,6 +240,16 @@ class Checker:
             self._say(path, "cannot be iterated")
         if known.iter in ("async", "both") and not hasattr(real, "__aiter__"):
             self._say(path, "cannot be iterated with `async for`")
+        for side, enters, iterates, words in (
+            ("async", "__enter__", "__iter__", ("with", "for")),
+            ("sync", "__aenter__", "__aiter__", ("async with", "async for")),
+        ):
+            if path.startswith(FAILING):
+                continue
+            if known.enter == side and works(real, enters):
+                self._say(path, f"is a context manager for `{words[0]}`, too")
+            if known.iter == side and works(real, iterates):
+                self._say(path, f"can be iterated with `{words[1]}`, too")
         for name, method in known.methods.items():
             full = f"{path}.{name}"
             if name == "__getattr__":
@@ -380,6 +392,24 @@ def unwrapped(real: object) -> Any:
 
 def _annotation(function: object) -> object:
     return getattr(function, "__annotations__", {}).get("return", "")
+
+
+FAILING = ("aioboto3.", "aiobotocore.")
+"""Packages whose asynchronous classes inherit from synchronous ones what fails when it is used."""
+
+
+def works(real: type, name: str) -> bool:
+    """Whether a class has a method that is more than a hint to use another (`raise TypeError("Use async with")`)."""
+    method = getattr(real, name, None)
+    if getattr(method, "__module__", "").startswith("pydantic."):
+        return False  # Gives the fields, which nobody wants of such a class.
+    try:
+        text = inspect.getsource(method) if method is not None else ""
+    except (TypeError, OSError):
+        return method is not None
+    return method is not None and not re.search(
+        r"raise (TypeError|RuntimeError|AttributeError|NotImplementedError)", text
+    )
 
 
 def _excused(path: str) -> bool:

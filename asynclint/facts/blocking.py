@@ -48,6 +48,9 @@ MILD = frozenset({"file", "stat"})
 APPLY = frozenset({"builtins.map", "builtins.filter"})
 """Builtins that call their first argument for each item, when their result is used."""
 
+USING_UP = CONSUMERS - {"builtins.next"}
+"""Builtins that go through what they are given."""
+
 FILES = frozenset({"io.TextIOWrapper", "io.BufferedReader", "io.BufferedWriter", "io.FileIO"})
 
 NEAR = 4
@@ -135,6 +138,8 @@ class BlockingFacts:
                 return self._decorated(callee.function) or self._called_inside(callee, site, module)
             if isinstance(callee, Lib) and callee.path in APPLY:
                 return self._mapped(site, module)
+            if isinstance(callee, Lib) and callee.path in USING_UP:
+                return self._used_up(site, module)
             known = self.evaluator.known_callee(callee)
             if known is not None and known.calls_on_loop is not None:
                 return self._called_back(known, site, module)
@@ -149,7 +154,7 @@ class BlockingFacts:
             if isinstance(callee, LibManager):
                 known = callee.known
                 if known is not None and known.enter_blocks and known.blocks:
-                    name = self._manager_name(site, module) or known.name
+                    name = self._made_name(site.callee, module) or known.name
                     return Stop(known.blocks, name, known.short, known.instead)
                 return None
             if isinstance(callee, Inst):
@@ -161,12 +166,26 @@ class BlockingFacts:
                     return Stop(cls.enter_blocks, _short(cls_path or ""), False, None)
             return None
         if site.kind == "for" and isinstance(callee, Inst):
-            path = self._lib_class(callee)
-            cls = self.evaluator.known.cls(path) if path else None
-            if cls is not None and cls.iter_blocks:
-                name = self._manager_name(site, module) or _short(path or "")
-                return Stop(cls.iter_blocks, name, False, None)
+            return self._iterated(callee, site.callee, module)
         return None
+
+    def _iterated(self, value: Inst, recipe: Recipe, module: Module) -> Stop | None:
+        """An object of a library that waits for each of its items."""
+        path = self._lib_class(value)
+        cls = self.evaluator.known.cls(path) if path else None
+        if path is None or cls is None or not cls.iter_blocks:
+            return None
+        return Stop(cls.iter_blocks, self._made_name(recipe, module) or _short(path), False, None)
+
+    def _used_up(self, site: CallSite, module: Module) -> Stop | None:
+        """`list(rows)`: what `for` would wait for."""
+        recipe = site.args[0][0] if len(site.args) == 1 else None
+        value = self.evaluator.at_site(recipe, site, module) if recipe else None
+        if not recipe or not isinstance(value, Inst):
+            return None
+        if recipe[0] == "call" and self.stop(module, module.site(recipe[1])) is not None:
+            return None  # Said of the call itself.
+        return self._iterated(value, recipe, module)
 
     def _called_back(self, known: Known, site: CallSite, module: Module) -> Stop | None:
         """A blocking library function that is handed to the loop: `loop.call_later(5, time.sleep, 1)`."""
@@ -216,9 +235,10 @@ class BlockingFacts:
                 return one
         return None
 
-    def _manager_name(self, site: CallSite, module: Module) -> str | None:
-        if site.callee and site.callee[0] == "call":
-            inner = module.site(site.callee[1])
+    def _made_name(self, recipe: Recipe, module: Module) -> str | None:
+        """The call that an object comes from, where it stands in its place."""
+        if recipe and recipe[0] == "call":
+            inner = module.site(recipe[1])
             return self.call_name(self.evaluator.callee(module, inner), inner, module)
         return None
 

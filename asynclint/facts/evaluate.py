@@ -6,6 +6,7 @@ Everything is computed on demand and kept. What cannot be resolved is `None`, un
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,6 +75,9 @@ WRAPPERS = {
     "typing_extensions.Annotated", "typing_extensions.Final", "typing_extensions.ClassVar",
 }  # fmt: skip
 SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
+OF_RECEIVER = re.compile(r"\b(Self|T)\b")
+"""What stands in a type of the knowledge tables for something of the receiver."""
+
 TASKS = {"asyncio.Task", "asyncio.Future"}
 CALLING = frozenset({"builtins.map", "builtins.filter", "signal.signal", "atexit.register"})
 """Library functions that call an argument, now or later, with which nothing else is wrong."""
@@ -131,7 +135,7 @@ class Evaluator:
         self._mro: dict[Klass, tuple[Klass | str | None, ...]] = {}
         self._globals: dict[tuple[str, str], Type] = {}
         self._params: dict[tuple[Function, str], Type] = {}
-        self._type_texts: dict[str, Type] = {}
+        self._type_texts: dict[str, tuple[Type, bool]] = {}
         self._states: dict[str, Type] = {}
         self._wrappers: dict[Function, str] = {}
         self._subclasses: dict[Klass, list[Klass]] = {}
@@ -582,20 +586,22 @@ class Evaluator:
         return None
 
     def _handed_over(self, function: Function, parameter: Parameter) -> Type:
-        """What a framework hands to the first parameter of a function that is decorated for it: `@bot.command()`."""
+        """What a framework hands to a function that is decorated for it: to its first parameter, or to each by its name."""
         first = 1 if function.klass is not None else 0
         parameters = function.facts.params
-        if len(parameters) <= first or parameters[first] is not parameter:
-            return None
+        is_first = len(parameters) > first and parameters[first] is parameter
         for recipe in function.facts.decorators:
             known = self.known_callee(self.decorator_value(recipe, function))
             for entry in known.registers if known is not None else ():
-                given = entry.gives or ""
+                if entry.hands is not None:
+                    pairs = dict(pair.split("=") for pair in entry.hands.split())
+                    return self.parse_type(pairs.get(parameter.name))
+                given = (entry.gives or "") if is_first else ""
                 if "=" in given:
                     given = dict(pair.split("=") for pair in given.split()).get(function.facts.name, "")  # fmt: skip
                 if given:
                     return self.parse_type(given)
-            outer = self._command_group(recipe, function)
+            outer = self._command_group(recipe, function) if is_first else None
             if outer is not None:
                 position = 1 if outer.klass is not None else 0
                 return self.parameter_type(outer, outer.facts.params[position])
@@ -829,17 +835,35 @@ class Evaluator:
         return None
 
     def parse_type(self, text: str | None, receiver: Type = None) -> Type:
-        """A type expression of the knowledge tables."""
+        """A type expression of the knowledge tables, in which `Self` is the receiver and `T` its type argument."""
         if text is None:
             return None
         if text == "Self":
-            return receiver
+            return self.as_instance(receiver) if isinstance(receiver, (Cls, Lib)) else receiver
         if text not in self._type_texts:
             try:
-                self._type_texts[text] = self._parsed(ast.parse(text, mode="eval").body)
+                parsed = self._parsed(ast.parse(text, mode="eval").body)
             except SyntaxError:
-                self._type_texts[text] = None
-        return self._type_texts[text]
+                parsed = None
+            self._type_texts[text] = parsed, OF_RECEIVER.search(text) is not None
+        parsed, varies = self._type_texts[text]
+        return self._filled(parsed, receiver) if varies else parsed
+
+    def _filled(self, type_: Type, receiver: Type) -> Type:
+        """A type with the receiver, or its type argument, in the place of `Self` and `T`."""
+        if isinstance(type_, Coro):
+            return Coro(self._filled(type_.result, receiver), type_.name)
+        if isinstance(type_, Gen):
+            return Gen(self._filled(type_.element, receiver), type_.is_async)
+        if isinstance(type_, Tup):
+            return Tup(tuple(self._filled(item, receiver) for item in type_.items))
+        if not isinstance(type_, Inst):
+            return type_
+        if type_.of == "builtins.Self":
+            return self.parse_type("Self", receiver)
+        if type_.of == "builtins.T":
+            return receiver.args[0] if isinstance(receiver, Inst) and receiver.args else None
+        return Inst(type_.of, tuple(self._filled(a, receiver) for a in type_.args))
 
     def _parsed(self, node: ast.expr) -> Type:
         if isinstance(node, ast.Constant) and node.value is None:
@@ -858,6 +882,8 @@ class Evaluator:
                 return Coro(args[-1], "")
             if base == "Optional":
                 return args[0]
+            if base == "tuple" and len(args) > 1:
+                return Tup(args)
             if base == "type":
                 return (
                     Lib(args[0].of)
@@ -922,7 +948,7 @@ class Evaluator:
                     return LibMethod(one, name, known), one
                 text = self.known.attribute(one, name)
                 if text is not None:
-                    return self.parse_type(text), one
+                    return self.parse_type(text, Inst(klass)), one
                 continue
             found = self._own_member(one, name)
             if found is not None:
@@ -1165,7 +1191,7 @@ class Evaluator:
             if method is not None:
                 return LibMethod(path, name, method, Lib(path))
             text = self.known.attribute(path, name)
-            return self.parse_type(text) if text is not None else None
+            return self.parse_type(text, Lib(path)) if text is not None else None
         full = self.known.canonical(f"{path}.{name}")
         text = self.known.attribute(path, name)
         if text is not None and self.known.cls(full) is None and self.known.function(full) is None:
@@ -1447,7 +1473,14 @@ class Evaluator:
             return self._call_known(known, site, module, None, _short_call(path))
         if path in SEQUENCES or path in MAPPINGS:
             return Inst(path, (None, None))
+        if path.endswith("Stub") and "_pb2_grpc." in path and site is not None and site.args:
+            return self._foreign_stub(self.at_site(site.args[0][0], site, module))
         return None
+
+    def _foreign_stub(self, channel: Type) -> Type:
+        """A stub that grpc generated, of a module that is not there: what its methods are, the channel tells."""
+        of = channel.of if isinstance(channel, Inst) else None
+        return Inst(f"{of}.Stub") if of in ("grpc.Channel", "grpc.aio.Channel") else None
 
     def _runs_argument(self, known: Known, site: CallSite | None, module: Module) -> Type:
         """The result of handing a function or coroutine on: `to_thread(f)`, `create_task(f())`."""
@@ -1478,7 +1511,7 @@ class Evaluator:
         if site is not None:
             for param, literal, type_text in known.returns_if:
                 argument = self.argument(site, known, param)
-                if argument and argument[0] == "const" and str(argument[1]) == literal:
+                if argument and argument[0] in ("const", "name") and str(argument[1]) == literal:
                     returns = type_text
         result = self.parse_type(returns, receiver)
         if known.returns_param is not None and site is not None:
@@ -1801,7 +1834,8 @@ class Evaluator:
                         else None
                     )
                 return None
-            return None
+            known = self.known.method(type_.of, "__await__")
+            return self.parse_type(known.returns, type_) if known is not None else None
         if isinstance(type_, Any_):
             return union([self.awaited(m) for m in type_.members])
         return None
@@ -1851,7 +1885,7 @@ class Evaluator:
                 for path in self.known.mro(type_.of):
                     cls = self.known.cls(path)
                     if cls is not None and cls.yields:
-                        return self.parse_type(cls.yields)
+                        return self.parse_type(cls.yields, type_)
                 return None
             for name in ("__iter__", "__aiter__"):
                 method = self.attribute(type_, name, None)
@@ -1896,7 +1930,7 @@ class Evaluator:
                     return type_
                 return type_.args[0] if type_.args else None
             known = self.known.method(type_.of, "__getitem__")
-            return self.parse_type(known.returns) if known is not None else None
+            return self.parse_type(known.returns, type_) if known is not None else None
         if isinstance(type_, (Lib, Cls)):
             return type_
         if isinstance(type_, Any_):

@@ -7,7 +7,7 @@ from typing import Literal
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Klass, recipe_name
-from asynclint.facts.types import Coro, Gen, Inst, Manager, Type, members
+from asynclint.facts.types import Coro, Gen, Inst, LibManager, Manager, Type, members
 from asynclint.facts.view import Mistake
 
 Has = Literal["sync", "async", "coroutine"]
@@ -44,19 +44,24 @@ class ProtocolFacts:
                 if not one.exact and self.evaluator.subclasses(one.of):
                     return None
         name = recipe_name(site.callee)
-        if "…" in name and site.callee and site.callee[0] == "call":
-            name = recipe_name(function.module.site(site.callee[1]).callee)
+        made = site.callee[1] if site.callee and site.callee[0] == "await" else site.callee
+        if "…" in name and made and made[0] == "call":
+            name = recipe_name(function.module.site(made[1]).callee)
         return Mistake("mismatched", name, has, ())
 
     def _has(self, value: Type, kind: str) -> Has | None:
         """The only form in which a value can be entered or iterated, where that is certain."""
         if isinstance(value, Coro):
             function = value.function
+            if value.enters if kind == "with" else value.iterates:
+                return "async"
             plain = not value.enters and not value.iterates and not value.eager
             certain = function is not None and function.facts.kind == "async"
             return "coroutine" if plain and certain else None
         if kind == "with" and isinstance(value, Manager):
             return "async" if value.is_async else "sync"
+        if kind == "with" and isinstance(value, LibManager):
+            return "async" if value.is_async else None
         if kind == "for" and isinstance(value, Gen) and value.function is not None:
             return "async" if value.is_async else "sync"
         if isinstance(value, Inst):
@@ -70,7 +75,7 @@ class ProtocolFacts:
         if cls is None:
             return None
         has = cls.enter if kind == "with" else cls.iter
-        return has if has in ("sync", "async") and value.exact else None
+        return has if has in ("sync", "async") else None
 
     def _class(self, klass: Klass, kind: str) -> Has | None:
         above = [k for k in self.evaluator.mro(klass) if k != "builtins.object"]

@@ -182,6 +182,11 @@ def _speaks(place: Place, root: str) -> bool:
     for member in members(evaluator.callee(place.function.module, place.site)):
         if isinstance(member, LibMethod) and member.cls.startswith(root):
             return True
+        if isinstance(member, Lib) and place.site.args:
+            # `list(Book.objects.all())`.
+            used = evaluator.at_site(place.site.args[0][0], place.site, place.function.module)
+            if isinstance(used, Inst) and isinstance(used.of, str) and used.of.startswith(root):
+                return True
         if isinstance(member, Func):
             for one in _reached(place.workshop, member.function):
                 for site in one.sites:

@@ -64,6 +64,8 @@ class Entry:
     gives: str | None = None
     """Type of the first argument that the framework calls a decorated function with, after `self`. Where that depends on the
     function's name, pairs: "on_message=discord.Message on_member_join=discord.Member"."""
+    hands: str | None = None
+    """Types of the arguments that the framework chooses by the names of the parameters: "ack=bolt.Ack say=bolt.Say"."""
 
 
 @dataclass(frozen=True, slots=True)
