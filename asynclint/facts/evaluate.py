@@ -1463,6 +1463,10 @@ class Evaluator:
             return Inst(path if path != "builtins.len" else "builtins.int")
         cls = self.known.cls(path)
         if cls is not None:
+            if cls.construct is not None and cls.construct.returns_if:
+                other = self._returned_if(cls.construct, site)
+                if other is not None:
+                    return self.parse_type(other)
             return Inst(path, exact=True)
         known = self.known.function(path)
         if known is not None:
@@ -1507,12 +1511,7 @@ class Evaluator:
     def _call_known(
         self, known: Known, site: CallSite | None, module: Module, receiver: Type, name: str
     ) -> Type:
-        returns = known.returns
-        if site is not None:
-            for param, literal, type_text in known.returns_if:
-                argument = self.argument(site, known, param)
-                if argument and argument[0] in ("const", "name") and str(argument[1]) == literal:
-                    returns = type_text
+        returns = self._returned_if(known, site) or known.returns
         result = self.parse_type(returns, receiver)
         if known.returns_param is not None and site is not None:
             result = self.at_site(self.argument(site, known, known.returns_param), site, module)
@@ -1532,6 +1531,18 @@ class Evaluator:
         if known.enters is not None:
             return LibManager(result, known.enters == "async", known)
         return result
+
+    def _returned_if(self, known: Known, site: CallSite | None) -> str | None:
+        """The type of the result in the case that an argument makes: a literal, or a name (`class_=AsyncSession`)."""
+        found = None
+        if site is None:
+            return None
+        for param, literal, type_text in known.returns_if:
+            argument = self.argument(site, known, param)
+            if argument and argument[0] in ("const", "name", "attr"):
+                if str(argument[-1]) == literal:
+                    found = type_text
+        return found
 
     def _iterates(self, type_: Type) -> bool:
         if isinstance(type_, Gen):
