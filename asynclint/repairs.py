@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from asynclint.config import Config
 from asynclint.facts.infer import ProjectFacts
 from asynclint.facts.workers import usable
-from asynclint.findings import Finding, Refused
+from asynclint.findings import Finding, Refused, Safety
 from asynclint.packs import Pack
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ class Repairs:
         found = file.find(finding.span) if file is not None else None
         if found is None:
             return finding
+        facts, site, function = found
         try:
             rule = self._pack.rules[finding.rule]
-            return replace(
-                finding, fixes=tuple(rule.repair(Place(finding, *found, self._workshop)))
-            )
+            fixes = tuple(rule.repair(Place(finding, facts, site, function, self._workshop)))
         except Refused as reason:
             return replace(finding, refusal=str(reason))
+        if any(one.safety is Safety.SAFE for one in fixes):
+            if not self._workshop.declared(function, site):
+                # Another caller, of whom nothing is known, may hand over something else.
+                fixes = tuple(replace(one, safety=Safety.UNSAFE) for one in fixes)
+        return replace(finding, fixes=fixes)
 
     def all(self, findings: Sequence[Finding], progress: Callable[[str], None]) -> list[Finding]:
         """The same for many; the order stays. `progress` is told now and then how far the work is."""

@@ -515,6 +515,27 @@ def test_safety_of_awaits(line: str, how: Safety) -> None:
     assert safety("unawaited-coroutine", _forgotten(line)) == [how]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "how"), [("store: Store", Safety.SAFE), ("store", Safety.UNSAFE)]
+)
+def test_what_only_callers_show_is_no_reason_to_change_code_unasked(
+    parameter: str, how: Safety
+) -> None:
+    code = f"""
+    class Store:
+        async def save(self) -> None: ...
+
+
+    async def handler({parameter}) -> None:
+        store.save()
+
+
+    async def main() -> None:
+        await handler(Store())
+    """
+    assert safety("unawaited-coroutine", code) == [how]
+
+
 def test_a_loop_that_a_try_expects_to_fail() -> None:
     code = """
     import asyncio

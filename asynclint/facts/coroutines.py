@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asynclint.facts import places
+from asynclint.facts import guards, places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
@@ -209,6 +209,8 @@ class CoroutineFacts:
             return None
         if tag in ("with",) and not coroutine.enters:
             return ("with", "is entered without `async`")
+        if tag == "for" and _is_generator_coroutine(function):
+            return None
         if tag in CERTAIN:
             return (tag, CERTAIN[tag])
         if tag == "return":
@@ -728,3 +730,8 @@ def _runs(module: Module, role: Role) -> bool:
 
 def _short(path: str) -> str:
     return path.removeprefix("builtins.")
+
+
+def _is_generator_coroutine(function: Function) -> bool:
+    """Whether `yield from` awaits in a function: `@types.coroutine`."""
+    return any(guards.last_name(recipe) == "coroutine" for recipe in function.facts.decorators)

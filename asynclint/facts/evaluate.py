@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from asynclint.facts.callers import Callers
 from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.types import (
@@ -120,7 +121,8 @@ KEEPERS = {
 class Evaluator:
     """Types of expressions over one program."""
 
-    def __init__(self, program: Program, knowledge: Knowledge) -> None:
+    def __init__(self, program: Program, knowledge: Knowledge, callers: bool = True) -> None:
+        """`callers` says whether a parameter is taken to be what the project's own calls hand to it."""
         self.program = program
         self.known = knowledge
         self.depth = 0
@@ -146,6 +148,7 @@ class Evaluator:
         self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
         """By file: what it puts into the state of an application, by attribute."""
         self._state_files: list[SourceFile] | None = None
+        self.callers = Callers(self) if callers else None
 
     # -- keeping answers --------------------------------------------------------------------------
 
@@ -583,7 +586,7 @@ class Evaluator:
             return self._given_channel(klass)
         if function.facts.decorators and parameter.annotation is None:
             return self._handed_over(function, parameter)
-        return None
+        return self.callers.handed(function, parameter) if self.callers is not None else None
 
     def _handed_over(self, function: Function, parameter: Parameter) -> Type:
         """What a framework hands to a function that is decorated for it: to its first parameter, or to each by its name."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asynclint.config import Config
+from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.facts.view import CallFacts
@@ -63,6 +64,16 @@ class Workshop:
         made: Made = self._made[kind]
         return made
 
+    def declared(self, function: Function, site: CallSite) -> bool:
+        """Whether the code says what a site calls, and not only what its callers happen to hand over."""
+        if site.index < 0 or site.callee is None:
+            return True
+        usual, strict, module = self.facts.graph.evaluator, self.once(_strict), function.module
+        try:
+            return strict.callee(module, site) == usual.callee(module, site)
+        except RecursionError:
+            return False
+
     def source(self, module: Module) -> Source:
         """The text of a module. Raises Refused for one that is generated, or not for this Python."""
         name = module.file.name
@@ -73,6 +84,12 @@ class Workshop:
         if module.facts.newer is not None:
             raise Refused(f"`{name}` is written for a newer Python than this one")
         return self.sources[name]
+
+
+def _strict(workshop: Workshop) -> Evaluator:
+    """An evaluator that believes no caller."""
+    usual = workshop.facts.graph.evaluator
+    return Evaluator(usual.program, usual.known, callers=False)
 
 
 def _loops_used(workshop: Workshop) -> Counter[str]:
