@@ -213,9 +213,8 @@ class Walker:
     def warm(self) -> None:
         """Have libcst do what it does once, before there is a piece."""
         import libcst as cst
-        from libcst.metadata import MetadataWrapper, PositionProvider
 
-        MetadataWrapper(cst.parse_module("f(x)"), unsafe_skip_copy=True).resolve(PositionProvider)
+        _positions(cst.parse_module("f(x)"))
 
     def flush(self) -> None:
         """Walk all pieces that wait."""
@@ -228,7 +227,6 @@ class Walker:
         One that does not parse by itself may stand behind a `clause` on its line.
         """
         import libcst as cst
-        from libcst.metadata import MetadataWrapper, PositionProvider
 
         if not batch:
             return
@@ -241,8 +239,8 @@ class Walker:
             offsets.append(offset - starts[-1] + 1)
             starts.append(starts[-1] + text.count("\n"))
         try:
-            wrapper = MetadataWrapper(cst.parse_module("".join(texts)), unsafe_skip_copy=True)
-            positions = wrapper.resolve(PositionProvider)
+            tree = cst.parse_module("".join(texts))
+            positions = _positions(tree)
         except (cst.ParserSyntaxError, RecursionError):
             if len(batch) > 1:
                 self._each(batch)
@@ -251,7 +249,6 @@ class Walker:
             else:
                 self.counts.failed += 1
             return
-        tree = wrapper.module
         bodies: list[list[Any]] = [[] for _ in batch]
         for statement in tree.body:
             bodies[bisect(starts, positions[statement].start.line) - 1].append(statement)
@@ -274,6 +271,18 @@ class Walker:
     def _each(self, batch: list[Given]) -> None:
         for one in batch:
             self._walk([one])
+
+
+def _positions(tree: Any) -> Mapping[Any, Any]:
+    """Where the nodes of a fresh tree stand."""
+    from libcst.metadata import MetadataWrapper, PositionProvider
+
+    class Wrapper(MetadataWrapper):
+        def visit_batched(self, visitors: Any, *args: Any) -> Any:
+            # libcst walks the whole tree for no visitor as well, which takes as long as finding the positions.
+            return super().visit_batched(visitors, *args) if visitors else self.module
+
+    return Wrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
 def _batch(rules: list[Any]) -> Any:

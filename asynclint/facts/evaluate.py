@@ -1244,8 +1244,9 @@ class Evaluator:
         known = self._callees.get(module)
         if known is None:
             known = self._callees[module] = [UNASKED] * len(module.facts.calls)
-        value: Type = known[site.index]
-        if value is not UNASKED:
+        answer: Any = known[site.index]
+        if answer is not UNASKED:
+            value: Type = answer
             return value
         if self._active:
             # Inside another question the answer may be cut short by a cycle.

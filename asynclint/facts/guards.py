@@ -114,7 +114,9 @@ def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True)
         if name in scope.facts.globals:
             return True
         if name in scope.parameters or name in scope.facts.bindings:
-            return (local and name in _assigned(site.role)) or name in function.facts.nonlocals
+            if local and any(name == one for one in _assigned(site.role)):
+                return True
+            return name in function.facts.nonlocals
         scope = scope.parent
     return name in module.global_bindings
 

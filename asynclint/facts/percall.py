@@ -65,7 +65,9 @@ class PerCallFacts:
     def _kept_to_itself(self, function: Function, name: str) -> bool:
         """Whether a local name holds a bound that the function itself takes, and nothing else sees."""
         facts = function.facts
-        if len(facts.bindings.get(name, ())) != 1 or name in (*facts.globals, *facts.nonlocals):
+        if len(facts.bindings.get(name, ())) != 1:
+            return False
+        if name in facts.globals or name in facts.nonlocals:
             return False
         if name in facts.loaded or name in function.parameters:
             return False

@@ -9,7 +9,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
@@ -45,8 +44,11 @@ class Module:
     """One module of the project, with its facts."""
 
     __slots__ = (
-        "__dict__",
+        "_children",
+        "_filled",
         "_lines",
+        "_makes_lazy",
+        "_set_attributes",
         "_starts",
         "blocks",
         "facts",
@@ -61,6 +63,10 @@ class Module:
         self.file = file
         self._lines: list[str] | None = None
         self._starts: array[int] | None = None
+        self._set_attributes: set[str] | None = None
+        self._filled: set[Recipe] | None = None
+        self._children: dict[int, list[int]] | None = None
+        self._makes_lazy: bool | None = None
         self.name = file.module
         self.facts = facts
         self.blocks = facts.blocks
@@ -105,21 +111,27 @@ class Module:
 
     # -- what its code writes ---------------------------------------------------------------------
 
-    @cached_property
+    @property
     def set_attributes(self) -> set[str]:
         """The attributes that its code sets, of whatever object."""
-        return {b.attr for f in self.functions for b in f.facts.attribute_bindings}
+        if self._set_attributes is None:
+            self._set_attributes = {
+                b.attr for f in self.functions for b in f.facts.attribute_bindings
+            }
+        return self._set_attributes
 
-    @cached_property
+    @property
     def filled(self) -> set[Recipe]:
         """The containers, as its code names them, into which it puts something."""
-        found = {
-            b.base for f in self.functions for b in f.facts.attribute_bindings if b.attr == "[]"
-        }
-        for site in self.facts.calls:
-            callee = site.callee
-            if callee and callee[0] == "attr" and callee[2] in KEEPING:
-                found.add(callee[1])
+        found = self._filled
+        if found is None:
+            found = self._filled = {
+                b.base for f in self.functions for b in f.facts.attribute_bindings if b.attr == "[]"
+            }
+            for site in self.facts.calls:
+                callee = site.callee
+                if callee and callee[0] == "attr" and callee[2] in KEEPING:
+                    found.add(callee[1])
         return found
 
     # -- blocks -----------------------------------------------------------------------------------
@@ -131,12 +143,14 @@ class Module:
             yield one
             block = one.parent
 
-    @cached_property
+    @property
     def children(self) -> dict[int, list[int]]:
         """By block: the blocks directly in it, in their order."""
-        found: dict[int, list[int]] = {}
-        for index, one in enumerate(self.blocks):
-            found.setdefault(one.parent, []).append(index)
+        found = self._children
+        if found is None:
+            found = self._children = {}
+            for index, one in enumerate(self.blocks):
+                found.setdefault(one.parent, []).append(index)
         return found
 
     def entered(self, site: CallSite) -> Iterator[int]:
@@ -169,11 +183,9 @@ class Module:
 
     def lazy(self, block: int) -> bool:
         """Whether the code of a block runs only when somebody iterates over the generator that it makes."""
+        if self._makes_lazy is None:
+            self._makes_lazy = any(one.lazy for one in self.blocks)
         return self._makes_lazy and any(one.lazy for one in self.chain(block))
-
-    @cached_property
-    def _makes_lazy(self) -> bool:
-        return any(one.lazy for one in self.blocks)
 
     def dead(self, block: int) -> bool:
         """Whether the code of a block never runs: `if False:`, `if False and …:`."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import Any, Union
 
-if TYPE_CHECKING:
-    from asynclint.facts.model import CallSite
-    from asynclint.facts.program import Function, Klass, Module
-    from asynclint.knowledge.model import Function as KnownFunction
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, Klass, Module
+from asynclint.knowledge.model import Function as KnownFunction
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -129,7 +128,7 @@ class Threaded:
 class Const:
     """A constant."""
 
-    value: object
+    value: Any
 
 
 @dataclass(slots=True, unsafe_hash=True)
