@@ -428,6 +428,11 @@ async def ask(prompt: str) -> str:
         ("load_dotenv()\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
         ("settings = {}\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
         ("from shop.routes import router\n\nos.environ['A'] = 'b'\n", "= 'b'\n"),
+        ("logging.basicConfig()\n\nfrom shop.routes import router\n", "import router\n"),
+        (
+            "from shop.routes import router\n\nlogging.basicConfig()\n",
+            "from openai import AsyncOpenAI\n",
+        ),
     ],
 )
 def test_what_prepares_for_imports_stays_before_them(prepare: str, first: str) -> None:
@@ -488,6 +493,119 @@ def test_what_is_imported_twice_is_one_import() -> None:
         "shop/main.py": app,
     }
     assert "with AsyncOpenAI() as helper.Shared" in fixed(files)["shop/main.py"]
+
+
+SHADOWED = """
+from fastapi import FastAPI
+from shop.helper import helper
+
+app = FastAPI()
+
+
+@app.get("/ask")
+async def ask(prompt: str) -> str:
+    return await helper(prompt)
+"""
+
+
+def test_a_package_that_calls_a_function_like_its_module_hands_on_the_class() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/helper/__init__.py": "from .helper import helper\n",
+        "shop/helper/helper.py": HELPED.replace("answer", "helper"),
+        "shop/main.py": SHADOWED,
+    }
+    text = fixed(files)["shop/main.py"]
+    assert "from shop.helper.helper import Shared as HelperShared\n" in text
+    assert "AsyncOpenAI() as HelperShared.openai_client" in text
+
+
+def test_two_clients_of_such_a_module_are_both_handed_on() -> None:
+    other = """
+
+async def older(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-4", input=prompt)).output_text
+
+
+async def slower(prompt: str) -> str:
+    client = AsyncOpenAI(timeout=90)
+    return (await client.responses.create(model="gpt-4", input=prompt)).output_text
+"""
+    routes = """
+
+@app.get("/older")
+async def ask_older(prompt: str) -> str:
+    return await older(prompt) + await slower(prompt)
+"""
+    files = {
+        "shop/__init__.py": "",
+        "shop/helper/__init__.py": "from .helper import helper\n",
+        "shop/helper/helper.py": HELPED.replace("answer", "helper") + other,
+        "shop/main.py": SHADOWED.replace(
+            "app =", "from shop.helper.helper import older, slower\n\napp ="
+        )
+        + routes,
+    }
+    text = fixed(files)["shop/main.py"]
+    assert text.count("AsyncOpenAI() as HelperShared.openai_client") == 1
+    assert text.count("AsyncOpenAI(timeout=90) as HelperShared.openai_client_2") == 1
+
+
+def test_a_module_below_a_directory_without_init_is_imported_from_the_top() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/cloud/tools/__init__.py": "",
+        "shop/cloud/tools/helper.py": HELPED,
+        "shop/main.py": SHADOWED.replace(
+            "shop.helper import helper", "shop.cloud.tools.helper import answer"
+        ).replace("helper(", "answer("),
+    }
+    text = fixed(files)["shop/main.py"]
+    assert "from shop.cloud.tools import helper\n" in text
+
+
+CONFIGURED = """
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+from settings import get_settings
+
+app = FastAPI()
+
+
+@app.get("/ask")
+async def ask(prompt: str) -> str:
+    client = AsyncOpenAI(api_key=get_settings().api_key)
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+"""
+SETTINGS = """
+from functools import lru_cache
+
+
+class Settings:
+    def __init__(self) -> None:
+        self.api_key = "a"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    return Settings()
+"""
+
+
+def test_settings_that_change_while_the_program_runs_are_read_for_every_request() -> None:
+    assert "get_settings" in fixed({"main.py": CONFIGURED, "settings.py": SETTINGS})["main.py"]
+    changing = """
+from settings import get_settings
+
+
+def save(key: str) -> None:
+    settings = get_settings()
+    settings.api_key = key
+"""
+    [one] = findings({"main.py": CONFIGURED, "settings.py": SETTINGS, "saving.py": changing})
+    assert one.fixes == ()
+    assert one.refusal == "`saving.py` changes `api_key`"
 
 
 BRANCHED = """

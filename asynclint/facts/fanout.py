@@ -341,7 +341,7 @@ class FanOutFacts:
             any(
                 module.inside(block, loop)
                 for line, block in function.facts.awaits
-                if line >= site.line
+                if line >= (site.statement[0] if site.statement else site.line)
             )
             or any(
                 module.inside(block, loop)

@@ -14,15 +14,27 @@ from asynclint.fixes.place import Place
 FAILS = frozenset({"stmt", "attr", "sub", "op", "unpack", "for", "call", "with", "raise"})
 """How a coroutine stands where nobody can rely on what the code does today: it does nothing, or raises."""
 
+ONE_LIST = frozenset({"extend", "extendleft"})
+"""Methods that add all of what their one argument holds."""
+
 
 def await_it(place: Place) -> Iterable[Fix]:
     """The fix of one forgotten `await`. Raises Refused where nothing can be awaited."""
     lost, call = place.facts.lost_coroutine, place.call
     if lost is None or not place.in_coroutine:
         raise Refused(_why_not(place))
+    _refuse_one_of_several(place, call)
     safe = lost.how in FAILS and place.held is None and not _runs_today_or_on(place)
     edit = place.source.replace(call, place.awaited(call, place.source.segment(call)))
     yield place.fix("await it", edit, safe=safe)
+
+
+def _refuse_one_of_several(place: Place, call: ast.Call) -> None:
+    """Raise Refused for `jobs.extend(f(1), f(2))`: they were to be added, and awaited elsewhere."""
+    around = place.tree.parent(call)
+    if isinstance(around, ast.Call) and isinstance(around.func, ast.Attribute):
+        if around.func.attr in ONE_LIST and len(around.args) > 1:
+            raise Refused(f"`{around.func.attr}` takes one list, and not several coroutines")
 
 
 def _why_not(place: Place) -> str:

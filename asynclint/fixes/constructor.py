@@ -77,6 +77,8 @@ class Constructor(Part):
                 raise Refused(f"its arguments are computed: `{ast.unparse(one)}`")
             if isinstance(one, ast.Call) and one is not node:
                 self._static_call(one)
+            if isinstance(one, ast.Attribute):
+                self._unchanged(one)
         for one in ast.walk(node):
             if isinstance(one, ast.Name) and one.id not in names:
                 names[one.id] = self._bring(one.id, node, target, names, depth)
@@ -107,6 +109,24 @@ class Constructor(Part):
             )
             return
         raise Refused(f"what `{ast.unparse(call)}` gives is not known")
+
+    def _unchanged(self, node: ast.Attribute) -> None:
+        """Raise Refused where the project sets an attribute of settings while it runs."""
+        base = node.value
+        if not isinstance(base, (ast.Name, ast.Call)):
+            return
+        kept = base.id if isinstance(base, ast.Name) else ast.unparse(base.func)
+        name = kept.rpartition(".")[2]
+        holder = r"\w+" if isinstance(base, ast.Call) else re.escape(name)
+        setting = re.compile(
+            rf"(?<![\w.])(?!self\.|cls\.){holder}\.{re.escape(node.attr)}\s*=(?!=)"
+        )
+        for file in self.workshop.facts.program.project.files:
+            text = file.text or ""
+            if file.is_test or name not in text or node.attr not in text:
+                continue
+            if setting.search(text):
+                raise Refused(f"`{file.name}` changes `{node.attr}`")
 
     def site(self, call: ast.Call) -> CallSite | None:
         """The call site of a call of this module."""
@@ -149,7 +169,7 @@ class Constructor(Part):
         if target.module is self.module:
             return name
         self.acyclic(target.module, self.module)
-        local, edits = imports.bring(target, self.module.name, name)
+        local, edits = imports.bring(target, target.spelled(self.module), name)
         self.plan.add(*edits)
         return local
 

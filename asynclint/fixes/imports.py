@@ -23,7 +23,7 @@ def is_bound(source: Source, name: str, function: Function | None = None) -> boo
     return name in source.module.body.facts.bindings
 
 
-def _imported(source: Source, module: str, name: str | None) -> str | None:
+def named(source: Source, module: str, name: str | None) -> str | None:
     """The name under which a module, or a name of it, is imported at the top of another one."""
     facts = source.module.body.facts
     for local, bindings in facts.bindings.items():
@@ -55,7 +55,7 @@ def _recipe_means(source: Source, recipe: Recipe, module: str, name: str | None)
         _, level, base, item = recipe
         full = _absolute(source, level, base or "")
         if name is None:
-            return f"{full}.{item}" == module
+            return f"{full}.{item}" == module and not source.shadows(full, str(item))
         return bool(full == module and item == name)
     return False
 
@@ -95,17 +95,19 @@ def bring(
     own = _own_import(source, module, name, function, line)
     if own is not None:
         return own, ()
-    local = _imported(source, module, name)
+    local = named(source, module, name)
     if local is not None and not _hidden(local, function):
         return local, ()
     if name is not None:
         # `fastapi.Request` where `import fastapi` is there.
-        through = _imported(source, module, None)
+        through = named(source, module, None)
         if through is not None and not _hidden(through, function):
             return f"{through}.{name}", ()
     wanted = alias or name or module.partition(".")[0]
     if local is None and name is None and "." in module and alias is None:
         package, _, last = module.rpartition(".")
+        if source.shadows(package, last):
+            raise Refused(f"`{last}` is something else in `{package}`")
         return bring(source, package, last, function)
     if is_bound(source, wanted, function):
         raise Refused(f"`{wanted}` means something else in `{source.module.name}`")
@@ -114,7 +116,7 @@ def bring(
 
 def known(source: Source, module: str, name: str, function: Function | None = None) -> bool:
     """Whether a name of another module can be written in a function without a new import."""
-    local = _imported(source, module, name)
+    local = named(source, module, name)
     return local is not None and not _hidden(local, function)
 
 
@@ -235,9 +237,12 @@ def _named(node: ast.Import | ast.ImportFrom) -> tuple[str, bool]:
 
 
 PREPARING = re.compile(
-    r"load_dotenv|environ|putenv|\.setup\(|sys\.path|patch_all|set_event_loop_policy|basicConfig|dictConfig"
+    r"load_dotenv|environ|putenv|\.setup\(|sys\.path|patch_all|set_event_loop_policy"
 )
 """What code does that is to run before other modules are imported."""
+
+LOGGING = re.compile(r"basicConfig|dictConfig")
+"""What is to run before them as well, where it runs before all of them."""
 
 
 def _prepared(source: Source) -> int:
@@ -246,17 +251,19 @@ def _prepared(source: Source) -> int:
     That is the line behind the last one of them that is imported at the top, where other code stands among the imports, and
     behind what prepares for the imports. 0 where no other code stands before one.
     """
-    line, other = 0, False
+    line, other, ours = 0, False, False
     for node in source.head:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            if other and (_section(source, _named(node)[0]) > 2):
-                line = node.lineno
+            if _section(source, _named(node)[0]) > 2:
+                ours = True
+                line = node.lineno if other else line
             continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         other = other or not docstring
-        if PREPARING.search(source.segment(node)):
+        text = source.segment(node)
+        if PREPARING.search(text) or (not ours and LOGGING.search(text)):
             line = (node.end_lineno or node.lineno) + 1
     return line
 

@@ -180,6 +180,16 @@ class Place:
         return False
 
     @property
+    def is_handled(self) -> bool:
+        """Whether the place stands in the handler of an exception."""
+        for one in self.tree.above(self.node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return False
+            if isinstance(one, ast.ExceptHandler):
+                return True
+        return False
+
+    @property
     def held(self) -> str | None:
         """The item of a `with` around the place that must not be held while other tasks run, such as a thread's lock."""
         for one in self.tree.above(self.node):

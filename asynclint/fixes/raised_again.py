@@ -13,6 +13,9 @@ CLOSING = frozenset(
 )
 """Methods that clean up, one of several that do as a rule."""
 
+WAITING = frozenset({"asyncio.wait_for", "asyncio.shield", "asyncio.gather"})
+"""Functions that give the cancellation of what they wait for on."""
+
 LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Pass)
 
 
@@ -53,12 +56,29 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     if any("cancel" in line.partition("#")[2].lower() for line in lines):
         raise Refused("a comment says that it takes cancellations, too")
     tried = place.source.tree(place.site.line).parent(handler)
+    for one in tried.body if isinstance(tried, ast.Try) else ():
+        task = _task_awaited(one)
+        if task is not None:
+            raise Refused(f"`{task}` may be what was cancelled, and the handler is then meant")
     if isinstance(tried, ast.Try) and len(tried.body) == 1:
         awaited = getattr(tried.body[0], "value", None)
         call = awaited.value if isinstance(awaited, ast.Await) else None
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             if call.func.attr in CLOSING:
                 raise Refused(f"what follows `{call.func.attr}` would not be cleaned up")
+
+
+def _task_awaited(tried: ast.stmt) -> str | None:
+    """What `await` waits for in a statement where no call makes it there: a task, or another future."""
+    for node in ast.walk(tried):
+        if isinstance(node, ast.Await):
+            waited = node.value
+            if isinstance(waited, ast.Call) and ast.unparse(waited.func) in WAITING:
+                first = waited.args[0] if waited.args else waited
+                waited = first.value if isinstance(first, ast.Starred) else first
+            if isinstance(waited, (ast.Name, ast.Attribute, ast.Subscript)):
+                return ast.unparse(waited)
+    return None
 
 
 def _handler(place: Place) -> ast.ExceptHandler:

@@ -62,6 +62,12 @@ def _catches(statement: ast.Try) -> bool:
     return False
 
 
+def _held_as(source: Source, module: str) -> dict[str, str]:
+    """The classes of shared objects that a module imports from another one: what it calls them, and their names there."""
+    found = {h: imports.named(source, module, h) for h in HOLDERS}
+    return {local: holder for holder, local in found.items() if local is not None}
+
+
 class _Sharing(Part):
     def __init__(self, place: Place, building: Building) -> None:
         super().__init__(place, Plan())
@@ -327,23 +333,33 @@ class _Sharing(Part):
                 self.plan.add(*lifespan.open(existing, opening))
             else:
                 self.constructor.acyclic(lifespan.module, self.module)
-                local, edits = self._module_in(lifespan.source)
-                self.plan.add(*edits, *lifespan.open(f"{local}.{existing}", opening))
+                target, edits = self._written_in(lifespan.source, existing)
+                self.plan.add(*edits, *lifespan.open(target, opening))
         self.plan.doubts.append("outside of the running application the client is not there")
         return existing
 
-    def _module_in(self, source: Source) -> tuple[str, tuple[Edit, ...]]:
-        """This module's name in another one, with the import that it needs."""
+    def _written_in(self, source: Source, existing: str) -> tuple[str, tuple[Edit, ...]]:
+        """`Shared.x` of this module as another one writes it, with the import that it needs."""
+        module = source.spelled(self.module)
+        package, _, last = module.rpartition(".")
+        if source.shadows(package, last):
+            # `from sync import sync` gives the function of that name.
+            holder, _, attribute = existing.partition(".")
+            alias = "".join(word.capitalize() for word in last.split("_")) + holder
+            local, edits = imports.bring(source, module, holder, None, alias)
+            return f"{local}.{attribute}", edits
         try:
-            return imports.bring(source, self.module.name)
+            local, edits = imports.bring(source, module)
         except Refused:
             # `from views import views`.
-            last = self.module.name.rpartition(".")[2]
-            return imports.bring(source, self.module.name, None, None, f"{last}_module")
+            local, edits = imports.bring(source, module, None, None, f"{last}_module")
+        return f"{local}.{existing}", edits
 
     def _held(self, lifespan: Lifespan, constructor: str) -> str | None:
         """`Shared.x` of this module, where the lifespan already puts a client built in the same way."""
         own = lifespan.module is self.module
+        there = lifespan.source.spelled(self.module)
+        held = {h: h for h in HOLDERS} if own else _held_as(lifespan.source, there)
         normal = ast.unparse(ast.parse(constructor.removeprefix("await "), mode="eval"))
         for function, one in ((f, n) for f, node in lifespan.functions() for n in ast.walk(node)):
             if isinstance(one, ast.withitem):
@@ -353,16 +369,14 @@ class _Sharing(Part):
             else:
                 continue
             match target:
-                case ast.Attribute(value=ast.Name(id=holder), attr=name) if (
-                    own and holder in HOLDERS
-                ):
+                case ast.Attribute(value=ast.Name(id=local), attr=name) if local in held:
                     if ast.unparse(value).removeprefix("await ") == normal:
-                        return f"{holder}.{name}"
+                        return f"{held[local]}.{name}"
                 case ast.Attribute(
                     value=ast.Attribute(value=ast.Name(id=module), attr=holder), attr=name
                 ) if holder in HOLDERS:
-                    there = meant_module(self.workshop, function, module)
-                    if there is self.module and ast.unparse(value).removeprefix("await ") == normal:
+                    meant = meant_module(self.workshop, function, module)
+                    if meant is self.module and ast.unparse(value).removeprefix("await ") == normal:
                         return f"{holder}.{name}"
         return None
 

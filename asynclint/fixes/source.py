@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from asynclint.facts.program import Function, Module, Program
 from asynclint.findings import Edit, Refused, Span
+from asynclint.project import SourceFile
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -105,6 +107,12 @@ class Words:
                 self.imports.append((node, node in top))
 
 
+def _root(file: SourceFile, name: str) -> Path:
+    """The directory from which a dotted name leads to a file."""
+    depth = name.count(".") + (1 if file.is_package else 0)
+    return file.path.parents[depth]
+
+
 class Source:
     """The text of one module with the nodes and offsets in it."""
 
@@ -165,6 +173,21 @@ class Source:
     def is_ours(self, name: str) -> bool:
         """Whether a dotted module name belongs to the project."""
         return self._program.is_ours(name, self.module.file)
+
+    def shadows(self, package: str, name: str) -> bool:
+        """Whether a package of the project calls something else like its module `name`: `from .sync import sync`."""
+        found = self._program.find(package, self.module.file)
+        if found is None or not found.file.is_package:
+            return False
+        modules = (("from", 1, "", name), ("from", 1, None, name), ("from", 0, package, name))
+        bindings = found.body.facts.bindings.get(name, ())
+        return any(b.recipe not in modules for b in bindings)
+
+    def spelled(self, module: Module) -> str:
+        """The name of another module as this one imports it: counted from the same directory, where that can be."""
+        here = _root(self.module.file, self.module.name)
+        names = (module.name, *module.file.aliases)
+        return next((n for n in names if _root(module.file, n) == here), module.name)
 
     @cached_property
     def code(self) -> str:

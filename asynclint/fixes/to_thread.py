@@ -10,7 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import child
+from asynclint.fixes import child, sight
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
 
@@ -35,6 +35,8 @@ ON_LOOP = frozenset(
     {
         "get_event_loop",
         "get_running_loop",
+        "current_task",
+        "all_tasks",
         "create_task",
         "ensure_future",
         "call_soon",
@@ -223,6 +225,8 @@ def _refuse_bound(place: Place) -> None:
                 )
             _refuse_object(member.bound)
             _refuse_below(place.workshop, member.function)
+            _refuse_sight(place, member.function)
+            _refuse_kept(place, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(
@@ -241,6 +245,41 @@ def _refuse_bound(place: Place) -> None:
         if isinstance(value, Gen):
             raise Refused("what it gives is read on the event loop")
         _refuse_object(value, "gives")
+        if isinstance(value, Inst) and isinstance(value.of, Klass):
+            if _works_on_loop(place.workshop, value.of):
+                raise Refused(
+                    f"the `{value.of.name}` that it gives may belong to the thread that makes it, which has to be the event loop's"
+                )
+
+
+def _refuse_kept(place: Place, function: Function) -> None:
+    """Raise Refused where what blocks is made by the first call only: in threads, several would make it."""
+    runs = place.workshop.facts.runs
+    links = {(link.path, link.span.line) for link in place.finding.because}
+    for one in _reached(place.workshop, function):
+        if one.facts.decorators and runs.cached(one):
+            lines = range(one.facts.first_line, one.facts.end_line + 1)
+            if any(path == one.module.file.name and line in lines for path, line in links):
+                raise Refused(
+                    f"`{one.name}` keeps what it gives, so that only its first call blocks"
+                )
+
+
+def _refuse_sight(place: Place, function: Function) -> None:
+    """Raise Refused where what is called depends on who calls it, or is called by everybody."""
+    if sight.is_logger(place.site.callee):
+        raise Refused(
+            "a logger is called all over the program; it is what it writes with that a thread should run"
+        )
+    asking = sight.asks_caller(place.workshop, function)
+    if asking is not None:
+        raise Refused(f"`{asking}` looks at who calls it, which a thread does not show")
+    if place.is_handled and any(
+        sight.reads_exception(place.workshop, one) for one in _reached(place.workshop, function)
+    ):
+        raise Refused(
+            f"`{function.name}` reads the exception that is handled here, which a thread does not see"
+        )
 
 
 def _works_on_loop(workshop: Workshop, klass: Klass) -> bool:
@@ -325,6 +364,8 @@ def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Itera
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
         if isinstance(member, Lib) and member.path in MAIN_THREAD:
             yield f"`{function.name}` needs the main thread for `{member.path}`"
+        if isinstance(member, Lib) and member.path in sight.CONTEXT:
+            yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
         if not isinstance(member, LibMethod):
             continue
         library, _, name = member.cls.rpartition(".")

@@ -1,0 +1,78 @@
+"""What a function sees only from the thread, and under the caller, that it is called in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asynclint.facts.graph import SYNC
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function
+from asynclint.facts.types import Lib, members
+from asynclint.fixes.place import Workshop
+
+CONTEXT = frozenset(
+    {
+        "opentelemetry.context.attach",
+        "opentelemetry.context.detach",
+        "structlog.contextvars.bind_contextvars",
+        "structlog.contextvars.unbind_contextvars",
+        "structlog.contextvars.clear_contextvars",
+        "structlog.contextvars.reset_contextvars",
+        "django.utils.translation.activate",
+        "django.utils.timezone.activate",
+        "decimal.setcontext",
+    }
+)
+"""Functions that set a context variable of their library."""
+
+CALLERS = frozenset({"inspect.currentframe", "inspect.stack", "sys._getframe"})
+"""Functions that show who called; of what was handed over, a thread shows itself."""
+
+HANDLED = frozenset({"sys.exc_info", "traceback.format_exc", "traceback.print_exc"})
+"""Functions that show the exception that the thread is handling."""
+
+LOGGERS = frozenset({"logger", "log", "logging"})
+
+
+def asks_caller(workshop: Workshop, function: Function) -> str | None:
+    """The name of the function that looks at its caller: this one, or one that it calls itself."""
+    below = [e.target for e in workshop.facts.graph.out.get(function, ()) if e.how in SYNC]
+    for one in (function, *below):
+        if any(_named(workshop, one, site, CALLERS) for site in one.sites):
+            return one.name
+    return None
+
+
+def reads_exception(workshop: Workshop, function: Function) -> bool:
+    """Whether a function reads the exception that is handled, and handles none itself there."""
+    return any(
+        not any(b.kind == "except" for b in function.module.chain(site.block))
+        for site in function.sites
+        if _named(workshop, function, site, HANDLED) or _shows_exception(site)
+    )
+
+
+def _shows_exception(site: CallSite) -> bool:
+    """`logger.exception(…)`, `logger.error(…, exc_info=True)`."""
+    if not is_logger(site.callee):
+        return False
+    if site.callee[-1] == "exception":
+        return True
+    return any(keyword == "exc_info" for _, keyword in site.args)
+
+
+def is_logger(callee: Recipe) -> bool:
+    """`logger.info`, `self._log.write`: whether the receiver of a method is called a logger."""
+    base = callee[1] if callee and callee[0] == "attr" else None
+    name = base[-1] if isinstance(base, tuple) and base and base[0] in ("name", "attr") else None
+    return isinstance(name, str) and name.strip("_").lower() in LOGGERS
+
+
+def _named(workshop: Workshop, function: Function, site: CallSite, names: frozenset[str]) -> bool:
+    return any(path in names for path in _paths(workshop, function, site))
+
+
+def _paths(workshop: Workshop, function: Function, site: CallSite) -> Iterator[str]:
+    for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
+        if isinstance(member, Lib):
+            yield member.path
