@@ -144,6 +144,7 @@ def _choose(
 ) -> list[Chosen]:
     """The fixes of one round: in the order of the findings, none touching another one's edits."""
     taken: dict[str, set[Edit]] = defaultdict(set)
+    moved: dict[str, list[tuple[int, int]]] = defaultdict(list)
     chosen: list[Chosen] = []
     marks: set[str] = set()
     for finding in findings:
@@ -155,16 +156,51 @@ def _choose(
                 continue
             if fix.once in marks and any(edit not in taken[edit.path] for edit in fix.edits):
                 break
-            if all(
-                edit in taken[edit.path] or not _hit(edit, taken[edit.path]) for edit in fix.edits
+            new = [edit for edit in fix.edits if edit not in taken[edit.path]]
+            moving = _moved(new, texts)
+            if not any(
+                _hit(edit, taken[edit.path])
+                or _hit_lines([edit], moved[edit.path], texts)
+                or _hit_lines(taken[edit.path], moving[edit.path], texts)
+                for edit in new
             ):
-                for edit in fix.edits:
+                for edit in new:
                     taken[edit.path].add(edit)
+                for path, lines in moving.items():
+                    moved[path] += lines
                 chosen.append((finding, fix))
                 if fix.once:
                     marks.add(fix.once)
             break
     return chosen
+
+
+def _moved(edits: Iterable[Edit], texts: Mapping[str, str]) -> dict[str, list[tuple[int, int]]]:
+    """By file, the stretches of whole lines that edits put deeper or less deep, each with its line end."""
+    moved: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for edit in sorted(edits):
+        text = texts[edit.path]
+        start = text.rfind("\n", 0, edit.start) + 1
+        if (edit.text + text[start : edit.end]).strip(" \t"):
+            continue
+        end = text.find("\n", edit.end) + 1 or len(text)
+        lines = moved[edit.path]
+        if lines and not text[lines[-1][1] : start].strip():
+            start = lines.pop()[0]
+        lines.append((start, end))
+    return moved
+
+
+def _hit_lines(
+    edits: Iterable[Edit], moved: Sequence[tuple[int, int]], texts: Mapping[str, str]
+) -> bool:
+    """Whether one of the edits writes or takes lines, with their indentation, where others move."""
+    return any(
+        start <= edit.end and edit.start <= end
+        for start, end in moved
+        for edit in edits
+        if "\n" in edit.text or "\n" in texts[edit.path][edit.start : edit.end]
+    )
 
 
 def _hit(edit: Edit, others: Iterable[Edit]) -> bool:

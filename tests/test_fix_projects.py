@@ -30,3 +30,33 @@ def test_project(name: str, update: bool) -> None:
     if update:
         expected.write_text(found, "utf-8")
     assert found == expected.read_text("utf-8")
+
+
+def test_a_line_written_among_lines_that_move_waits() -> None:
+    app = """
+        import asyncio
+
+        import httpx
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+
+        async def fetch(client: httpx.AsyncClient, url: str) -> str:
+            return (await client.get(url)).text
+
+
+        @app.get("/")
+        async def pages(query: str) -> list[str]:
+            async with httpx.AsyncClient() as client:
+                urls = (await client.get(query)).json()
+                if not urls:
+                    return []
+
+                # All of them at once
+                tasks = [fetch(client, url) for url in urls]
+                return await asyncio.gather(*tasks)
+    """
+    text = fixing.applied({"app.py": app}).after["app.py"]
+    assert "    if not urls:\n        return []\n\n    semaphore = asyncio.Semaphore(10)\n" in text
+    assert "[bounded(fetch, client, url) for url in urls]" in text
