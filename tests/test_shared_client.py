@@ -431,7 +431,7 @@ async def ask(prompt: str) -> str:
         ("logging.basicConfig()\n\nfrom shop.routes import router\n", "import router\n"),
         (
             "from shop.routes import router\n\nlogging.basicConfig()\n",
-            "from openai import AsyncOpenAI\n",
+            "from openai import AsyncOpenAI\n\n",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from asynclint.facts.graph import SYNC
@@ -24,6 +25,16 @@ CONTEXT = frozenset(
     }
 )
 """Functions that set a context variable of their library."""
+
+THREADS = frozenset(
+    {
+        "threading.get_ident",
+        "threading.get_native_id",
+        "threading.current_thread",
+        "threading.main_thread",
+    }
+)
+"""Functions that tell one thread from another."""
 
 CALLERS = frozenset({"inspect.currentframe", "inspect.stack", "sys._getframe"})
 """Functions that show who called; of what was handed over, a thread shows itself."""
@@ -59,6 +70,16 @@ def _shows_exception(site: CallSite) -> bool:
     if site.callee[-1] == "exception":
         return True
     return any(keyword == "exc_info" for _, keyword in site.args)
+
+
+def has_own_values(function: Function) -> bool:
+    """Whether a function reads what `threading.local()` keeps for each thread."""
+    text = function.module.file.text or ""
+    if "local()" not in text:
+        return False
+    names = set(re.findall(r"(\w+)(?:\s*:[^=\n]+)?\s*=\s*(?:threading\.)?local\(\)", text))
+    lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
+    return bool(names.intersection(re.findall(r"\w+", "\n".join(lines)))) if names else False
 
 
 def is_logger(callee: Recipe) -> bool:

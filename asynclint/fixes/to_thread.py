@@ -24,6 +24,20 @@ THREAD_BOUND = (
 )
 """Roots of classes whose objects belong to the thread, or the transaction, that uses them."""
 
+ONE_AT_A_TIME = (
+    "googleapiclient.",
+    "mysql.connector.",
+    "MySQLdb.",
+    "pyodbc.",
+    "duckdb.",
+    "pika.",
+    "smtplib.",
+    "imaplib.",
+    "ftplib.",
+    "poplib.",
+)
+"""Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
+
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
 """Classes whose objects stand for another one in each thread."""
 
@@ -212,6 +226,10 @@ def _refuse_bound(place: Place) -> None:
     for member in members(evaluator.callee(module, place.site)):
         if isinstance(member, LibMethod):
             _refuse_method(place, member)
+            if _is_shared(place.function, place.site, member):
+                raise Refused(
+                    f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time"
+                )
         if isinstance(member, (Cls, Lib)) and any(
             b.name.startswith(THREAD_BOUND) for b in place.facts.blocking.values()
         ):
@@ -345,6 +363,8 @@ def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
 def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     """Why what a function does itself belongs to one thread."""
     evaluator = workshop.facts.graph.evaluator
+    if sight.has_own_values(function):
+        yield f"`{function.name}` keeps values for each thread"
     for site in function.sites:
         yield from _needs_loop(workshop, function, site)
         for member in members(evaluator.callee(function.module, site)):
@@ -353,7 +373,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
             name = member.cls.rpartition(".")[2]
             if member.cls in THREAD_LOCAL:
                 yield f"`{function.name}` uses a `{name}`, which is another one in each thread"
-            if member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee):
+            if (
+                member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
+            ) or _is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
 
 
@@ -364,6 +386,8 @@ def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Itera
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
         if isinstance(member, Lib) and member.path in MAIN_THREAD:
             yield f"`{function.name}` needs the main thread for `{member.path}`"
+        if isinstance(member, Lib) and member.path in sight.THREADS:
+            yield f"`{function.name}` asks which thread it runs in"
         if isinstance(member, Lib) and member.path in sight.CONTEXT:
             yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
         if not isinstance(member, LibMethod):
@@ -373,6 +397,16 @@ def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Itera
             yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
         if library == "asyncio" and f"{name}.{member.name}" in LOOP_OBJECTS:
             yield f"`{function.name}` needs the event loop's thread for `{name}.{member.name}`"
+
+
+def _is_shared(function: Function, site: CallSite, member: LibMethod) -> bool:
+    """Whether tasks share the object whose method is called, which is no object for two threads."""
+    if not member.cls.startswith(ONE_AT_A_TIME):
+        return False
+    callee: Recipe = site.callee
+    while callee and callee[0] in ("attr", "sub", "call"):
+        callee = function.module.site(callee[1]).callee if callee[0] == "call" else callee[1]
+    return _comes_from_outside(function, callee)
 
 
 def _comes_from_outside(function: Function, callee: Recipe) -> bool:
