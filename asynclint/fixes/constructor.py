@@ -119,7 +119,7 @@ class Constructor(Part):
         name = kept.rpartition(".")[2]
         holder = r"\w+" if isinstance(base, ast.Call) else re.escape(name)
         setting = re.compile(
-            rf"(?<![\w.])(?!self\.|cls\.){holder}\.{re.escape(node.attr)}\s*=(?!=)"
+            rf"^[ \t]*(?!self\.|cls\.){holder}\.{re.escape(node.attr)}\s*=(?!=)", re.MULTILINE
         )
         for file in self.workshop.facts.program.project.files:
             text = file.text or ""
