@@ -98,6 +98,7 @@ FORMS = [
         factory=True,
     ),
     Form("existing_lifespan", ("/ask?q={n}",), {HTTPX: 1, OPENAI: 1}, at_startup=1),
+    Form("lifespan_class", ("/ask?q={n}",), {HTTPX: 1, OPENAI: 1}, at_startup=1),
     Form("lifespan_state", ("/ask?q={n}",), {OPENAI: 1}),
     Form("startup_handlers", ("/ask?q={n}", "/search?q={n}"), {OPENAI: 1, HTTPX: 1}),
     Form("starlette_routes", ("/ask?q={n}", "/find/search?q={n}"), {ANTHROPIC: 1, HTTPX: 1}),

@@ -1401,3 +1401,41 @@ def test_function_that_a_job_runs_too_is_refused() -> None:
         "async def summary(text: str) -> str:\n    return await summarize(text)",
     )
     assert "summary" in refusal({"app.py": app, "jobs.py": handed})
+
+
+MOUNTED_SERVER = """
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+from tools import mcp_app
+
+app = FastAPI(lifespan={lifespan})
+app.mount("/tools", mcp_app)
+
+
+@app.post("/ask")
+async def ask(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+
+
+@app.post("/slow")
+async def slow(prompt: str) -> str:
+    client = AsyncOpenAI(timeout=90)
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+"""
+SERVER = """
+from fastmcp import FastMCP
+
+mcp_app = FastMCP("tools").http_app()
+"""
+
+
+@pytest.mark.parametrize("lifespan", ["mcp_app.lifespan", "mcp_app.router.lifespan_context"])
+def test_the_lifespan_of_another_application_is_run_around_the_own(lifespan: str) -> None:
+    files = {"main.py": MOUNTED_SERVER.format(lifespan=lifespan), "tools.py": SERVER}
+    text = fixed(files)["main.py"]
+    assert f"    async with {lifespan}(app) as state:\n        async with (\n" in text
+    assert "AsyncOpenAI() as app.state.openai_client,\n" in text
+    assert "AsyncOpenAI(timeout=90) as app.state.openai_client_2,\n" in text
+    assert "            yield state\n" in text
+    assert "app = FastAPI(lifespan=lifespan)" in text

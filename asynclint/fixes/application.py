@@ -380,10 +380,15 @@ class Lifespan:
         keywords = {k.arg: k.value for k in self.call.keywords}
         if None in keywords:
             raise Refused(f"`{application}` is built with `**` arguments")
+        self.wrapped: ast.expr | None = None
+        """A lifespan that is no function here, which the new one runs around its own `yield`."""
         if "lifespan" in keywords and not _is_none(keywords["lifespan"]):
-            self.existing = self._read()
-            self.module = self.existing[0].module
-            self.source = workshop.source(self.module)
+            if self._is_manager(keywords["lifespan"]):
+                self.wrapped = keywords["lifespan"]
+            else:
+                self.existing = self._read()
+                self.module = self.existing[0].module
+                self.source = workshop.source(self.module)
         elif "lifespan" in keywords:
             raise Refused(f"`{application}` is built with `lifespan=None`")
         elif "on_startup" in keywords or "on_shutdown" in keywords:
@@ -414,6 +419,29 @@ class Lifespan:
                 if meant(self.workshop, scope, ("name", name)) == (inner.function, inner.name):
                     return name
         raise Refused(f"the lifespan of `{self.application}` has no name for the mounted `{inner}`")
+
+    def _is_manager(self, node: ast.expr) -> bool:
+        """Whether a lifespan is a class of the project whose objects are entered, or that of another application."""
+        application = self.application
+        name = node
+        while isinstance(name, ast.Attribute):
+            name = name.value
+        if (
+            self.called != "app"
+            or application.framework != STARLETTE
+            or not isinstance(name, ast.Name)
+            or name.id in application.function.parameters
+            or name.id not in application.module.body.facts.bindings
+        ):
+            return False
+        if isinstance(node, ast.Attribute) and node.attr in ("lifespan", "lifespan_context"):
+            return True
+        evaluator = self.workshop.facts.graph.evaluator
+        recipe = next(r for r, k in application.site.args if k == "lifespan")
+        value = evaluator.at_site(recipe, application.site, application.module)
+        return isinstance(value, Cls) and isinstance(
+            evaluator.member(value.klass, "__aenter__")[0], Func
+        )
 
     def _read(self) -> tuple[Function, Tree, ast.AsyncFunctionDef]:
         evaluator = self.workshop.facts.graph.evaluator
@@ -507,6 +535,8 @@ class Lifespan:
         """The edits after which the lifespan builds an object, yields it in its state under a name, and closes it."""
         if opening.enter is None:
             raise Refused("it is no context manager, which the lifespan's state needs")
+        if self.wrapped is not None:
+            raise Refused("what its lifespan yields could not be read")
         if self.existing is None:
             return self._create(name, opening, f'yield {{"{name}": {name}}}')
         function, _, node = self.existing
@@ -637,12 +667,16 @@ class Lifespan:
             raise Refused("`lifespan` means something else there")
         manager, one = imports.bring(source, "contextlib", "asynccontextmanager")
         iterator, two = imports.bring(source, "collections.abc", "AsyncIterator")
-        head, tail, pushes = around(target, opening, "    ", "    ")
+        indent = "    " if self.wrapped is None else "        "
+        head, tail, pushes = around(target, opening, indent, "    ")
         gives = "None"
-        if end != "yield":
-            any_, three = imports.bring(source, "typing", "Any")
-            gives = f"dict[str, {any_}]"
-            two = (*two, *three)
+        if self.wrapped is not None:
+            head = f"    async with {source.segment(self.wrapped)}({self.called}) as state:\n{head}"
+            gives, two = self._any(two)
+            end = "yield state"
+        elif end != "yield":
+            gives, two = self._any(two)
+            gives = f"dict[str, {gives}]"
         lines = [
             f"@{manager}",
             f"async def {name}({self.called}: {callee}) -> {iterator}[{gives}]:",
@@ -651,7 +685,7 @@ class Lifespan:
             if event == "startup":
                 lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
         body = head.rstrip("\n").split("\n")
-        lines += [*body, f"{'        ' if pushes else '    '}{end}"]
+        lines += [*body, f"{indent}{'    ' if pushes else ''}{end}"]
         if tail:
             lines += tail.rstrip("\n").split("\n")
         for function, event in handlers:
@@ -664,9 +698,18 @@ class Lifespan:
             edits.append(self._undecorate(function))
         return edits
 
+    def _any(self, edits: tuple[Edit, ...]) -> tuple[str, tuple[Edit, ...]]:
+        any_, more = imports.bring(self.source, "typing", "Any")
+        return any_, (*edits, *more)
+
     def _moved(self) -> list[tuple[Function, str]]:
         """The startup and shutdown handlers that a new lifespan calls, because the framework no longer does."""
         text = self.source.text
+        if self.wrapped is not None:
+            # Beside a lifespan, handlers do not run.
+            if re.search(r"lifespan_context\s*=(?!=)", text):
+                raise Refused("the application's lifespan is set in a way that could not be read")
+            return []
         if "lifespan_context" in text or "add_event_handler" in text:
             raise Refused("the application's lifespan is set in a way that could not be read")
         handlers = self.handlers()
@@ -688,6 +731,8 @@ class Lifespan:
     def argument(self, name: str, call: ast.Call | None = None) -> Edit:
         """The lifespan as an argument of the call that builds the application, or of another one."""
         source, call = self.source, call or self.call
+        if self.wrapped is not None:
+            return source.replace(self.wrapped, name)
         arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
         if not arguments:
             end = source.end(call)
