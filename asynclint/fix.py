@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asynclint.findings import Edit, Finding, Fix, Safety
+from asynclint.fixes.unbound import unbound
 from asynclint.project import Project
 
 ROUNDS = 30
@@ -71,7 +72,9 @@ def run(
             new, bad = _apply(chosen, texts)
             fixed = _with_texts(current, new)
             said = () if bad else check(fixed)
-            why = "the result would not compile"
+            why = "the result would use a name that nothing binds"
+            if not all(compiles(new[path]) for _, fix in bad for path in _paths(fix)):
+                why = "the result would not compile"
             suspects: list[Chosen] = []
             if not bad:
                 bad, suspects = _regressions(outcome.findings, said, chosen, texts, yields)
@@ -228,13 +231,23 @@ def _apply(chosen: list[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, st
 
 
 def _edited(chosen: Iterable[Chosen], texts: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
-    """The new texts, and the names of those that do not compile any more."""
+    """The new texts, and the names of those that do not compile any more, or read names that they did not and nothing binds."""
     edits: dict[str, set[Edit]] = defaultdict(set)
     for _, fix in chosen:
         for edit in fix.edits:
             edits[edit.path].add(edit)
     new = {path: edited(texts[path], some) for path, some in sorted(edits.items())}
-    return new, {p for p, text in new.items() if compiles(texts[p]) and not compiles(text)}
+    return new, {p for p, text in new.items() if _breaks(texts[p], text)}
+
+
+def _paths(fix: Fix) -> set[str]:
+    return {edit.path for edit in fix.edits}
+
+
+def _breaks(before: str, after: str) -> bool:
+    if not compiles(after):
+        return compiles(before)
+    return not unbound(after) <= unbound(before)
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:

@@ -78,6 +78,34 @@ def test_what_would_not_compile_is_not_written(folder: Path) -> None:
     assert "would not compile" in outcome.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x = yy", False),
+        ("import yy; x = yy", True),
+        ("x = [yy for yy in ()]", True),
+        ("x = lambda: yy", False),
+        ("x = len, __name__, __file__", True),
+        ("x: yy = 1", False),
+    ],
+)
+def test_what_would_use_a_name_that_is_not_there_is_not_written(
+    folder: Path, text: str, kept: bool
+) -> None:
+    (folder / "app.py").write_text("x = 1\n")
+    outcome = _apply([_finding(text)], _project(folder, "x = 1\n"))
+    assert ((folder / "app.py").read_text() == f"{text}\n") is kept
+    if not kept:
+        assert "a name that nothing binds" in outcome.problems[0]
+
+
+def test_a_name_that_was_not_there_before_may_stay(folder: Path) -> None:
+    (folder / "app.py").write_text("x = 1\nprint(later)\n")
+    outcome = _apply([_finding("x = 2")], _project(folder, "x = 1\nprint(later)\n"))
+    assert (folder / "app.py").read_text() == "x = 2\nprint(later)\n"
+    assert outcome.problems == []
+
+
 def test_changed_file_is_left_alone(folder: Path) -> None:
     (folder / "app.py").write_text("z = 3\n")
     outcome = _apply([_finding("x = 2")], _project(folder, "x = 1\n"))
