@@ -179,18 +179,11 @@ def test_lifespan_of_another_kind_is_refused() -> None:
     from routes import router
 
 
-    class Lifespan:
-        def __init__(self, app):
-            self.app = app
-
-        async def __aenter__(self):
-            return None
-
-        async def __aexit__(self, *args):
-            return None
+    async def lifespan(app):
+        yield
 
 
-    app = FastAPI(lifespan=Lifespan)
+    app = FastAPI(lifespan=lifespan)
     app.include_router(router)
     """
     assert "@asynccontextmanager" in refusal({"app.py": app, "routes.py": ROUTE})
