@@ -6,7 +6,7 @@ returns: an attribute, a global, an entry of a container, or the very name to wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Module
@@ -17,26 +17,30 @@ ANY = ("anything",)
 """The state of a test that speaks of the object itself: `hasattr(…)`, `client.is_closed`."""
 
 
-def guarded(function: Function, site: CallSite) -> bool:
+Filled = Callable[[Function, str], bool]
+"""Whether anything puts an object into an attribute of the object whose method a function is."""
+
+
+def guarded(function: Function, site: CallSite, filled: Filled) -> bool:
     """Whether the site runs only while something is not there that is kept afterwards."""
     module = function.module
     index = site.block
     while index >= 0:
         block = module.blocks[index]
         if block.kind in ("if", "else", "while") and any(
-            _kept(function, state, site)
+            _kept(function, state, site, filled)
             for state in missing(block.info, block.kind != "else", module)
         ):
             return True
         if block.kind == "except" and last_name(block.info) in MISSING_ERRORS:
             return True
-        if _returned_before(function, index, site):
+        if _returned_before(function, index, site, filled):
             return True
         index = block.parent
     return False
 
 
-def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
+def _returned_before(function: Function, parent: int, site: CallSite, filled: Filled) -> bool:
     """`if self.client is not None: return self.client` before the site."""
     module = function.module
     for index in module.children.get(parent, ()):
@@ -57,10 +61,22 @@ def _returned_before(function: Function, parent: int, site: CallSite) -> bool:
         for state in (*present(block.info, module), *missing(block.info, False, module)):
             given = state[0] == "name" and state[1] in function.parameters
             if state in returned and not given:
-                return True
-            if _kept(function, state, site, local=False):
+                if not _is_own(function, state) or filled(function, state[2]):
+                    return True
+            if _kept(function, state, site, filled, local=False):
                 return True
     return False
+
+
+def _is_own(function: Function, state: Recipe) -> bool:
+    """Whether a test speaks of an attribute of the object whose method this is."""
+    method = function.method_around()
+    return bool(
+        method is not None
+        and state[0] == "attr"
+        and state[1]
+        and state[1] == ("name", method.self_name)
+    )
 
 
 def handler(module: Module, tried: int, errors: frozenset[str]) -> int | None:
@@ -99,12 +115,16 @@ def _named_in(function: Function, block: Block) -> Iterator[str]:
             yield name
 
 
-def _kept(function: Function, state: Recipe, site: CallSite, local: bool = True) -> bool:
+def _kept(
+    function: Function, state: Recipe, site: CallSite, filled: Filled, local: bool = True
+) -> bool:
     """Whether what a test found missing is there the next time."""
     module = function.module
     if state == ANY:
         return True
     if state[0] == "attr":
+        if _is_own(function, state):
+            return state[2] in module.set_attributes and filled(function, state[2])
         return state[2] in module.set_attributes
     if state[0] == "sub":
         return state[1] in module.filled

@@ -7,6 +7,7 @@ from collections import deque
 from asynclint.facts import guards, places
 from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.filling import Filling
 from asynclint.facts.graph import BRANCHES, Edge, EntryPoint, Graph, place_name
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
@@ -36,6 +37,7 @@ class Runs:
         self.evaluator = evaluator
         self.graph = graph
         self._tests = Conditions(evaluator)
+        self.filling = Filling(evaluator)
         self.reached: dict[Function, Edge | EntryPoint] = {}
         """Functions that run per request, with the edge or the entry point through which."""
         self.conditions: dict[Function, int] = {}
@@ -241,7 +243,7 @@ class Runs:
 
     def guarded(self, function: Function, site: CallSite) -> bool:
         """Whether the site runs only while something is not there that is kept afterwards."""
-        return guards.guarded(function, site)
+        return guards.guarded(function, site, self.filling.filled)
 
     def request_chain(self, function: Function) -> tuple[Link, ...]:
         """From the entry point down to a function that runs per request."""
