@@ -363,6 +363,9 @@ class Lifespan:
     called = "app"
     """What a new lifespan calls the application."""
 
+    wrapped: ast.expr | None = None
+    """A lifespan that is no function here, which the new one runs around its own `yield`."""
+
     def __init__(
         self, workshop: Workshop, application: Application, inner: Application | None = None
     ) -> None:
@@ -380,8 +383,6 @@ class Lifespan:
         keywords = {k.arg: k.value for k in self.call.keywords}
         if None in keywords:
             raise Refused(f"`{application}` is built with `**` arguments")
-        self.wrapped: ast.expr | None = None
-        """A lifespan that is no function here, which the new one runs around its own `yield`."""
         if "lifespan" in keywords and not _is_none(keywords["lifespan"]):
             if self._is_manager(keywords["lifespan"]):
                 self.wrapped = keywords["lifespan"]
