@@ -4,7 +4,7 @@
 
 PYTHON ?= python3.11
 KNOWLEDGE_ENV ?= .venv-knowledge
-ENVIRONMENTS = 1 2 3 4 5 6 7 8
+ENVIRONMENTS = 1 2 3 4 5 6 7 8 9
 
 .PHONY: knowledge knowledge-environments $(ENVIRONMENTS:%=knowledge-%) $(ENVIRONMENTS:%=environment-%)
 knowledge: $(ENVIRONMENTS:%=knowledge-%)

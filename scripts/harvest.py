@@ -25,6 +25,7 @@ RESPONSES = {
     "anthropic": ("", "_response.APIResponse"),
     "groq": ("", "_response.APIResponse"),
     "together": ("", "_response.APIResponse"),
+    "cerebras.cloud.sdk": ("", "_response.APIResponse"),
     "elasticsearch": ("", ""),
     "opensearchpy": ("", ""),
 }
@@ -34,7 +35,7 @@ CLIENTS = {
     "opensearchpy": ("client.OpenSearch", "_async.client.AsyncOpenSearch"),
 }
 """Clients that share no base: a synchronous one and its twin, whose `__init__` makes the objects of their attributes."""
-DISTRIBUTIONS = {"opensearchpy": "opensearch-py"}
+DISTRIBUTIONS = {"opensearchpy": "opensearch-py", "cerebras.cloud.sdk": "cerebras-cloud-sdk"}
 """Distributions that are not called like what is imported."""
 COSTS = {"opensearchpy": "light"}
 """Packages whose clients load no certificates where they are built."""
@@ -552,6 +553,14 @@ def harvest(name: str) -> str:
     return Harvest(name).run()
 
 
+def installed(name: str) -> bool:
+    """Whether a package is there; one in a namespace that is not there is not, either."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def head(target: Path) -> str:
     """The lines of a harvested file that name what it was harvested from; nothing where there is no file."""
     return target.read_text("utf-8").partition("[sdk]")[0] if target.exists() else ""
@@ -564,10 +573,10 @@ def main() -> int:
     arguments = parser.parse_args()
     changed = 0
     for name in arguments.packages:
-        if find_spec(name) is None:
+        if not installed(name):
             print(f"{name} is not installed here", file=sys.stderr)
             continue
-        target = KNOWLEDGE / f"{name}_sdk.toml"
+        target = KNOWLEDGE / f"{name.replace('.', '_')}_sdk.toml"
         distribution = DISTRIBUTIONS.get(name, name)
         if arguments.check and f'{distribution} = "{version(distribution)}"' not in head(target):
             print(f"{name} {version(distribution)} is not what was harvested", file=sys.stderr)

@@ -82,6 +82,7 @@ TWINS: dict[str, tuple[str, ...]] = {
 """Package → patterns of its synchronous classes and the asynchronous ones that they stand beside."""
 REACHES: dict[str, tuple[str, ...]] = {
     "algoliasearch": ("self._transporter.request self._ingestion_transporter.request",),
+    "atlassian": ("self.get self.post self.put self.delete self.patch self.request",),
     "docker": (
         "self._get self._post self._put self._delete self._head self.request self.get self.post",
         "client.api=docker.APIClient",

@@ -44,6 +44,8 @@ AWAITABLE_RESULT: dict[str, str] = {
     "aiosqlite.*": "a context manager that may be awaited",
     "asyncpg.*": "a context manager or iterator that may be awaited",
     "motor.*": "made from the synchronous class, gives a future",
+    "asyncmy.*": "a context manager that may be awaited",
+    "beanie.odm.queries.*": "a query that may be awaited",
     "tortoise.*": "a query that may be awaited",
     "redis.commands.*": "a command shared with the synchronous class, gives an awaitable",
     "redis.asyncio.*": "a command shared with the synchronous class, gives an awaitable",

@@ -30,6 +30,7 @@ def harvest() -> ModuleType:
 )
 def test_harvesting_again_gives_no_difference(harvest: ModuleType, name: str) -> None:
     shipped = (FOLDER / f"{name}_sdk.toml").read_text("utf-8")
+    name = parse(shipped)["sdk"]["name"]
     [(distribution, pinned)] = parse(shipped)["verified"].items()
     try:
         installed = version(distribution)

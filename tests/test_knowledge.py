@@ -92,6 +92,30 @@ def test_what_moved_is_known_under_both_names(known: Knowledge) -> None:
             assert re.fullmatch(r"[\w-]+ \d+(\.\d+)*", release), f"{path}: {release}"
 
 
+LISTED = """
+    anthropic openai google.genai mistralai cohere groq together ollama litellm huggingface_hub replicate langchain_core langchain_openai
+    langchain_anthropic llama_index instructor tavily exa_py httpx httpx2 requests urllib3 aiohttp niquests curl_cffi boto3 botocore
+    aioboto3 aiobotocore google.cloud.storage google.cloud.bigquery google.cloud.pubsub_v1 google.cloud.firestore azure.storage.blob
+    azure.storage.blob.aio azure.identity azure.identity.aio azure.cosmos azure.cosmos.aio minio s3fs fsspec psycopg psycopg2 asyncpg
+    pymysql aiomysql mysql.connector sqlite3 aiosqlite sqlalchemy sqlmodel tortoise peewee django pymongo motor redis redis.asyncio
+    elasticsearch opensearchpy cassandra neo4j clickhouse_connect duckdb influxdb_client qdrant_client chromadb weaviate pinecone
+    pymilvus lancedb kafka confluent_kafka aiokafka pika aio_pika nats celery rq dramatiq arq taskiq grpc grpc.aio paramiko asyncssh
+    docker kubernetes stripe twilio slack_sdk slack_bolt sendgrid discord aiogram telegram smtplib aiosmtplib tenacity backoff
+    aiolimiter anyio trio asgiref aiofiles aiocache cachetools sse_starlette fastapi starlette litestar sanic quart flask aiohttp.web
+    tornado channels strawberry chainlit gradio mcp fastmcp pydantic_ai agents langgraph PIL pandas polars numpy bcrypt argon2
+    passlib sentence_transformers transformers
+"""
+
+
+@pytest.mark.parametrize("name", LISTED.split())
+def test_what_services_use_is_known(known: Knowledge, name: str) -> None:
+    paths = {name}
+    for lib in known.libraries(name):
+        assert isinstance(lib.classes, Lazy)
+        paths |= {*lib.functions, *lib.classes.paths(), *lib.aliases}
+    assert any(path.startswith(name + ".") for path in paths)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from asynclint.knowledge.index import FILES as INDEX
 from asynclint.testing import check_files
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = sorted(FIXTURES.glob("knowledge_*/*.py"))
 APART = [path for path in FILES if path.parent.name != "knowledge_services"]
 """Files that keep what is flagged and what is quiet in functions of their own; services have both in one."""
+FILES_OF = {stem: roots for stem, (_, _, roots) in INDEX.items() if stem not in ("builtins",)}
 MARK = re.compile(r"# flagged: ([\w-]+)")
 
 
@@ -46,6 +48,19 @@ def test_library(path: Path) -> None:
     assert found == wanted, "\n".join(
         [f"missed alarm at {path}:{line}: {rule}" for line, rule in sorted(wanted - found)]
         + [f"false alarm at {path}:{line}: {said[line]}" for line, _ in sorted(found - wanted)]
+    )
+
+
+@pytest.mark.parametrize("stem", sorted(FILES_OF))
+def test_each_file_of_knowledge_has_an_example(stem: str) -> None:
+    names = "|".join(re.escape(root) for root in FILES_OF[stem])
+    imported = re.compile(rf"(?m)^\s*(?:import|from) (?:{names})\b")
+    namespaces = [root.rpartition(".")[::2] for root in FILES_OF[stem] if "." in root]
+    texts = [path.read_text("utf-8") for path in FILES]
+    assert any(imported.search(text) for text in texts) or any(
+        re.search(rf"(?m)^from {re.escape(above)} import .*\b{name}\b", text)
+        for above, name in namespaces
+        for text in texts
     )
 
 
