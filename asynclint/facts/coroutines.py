@@ -8,7 +8,7 @@ from asynclint.facts import guards, places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import NONE, Const, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
 from asynclint.facts.view import LostCoroutine, LostTask
@@ -221,6 +221,8 @@ class CoroutineFacts:
             return self._argument(function, role, coroutine)
         if tag == "assign":
             return self._assigned(function, str(role[1]), coroutine, site)
+        if tag == "store":
+            return self._stored(function, site)
         return None
 
     def _returned(self, function: Function, coroutine: Coro) -> tuple[str, str] | None:
@@ -343,6 +345,8 @@ class CoroutineFacts:
             method, _ = self.evaluator.member(callee.klass, "__init__")
             if isinstance(method, Func):
                 target, skip = method.function, 1
+            else:
+                return self._field(callee.klass, role[2])
         if target is None or (
             target.facts.decorators and callee.__class__ is Func and target.klass is None
         ):
@@ -362,6 +366,63 @@ class CoroutineFacts:
         if not self._is_plain(declared):
             return None
         return ("arg", f"is passed as `{parameter.name}`, which is no coroutine")
+
+    def _field(self, klass: Klass, name: object) -> tuple[str, str] | None:
+        """An argument of the constructor of a dataclass or a model, whose field holds something else."""
+        if not isinstance(name, str):
+            return None
+        for one in self.evaluator.mro(klass):
+            if not isinstance(one, Klass):
+                continue
+            for binding in one.body.facts.bindings.get(name, ()):
+                column = binding.recipe and binding.recipe[0] == "call"
+                if (
+                    column
+                    and guards.last_name(one.module.site(binding.recipe[1]).callee) == "Column"
+                ):
+                    return ("arg", f"is passed as `{name}`, which is a column")
+                if binding.annotation is not None:
+                    declared = self.evaluator.annotation(binding.annotation, one.body)
+                    plain = self._is_plain(declared)
+                    return (
+                        ("arg", f"is passed as `{name}`, which is no coroutine") if plain else None
+                    )
+        return None
+
+    def _stored(self, function: Function, site: CallSite) -> tuple[str, str] | None:
+        """A coroutine in an attribute of the object itself which is declared as something else, and never awaited."""
+        method = function.method_around()
+        klass = method.klass if method is not None else None
+        stored = next(
+            (b for b in function.facts.attribute_bindings if b.recipe == ("call", site.index)), None
+        )
+        if method is None or klass is None or stored is None:
+            return None
+        if stored.attr == "[]" or stored.base != ("name", method.self_name):
+            return None
+        name = stored.attr
+        family = [k for k in self.evaluator.mro(klass) if isinstance(k, Klass)]
+        annotations = [
+            (binding.annotation, k.body)
+            for k in family
+            for binding in k.body.facts.bindings.get(name, ())
+        ]
+        annotations += [
+            (binding.annotation, holder)
+            for k in family
+            for holder, binding in k.self_attributes().get(name, ())
+        ]
+        declared = [
+            self.evaluator.annotation(one, holder) for one, holder in annotations if one is not None
+        ]
+        if not declared or not all(self._is_plain(one) for one in declared):
+            return None
+        for k in family:
+            for reader in k.module.functions:
+                for recipe, *_, role, _ in reader.facts.loads:
+                    if recipe and recipe[-1] == name and role[0] in ("await", "arg"):
+                        return None
+        return ("assign", f"is assigned to `{name}`, which is declared as a value")
 
     def _assigned(
         self, function: Function, name: str, coroutine: Coro, site: CallSite
