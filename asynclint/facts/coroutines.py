@@ -107,13 +107,11 @@ class CoroutineFacts:
         assert isinstance(coroutine, Coro)
         if self._expected(function, site) or function.module.dead(site.block):
             return None
-        made_by = coroutine.function
-        if made_by is not None and made_by.facts.stub:
-            # An abstract method: what an implementation that is no coroutine function returns is no coroutine.
-            if any(not one.is_async for one in self.evaluator.implementations(made_by)):
-                return None
         found = self._lost(function, site.role, coroutine, site)
         if found is None:
+            return None
+        made_by = coroutine.function
+        if made_by is not None and self.evaluator.is_overridden_plainly(made_by):
             return None
         how, detail = found
         if how in ASKED and self._may_give_none(function, site):

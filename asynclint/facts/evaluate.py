@@ -199,6 +199,8 @@ class Evaluator:
         result = self.attribute(base, recipe[2], function)
         if result is None and base is None:
             return None
+        if isinstance(result, (Func, LibMethod)) and _replaced(recipe, function):
+            return None
         return self._narrow(recipe, result, function, at)
 
     def r_call(self, recipe: Recipe, function: Function, at: Place) -> Type:
@@ -975,6 +977,9 @@ class Evaluator:
             if any(b.recipe and b.recipe[0] == "def" for b in bindings):
                 final = self.program.final_bindings(klass.module, bindings)
                 values = [self.eval(b.recipe, body, (b.line, b.col, b.block)) for b in final[:3]]
+                if assigned:
+                    # `self.fetch = cached(self.fetch)`.
+                    values.append(self._assigned_type(assigned))
                 return (union(values),)
             declared = next(
                 (
@@ -1044,8 +1049,16 @@ class Evaluator:
                     names.add(other.facts.name)
         return list(found)
 
+    def is_overridden_plainly(self, function: Function) -> bool:
+        """Whether a call of a coroutine function may give no coroutine: a subclass has a plain one, a generator or a manager."""
+        return any(
+            not isinstance(self.call(self.function_value(one), None, one.module), Coro)
+            for one in self.implementations(function)
+            if one is not function
+        )
+
     def implementations(self, function: Function) -> list[Function]:
-        """The methods that a call on an abstract method may reach."""
+        """The methods of subclasses that a call of a method may reach."""
         klass = function.klass
         if klass is None:
             return []
@@ -1951,6 +1964,16 @@ class Evaluator:
         if isinstance(type_, Any_):
             return union([self.subscript(m, index, function, at) for m in type_.members])
         return None
+
+
+def _replaced(recipe: Recipe, function: Function) -> bool:
+    """Whether a method is assigned anew on the object that it is read from, here or in the module: `crawler.run = traced`."""
+    scopes = (function, function.module.functions[0])
+    return any(
+        one.attr == recipe[2] and one.base == recipe[1]
+        for scope in scopes
+        for one in scope.facts.attribute_bindings
+    )
 
 
 def _fuller(declared: Type, value: Inst) -> Type:

@@ -56,7 +56,11 @@ class ProtocolFacts:
             if value.enters if kind == "with" else value.iterates:
                 return "async"
             plain = not value.enters and not value.iterates and not value.eager
-            certain = function is not None and function.facts.kind == "async"
+            certain = (
+                function is not None
+                and function.facts.kind == "async"
+                and not self.evaluator.is_overridden_plainly(function)
+            )
             return "coroutine" if plain and certain else None
         if kind == "with" and isinstance(value, Manager):
             return "async" if value.is_async else "sync"
