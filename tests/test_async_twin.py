@@ -1414,3 +1414,21 @@ def run(asks: Asks, prompt: str) -> str:
     assert _handed_over(bot, protocols=asks)
     more = asks.replace("def run", "    def close(self) -> None: ...\n\n\ndef run")
     assert not _handed_over(bot, protocols=more)
+
+
+def test_a_class_whose_import_is_spelled_in_a_string() -> None:
+    said = refusal(
+        """
+        from openai import OpenAI
+        from tools import FunctionTool, ImportFromModule
+
+
+        async def ask(prompt: str) -> str:
+            client = OpenAI()
+            return client.responses.create(model="gpt-5", input=prompt).output_text
+
+
+        tool = FunctionTool(ask, imports=[ImportFromModule("openai", ("OpenAI",))])
+        """
+    )
+    assert said == "`OpenAI` is also named in a string, as what is to be imported"

@@ -8,6 +8,7 @@ from asynclint.facts.program import Module, Program
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
+from asynclint.fixes.source import Source
 
 REPLACING = ("patch", "setattr", "dependency_overrides")
 """One of these is in every text that puts something in the place of something else."""
@@ -61,3 +62,12 @@ def refuse_patched(holders: Holders, library: str, module: Module) -> None:
             continue
         if patched.search(text) and re.search(rf"\b{re.escape(last)}\b", text):
             raise Refused(f"`{file.name}` replaces parts of `{library}`")
+
+
+def refuse_spelled(source: Source, path: str) -> None:
+    """Raise Refused where a module spells the import of a class in strings: `ImportFromModule("openai", ("OpenAI",))`."""
+    module, _, name = path.rpartition(".")
+    library = re.escape(module.partition(".")[0])
+    spelled = rf"[\"']{library}[\w.]*[\"'][^\n]*[\"']{re.escape(name)}[\"']"
+    if re.search(spelled, source.text):
+        raise Refused(f"`{name}` is also named in a string, as what is to be imported")

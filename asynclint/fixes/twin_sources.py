@@ -8,7 +8,7 @@ import re
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Mod, members
 from asynclint.findings import Refused
 from asynclint.fixes.mentions import Global
-from asynclint.fixes.mocked import refuse_mocked, refuse_patched
+from asynclint.fixes.mocked import refuse_mocked, refuse_patched, refuse_spelled
 from asynclint.fixes.reading import Reading
 from asynclint.fixes.twin_plan import Plan, is_none
 from asynclint.fixes.twins import Pair
@@ -154,6 +154,7 @@ class Sources(Plan):
                 return False
         self._refuse_missing(twin)
         refuse_patched(self.holders, path.partition(".")[0], reading.module)
+        refuse_spelled(reading.source, path)
         self._built.add(id(call))
         if not reading.scope(call).is_async:
             self._lasting = True
