@@ -320,7 +320,11 @@ def _fix(kept: list[Any], project: Any, config: Config, options: dict[str, Any])
         reported = next(f for f in project.files if f.reported)
         click.echo(outcome.after.get(reported.name, reported.text), nl=False)
     else:
-        problems += fix.write(project, outcome)
+        unwritten = fix.write(project, outcome)
+        if unwritten:
+            problems += unwritten
+            left = fix.with_texts(project, outcome.after)
+            outcome.findings = check.check(left, config).kept
     for problem in problems:
         click.echo(f"asynclint: warning: {problem}", err=True)
     count = len(outcome.applied)

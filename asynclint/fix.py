@@ -70,7 +70,7 @@ def run(
             if not chosen:
                 break
             new, bad = _apply(chosen, texts)
-            fixed = _with_texts(current, new)
+            fixed = with_texts(current, new)
             said = () if bad else check(fixed)
             why = "the result would use a name that nothing binds"
             if not all(compiles(new[path]) for _, fix in bad for path in _paths(fix)):
@@ -270,7 +270,8 @@ def compiles(text: str) -> bool:
     return True
 
 
-def _with_texts(project: Project, texts: Mapping[str, str]) -> Project:
+def with_texts(project: Project, texts: Mapping[str, str]) -> Project:
+    """The project with other texts of some files."""
     files = [replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files]
     return replace(project, files=files)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -362,3 +364,91 @@ async def slow():
     client = OpenAI()
     return client.models.list()
 """
+
+
+SERVED = {
+    "main.py": """
+from fastapi import FastAPI
+from routes import router
+
+app = FastAPI()
+app.include_router(router)
+""",
+    "routes.py": """
+from fastapi import APIRouter
+from openai import AsyncOpenAI
+
+router = APIRouter()
+
+
+@router.post("/ask")
+async def ask(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+""",
+}
+
+
+@pytest.fixture
+def service(folder: Path) -> Path:
+    for name, text in SERVED.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_an_excluded_file_is_not_part_of_a_fix(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (service / "pyproject.toml").write_text('[tool.asynclint]\nexclude = ["main.py"]\n')
+    assert run(["check", "--fix", "--unsafe-fixes", "--no-cache"]) == 1
+    assert {name: (service / name).read_text() for name in SERVED} == SERVED
+    assert "no application of this project is known to serve it" in capsys.readouterr().out
+
+
+def test_a_file_outside_the_project_is_not_part_of_a_fix(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = service / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text("[tool.asynclint]\n")
+    (service / "routes.py").rename(inner / "routes.py")
+    assert run(["check", "--fix", "--no-cache", "inner"]) == 1
+    assert (service / "main.py").read_text() == SERVED["main.py"]
+    assert (inner / "routes.py").read_text() == SERVED["routes.py"]
+    assert "no fix" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_leaves_all_files_of_a_fix(
+    service: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(handle: int, mode: str) -> io.BufferedIOBase:
+        os.close(handle)
+        return open("/dev/full", mode)  # type: ignore[return-value]
+
+    monkeypatch.setattr(os, "fdopen", full)
+    assert run(["check", "--fix", "--no-cache"]) == 1
+    assert {name: (service / name).read_text() for name in SERVED} == SERVED
+    assert sorted(p.name for p in service.iterdir()) == ["main.py", "pyproject.toml", "routes.py"]
+    assert "no space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_changes_that_are_not_committed_do_not_matter(service: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=service, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    (service / "routes.py").write_text(SERVED["routes.py"] + "\n# later\n")
+    index = (service / ".git" / "index").read_bytes()
+    assert run(["check", "--fix", "--no-cache"]) == 0
+    assert "request.app.state.openai_client" in (service / "routes.py").read_text()
+    assert (service / "routes.py").read_text().endswith("# later\n")
+    assert (service / ".git" / "index").read_bytes() == index
+    assert git("log", "--format=%s").split() == ["first"]
