@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -163,6 +164,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "ASYNCLINT_COMPILE"},
         check=False,
         capture_output=True,
         text=True,
@@ -170,6 +172,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     assert done.returncode == 0, f"hatchling is needed to build the wheel:\n{done.stderr}"
     [path] = folder.glob("*.whl")
     return zipfile.ZipFile(path)
+
+
+def test_wheel_is_pure_python(wheel: zipfile.ZipFile) -> None:
+    assert str(wheel.filename).endswith("-py3-none-any.whl")
+    assert not [name for name in wheel.namelist() if name.endswith((".so", ".pyd", ".c"))]
 
 
 def test_wheel_carries_the_rules(wheel: zipfile.ZipFile) -> None:
