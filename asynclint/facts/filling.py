@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import Binding
 from asynclint.facts.program import Function, Klass
@@ -15,6 +13,7 @@ class Filling:
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
         self._filled: dict[tuple[Klass, str], bool] = {}
+        self._outside: set[str] | None = None
 
     def filled(self, function: Function, name: str) -> bool:
         """Whether anything but a caller's argument may ever be in an attribute of the object whose method this is."""
@@ -29,7 +28,7 @@ class Filling:
 
     def _is_filled(self, klass: Klass, name: str) -> bool:
         order = self.evaluator.mro(klass)
-        if None in order or name in self._set_from_outside:
+        if None in order or name in self._set_from_outside():
             return True
         family = [one for one in order if isinstance(one, Klass)]
         family += self.evaluator.subclasses(klass)
@@ -49,16 +48,17 @@ class Filling:
                 return True
         return False
 
-    @cached_property
     def _set_from_outside(self) -> set[str]:
         """The attributes that code sets of objects which are not its own."""
-        found: set[str] = set()
-        for module in self.evaluator.program.loaded():
-            for function in module.functions:
-                bindings = function.facts.attribute_bindings
-                method = function.method_around() if bindings else None
-                own = ("name", method.self_name) if method is not None else None
-                found.update(b.attr for b in bindings if b.base != own)
+        found = self._outside
+        if found is None:
+            found = self._outside = set()
+            for module in self.evaluator.program.loaded():
+                for function in module.functions:
+                    bindings = function.facts.attribute_bindings
+                    method = function.method_around() if bindings else None
+                    own = ("name", method.self_name) if method is not None else None
+                    found.update(b.attr for b in bindings if b.base != own)
         return found
 
 
