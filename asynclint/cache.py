@@ -35,7 +35,6 @@ from asynclint.replay import (
     MAX_CHANGED,
     listed,
     look,
-    replaced,
     tool_digest,
     write,
 )
@@ -214,7 +213,8 @@ class Cache:
         """Keep what the files say, to compare it with what they say after an edit."""
         if self.problem is not None or silent.kept(str(self.folder)) == texts.keys():
             return
-        replaced(str(self.folder / silent.NAME), silent.packed(texts))
+        with contextlib.suppress(OSError):
+            silent.keep(str(self.folder), texts)
 
     def _key(self, digests: Mapping[str, bytes], fixes: bool) -> bytes:
         key = blake2b(self._circumstances, digest_size=20)

@@ -38,7 +38,7 @@ MAGIC = b"asynclint\0\2"
 HEADER = struct.Struct("<11sxQQII")
 
 MAX_SIZE = 64_000_000
-"""Bytes: the texts of a larger project are not kept."""
+"""Characters: the texts of a larger project are not kept."""
 PARSE_ONLY = 0x400
 """`ast.PyCF_ONLY_AST`; to import `ast` takes longer than to parse."""
 
@@ -77,21 +77,36 @@ def digest(text: str) -> bytes:
 # -- the texts ------------------------------------------------------------------------------------
 
 
-def packed(texts: Mapping[bytes, str]) -> bytes:
-    """The form in which texts are kept, by their digests; nothing where that would be too large."""
-    parts: list[bytes] = []
+def keep(folder: str, texts: Mapping[bytes, str]) -> None:
+    """Keep texts, by their digests, in place of those that were kept; nothing where they are too large.
+
+    Raises OSError where they cannot be written.
+    """
+    if sum(map(len, texts.values())) > MAX_SIZE:
+        texts = {}
+    target = os.path.join(folder, NAME)
+    path = f"{target}-{os.getpid()}-{time.time_ns()}.tmp"
     index: dict[bytes, tuple[int, int]] = {}
-    size = HEADER.size
-    for found, text in texts.items():
-        data = text.encode("utf-8", "surrogatepass")
-        index[found] = (size, len(data))
-        # No word reaches from one text into the next.
-        parts.append(data + b"\n")
-        size += len(data) + 1
-        if size > MAX_SIZE:
-            return b""
-    body, end = b"".join(parts), marshal.dumps(index)
-    return HEADER.pack(MAGIC, size, len(end), crc32(body), crc32(end)) + body + end
+    size, checksum = HEADER.size, 0
+    try:
+        with open(path, "xb") as file:
+            file.write(bytes(size))
+            for found, text in texts.items():
+                data = text.encode("utf-8", "surrogatepass")
+                index[found] = (size, len(data))
+                # No word reaches from one text into the next.
+                data += b"\n"
+                checksum = crc32(data, checksum)
+                size += file.write(data)
+            end = marshal.dumps(index)
+            file.write(end)
+            file.seek(0)
+            file.write(HEADER.pack(MAGIC, size, len(end), checksum, crc32(end)))
+        os.replace(path, target)
+    except OSError:
+        if os.path.exists(path):
+            os.unlink(path)
+        raise
 
 
 def kept(folder: str) -> frozenset[bytes]:
