@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from asynclint.facts.callers import Callers
+from asynclint.facts.contents import Contents, is_open
 from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.types import (
@@ -121,8 +122,10 @@ KEEPERS = {
 class Evaluator:
     """Types of expressions over one program."""
 
-    def __init__(self, program: Program, knowledge: Knowledge, callers: bool = True) -> None:
-        """`callers` says whether a parameter is taken to be what the project's own calls hand to it."""
+    def __init__(self, program: Program, knowledge: Knowledge, trusting: bool = True) -> None:
+        """`trusting` says whether what the project's own calls hand to a parameter, and what its code puts into a container,
+        is taken for all that ever is there.
+        """
         self.program = program
         self.known = knowledge
         self.depth = 0
@@ -148,7 +151,8 @@ class Evaluator:
         self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
         """By file: what it puts into the state of an application, by attribute."""
         self._state_files: list[SourceFile] | None = None
-        self.callers = Callers(self) if callers else None
+        self.callers = Callers(self) if trusting else None
+        self.contents = Contents(self) if trusting else None
 
     # -- keeping answers --------------------------------------------------------------------------
 
@@ -389,6 +393,12 @@ class Evaluator:
         return self._keep(self._bindings, key, lambda: self._bound_once(scope, binding))
 
     def _bound_once(self, scope: Function, binding: Binding) -> Type:
+        value = self._bound_value(scope, binding)
+        if self.contents is not None and is_open(value):
+            return self.contents.of_name(scope, binding, value)
+        return value
+
+    def _bound_value(self, scope: Function, binding: Binding) -> Type:
         if binding.annotation is not None:
             declared = self.annotation(binding.annotation, scope)
             if declared is not None and not _vague(declared):
@@ -1022,6 +1032,8 @@ class Evaluator:
                         return _fuller(declared, value)
                     return declared
             type_ = self.eval(binding.recipe, function, (binding.line, binding.col, binding.block))
+            if self.contents is not None and is_open(type_):
+                type_ = self.contents.of_attribute(function, binding.recipe, binding.attr, type_)
             if type_ is None and binding.recipe and binding.recipe[0] == "name":
                 if binding.recipe[1] in function.parameters and len(assigned) > 1:
                     # `self.session = session` beside `self.session = Session()`: the same kind of thing.

@@ -65,7 +65,7 @@ class Workshop:
         return made
 
     def declared(self, function: Function, site: CallSite) -> bool:
-        """Whether the code says what a site calls, and not only what its callers happen to hand over."""
+        """Whether the code says what a site calls, and not only what callers hand over or is put into a container."""
         if site.index < 0 or site.callee is None:
             return True
         usual, strict, module = self.facts.graph.evaluator, self.once(_strict), function.module
@@ -87,9 +87,9 @@ class Workshop:
 
 
 def _strict(workshop: Workshop) -> Evaluator:
-    """An evaluator that believes no caller."""
+    """An evaluator that goes by what the code says at the place itself."""
     usual = workshop.facts.graph.evaluator
-    return Evaluator(usual.program, usual.known, callers=False)
+    return Evaluator(usual.program, usual.known, trusting=False)
 
 
 def _loops_used(workshop: Workshop) -> Counter[str]:
