@@ -253,6 +253,11 @@ def _refuse_bound(place: Place) -> None:
             init, _ = evaluator.member(member.klass, "__init__")
             if isinstance(init, Func):
                 _refuse_below(place.workshop, init.function)
+    for recipe in (place.site.callee, *(recipe for recipe, _ in place.site.args)):
+        for maker in _makers(place, recipe):
+            reason = _calls_back(place.workshop, maker)
+            if reason is not None:
+                raise Refused(reason)
     for recipe, _ in place.site.args:
         inner = recipe[1] if recipe and recipe[0] == "star" else recipe
         for value in members(evaluator.at_site(inner, place.site, module)):
@@ -268,6 +273,33 @@ def _refuse_bound(place: Place) -> None:
                 raise Refused(
                     f"the `{value.of.name}` that it gives may belong to the thread that makes it, which has to be the event loop's"
                 )
+
+
+def _makers(place: Place, recipe: Recipe) -> Iterator[Function]:
+    """The project's functions that make what a local name is, or the object whose method is called."""
+    while recipe and recipe[0] in ("attr", "sub", "star"):
+        recipe = recipe[1]
+    if not recipe or recipe[0] != "name":
+        return
+    module = place.function.module
+    for binding in place.function.facts.bindings.get(recipe[1], ()):
+        if binding.recipe and binding.recipe[0] == "call":
+            site = module.site(binding.recipe[1])
+            for member in members(place.workshop.facts.graph.evaluator.callee(module, site)):
+                if isinstance(member, Func):
+                    yield member.function
+
+
+def _calls_back(workshop: Workshop, function: Function) -> str | None:
+    """Why what a function makes may call back into the event loop's thread; None where it does not."""
+    for inner in function.module.functions:
+        if inner.parent is function and not inner.is_async and not inner.facts.generator:
+            for one in _reached(workshop, inner):
+                for site in one.sites:
+                    reason = next(_needs_loop(workshop, one, site), None)
+                    if reason is not None:
+                        return f"what `{function.name}` gives is called back later: {reason}"
+    return None
 
 
 def _refuse_kept(place: Place, function: Function) -> None:
@@ -363,6 +395,9 @@ def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
 def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     """Why what a function does itself belongs to one thread."""
     evaluator = workshop.facts.graph.evaluator
+    callback = _calls_back(workshop, function)
+    if callback is not None:
+        yield callback
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
     for site in function.sites:
