@@ -1058,3 +1058,32 @@ async def copy(path, other):
     await asyncio.to_thread(write_file)
 """
     assert body("blocking-file-io", code, "async def copy") == after.lstrip("\n")
+
+
+def test_a_test_that_replaces_threads_keeps_the_call() -> None:
+    code = """
+import time
+
+
+async def poll() -> None:
+    wait()
+
+
+def wait() -> None:
+    time.sleep(1)
+"""
+    test = """
+import asyncio
+
+import app
+
+
+def test_poll(monkeypatch):
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(loop, "run_in_executor", lambda *args: asyncio.Future())
+    loop.run_until_complete(app.poll())
+"""
+    assert refusals("blocking-sleep", code, test_app=test) == [
+        "`test_app.py` puts something else in the place of threads"
+    ]
+    assert "await asyncio.to_thread(wait)" in fixed("blocking-sleep", code)

@@ -71,3 +71,21 @@ def refuse_spelled(source: Source, path: str) -> None:
     spelled = rf"[\"']{library}[\w.]*[\"'][^\n]*[\"']{re.escape(name)}[\"']"
     if re.search(spelled, source.text):
         raise Refused(f"`{name}` is also named in a string, as what is to be imported")
+
+
+NO_THREADS = re.compile(
+    r"(?:patch(?:\.\w+)?|setattr)\([^)\n]*[\"'](?:[\w.]+\.)?(?:run_in_executor|to_thread|run_sync)[\"']"
+)
+"""A test that puts something in the place of what runs functions in threads."""
+
+
+def refuse_without_threads(program: Program, module: Module) -> None:
+    """Raise Refused where a test that speaks of a module replaces what would run its calls in threads."""
+    word = re.compile(rf"\b{re.escape(module.name.rpartition('.')[2])}\b")
+    for file in program.project.files:
+        text = file.text or ""
+        if not file.is_test or not ("run_in_executor" in text or "to_thread" in text):
+            continue
+        found = NO_THREADS.search(text)
+        if found is not None and word.search(text):
+            raise Refused(f"`{file.name}` puts something else in the place of threads")

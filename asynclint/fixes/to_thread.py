@@ -11,6 +11,7 @@ from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import child, sight
+from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
 
@@ -112,6 +113,7 @@ def _first(place: Place) -> Fix:
         )
     place.refuse_held()
     place.refuse_cleanup()
+    refuse_without_threads(place.workshop.facts.program, place.function.module)
     _refuse_arguments(call)
     _refuse_bound(place)
     if place.loop == "trio":
