@@ -1,7 +1,8 @@
 """The vocabulary in which knowledge of other people's code is written: functions, classes, clients, entry points.
 
 Names are canonical dotted paths ("openai.OpenAI", "asyncio.to_thread"). Types are written as Python annotations
-of canonical names ("httpx.Response", "list[httpx.Response]", "Iterator[X]", "AsyncIterator[X]", "Callable").
+of canonical names ("httpx.Response", "list[httpx.Response]", "Iterator[X]", "AsyncIterator[X]", "Callable"). `Self` stands for
+the receiver, `T` for its type argument: of `Book.objects`, a `Manager[Self]`, what `get` gives is a `T`, a `Book`.
 A parameter is addressed by position (0 is the first after self) or by keyword; where a call may
 use either, `params` gives the names in positional order.
 """
