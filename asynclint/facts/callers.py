@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.facts.model import CallSite, Parameter, Recipe
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Klass, Module, base_name
 from asynclint.facts.types import NONE, Cls, Func, Inst, Type
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
 
+Call = tuple[Module, CallSite]
+
 NAMED = frozenset({"name", "attr"})
 
 PLAIN = frozenset({"builtins.staticmethod", "builtins.classmethod"})
+
+MISSING = ("missing",)
+"""Stands where a call hands over nothing."""
 
 MAX_CALLS = 24
 """Calls of one name. Of a name that is called more often, most calls are those of other functions."""
@@ -25,7 +31,11 @@ class Callers:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
-        self._calls: dict[str, list[tuple[Module, CallSite]]] | None = None
+        self._calls: dict[str, list[Call]] | None = None
+        self._below: dict[str | None, list[Klass]] = defaultdict(list)
+        """Classes by the last names of their bases."""
+        self._inside: dict[Klass, list[Call]] = defaultdict(list)
+        """By class: where its methods call `super().__init__` or `cls`."""
 
     def handed(self, function: Function, parameter: Parameter) -> Type:
         """The object that every call hands over, tests aside; unknown where that is not known of one of them.
@@ -37,11 +47,7 @@ class Callers:
         if parameter.kind not in ("pos", "kw") or not self._is_plain(function):
             return None
         found: Type = None
-        for module, site in self._candidates(function):
-            recipe = self._argument(function, parameter, module, site)
-            if recipe is None:
-                continue
-            value = self.evaluator.at_site(recipe, site, module)
+        for value in self._values(function, parameter):
             if value == NONE:
                 continue
             if not isinstance(value, Inst) or str(value.of).startswith("builtins."):
@@ -53,59 +59,96 @@ class Callers:
             found = value
         return found
 
+    def _values(self, function: Function, parameter: Parameter) -> Iterator[Type]:
+        """What each call hands over, and the default."""
+        if parameter.default:
+            outer = function.parent or function
+            yield self.evaluator.eval(parameter.default, outer, (function.facts.line, 0, -1))
+        for module, site in self._candidates(function):
+            skipped = self._skipped(function, module, site)
+            if skipped is None:
+                continue
+            if any(
+                keyword == "**" or (recipe and recipe[0] == "star") for recipe, keyword in site.args
+            ):
+                yield None
+                continue
+            recipe = _argument(function, parameter, site, skipped)
+            if recipe is not MISSING:
+                yield self.evaluator.at_site(recipe, site, module)
+
     def _is_plain(self, function: Function) -> bool:
         """Whether nothing is wrapped around a function, and no framework calls it."""
         wanted = len(function.facts.decorators)
         return not wanted or len(self.evaluator.decorator_paths(function) & PLAIN) == wanted
 
-    def _candidates(self, function: Function) -> list[tuple[Module, CallSite]]:
+    def _candidates(self, function: Function) -> list[Call]:
         """The calls that may be calls of a function, by name."""
+        calls = self._by_name()
         name = function.facts.name
         klass = function.klass
         if klass is not None and name == "__init__":
-            name = klass.facts.name
+            found = self._constructions(klass, calls)
         elif name.startswith("__"):
             return []
-        calls = self._by_name().get(name, [])
-        return calls if len(calls) <= MAX_CALLS else []
+        else:
+            found = calls.get(name, [])
+        return found if len(found) <= MAX_CALLS else []
 
-    def _by_name(self) -> dict[str, list[tuple[Module, CallSite]]]:
+    def _constructions(self, klass: Klass, calls: dict[str, list[Call]]) -> list[Call]:
+        """The calls that may build an instance of a class, or of one below it."""
+        family = [klass]
+        for one in family:
+            family += [k for k in self._below.get(one.facts.name, ()) if k not in family]
+        found: list[Call] = []
+        for name in dict.fromkeys(one.facts.name for one in family):
+            found += calls.get(name, ())
+        for one in family:
+            found += self._inside.get(one, ())
+        return found
+
+    def _by_name(self) -> dict[str, list[Call]]:
         if self._calls is None:
             self._calls = defaultdict(list)
             for module in self.evaluator.program.loaded():
                 if module.file.is_test:
                     continue
+                for klass in module.klasses:
+                    for base in klass.facts.bases:
+                        self._below[base_name(base)].append(klass)
                 for site in module.facts.calls:
                     callee = site.callee
-                    if site.kind == "call" and site.args and callee and callee[0] in NAMED:
-                        self._calls[callee[-1]].append((module, site))
+                    if site.kind != "call" or not site.args or not callee or callee[0] not in NAMED:
+                        continue
+                    self._calls[callee[-1]].append((module, site))
+                    if callee[-1] in ("__init__", "cls"):
+                        method = module.functions[site.function].method_around()
+                        if method is not None and method.klass is not None:
+                            self._inside[method.klass].append((module, site))
         return self._calls
 
-    def _argument(
-        self, function: Function, parameter: Parameter, module: Module, site: CallSite
-    ) -> Recipe:
-        """What a call hands over for a parameter, if it is a call of that function."""
-        names = [p.name for p in function.facts.params if p.kind == "pos"]
-        given = None
-        for recipe, keyword in site.args:
-            if keyword == "**" or (recipe and recipe[0] == "star"):
-                return None
-            if keyword == parameter.name:
-                given = recipe
-        positional = [recipe for recipe, keyword in site.args if keyword is None]
+    def _skipped(self, function: Function, module: Module, site: CallSite) -> int | None:
+        """How many parameters a call of the function fills without an argument; None where it is a call of another one."""
         value = self.evaluator.at_site(site.callee, site, module)
         if isinstance(value, Cls):
             target, _ = self.evaluator.member(value.klass, "__init__")
-            skipped = 1
+            bound = True
         else:
             target = value
             bound = isinstance(value, Func) and value.bound is not None
-            skipped = 1 if bound and function.klass is not None else 0
         if not isinstance(target, Func) or target.function is not function:
             return None
-        if given is not None:
-            return given
-        if parameter.name not in names:
-            return None
-        index = names.index(parameter.name) - skipped
-        return positional[index] if 0 <= index < len(positional) else None
+        return 1 if bound and function.klass is not None else 0
+
+
+def _argument(function: Function, parameter: Parameter, site: CallSite, skipped: int) -> Recipe:
+    """What a call hands over for a parameter; MISSING where it hands over nothing."""
+    for recipe, keyword in site.args:
+        if keyword == parameter.name:
+            return recipe
+    names = [p.name for p in function.facts.params if p.kind == "pos"]
+    if parameter.name not in names:
+        return MISSING
+    index = names.index(parameter.name) - skipped
+    positional = [recipe for recipe, keyword in site.args if keyword is None]
+    return positional[index] if 0 <= index < len(positional) else MISSING
