@@ -16,7 +16,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asynclint.knowledge.compiled import NAME, pack
-from scripts.compile_facts import REQUIREMENTS, compile_facts
 
 COMPILE = os.environ.get("ASYNCLINT_COMPILE", "") not in ("", "0")
 
@@ -24,7 +23,12 @@ COMPILE = os.environ.get("ASYNCLINT_COMPILE", "") not in ("", "0")
 class CompiledTables(BuildHookInterface):
     def dependencies(self) -> list[str]:
         """Nothing but what compiles."""
-        return list(REQUIREMENTS) if COMPILE else []
+        if not COMPILE:
+            return []
+        # Only who compiles needs the script.
+        from scripts.compile_facts import REQUIREMENTS
+
+        return list(REQUIREMENTS)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write `tables.bin` beside the wheel; an editable installation compiles for itself."""
@@ -35,6 +39,8 @@ class CompiledTables(BuildHookInterface):
         target.write_bytes(pack())
         build_data["force_include"][str(target)] = f"asynclint/knowledge/{NAME}"
         if COMPILE:
+            from scripts.compile_facts import compile_facts
+
             for path in compile_facts(self._compiled()):
                 build_data["force_include"][str(self._compiled() / path)] = path.as_posix()
             build_data["pure_python"] = False
