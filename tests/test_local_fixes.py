@@ -1087,3 +1087,97 @@ def test_poll(monkeypatch):
         "`test_app.py` puts something else in the place of threads"
     ]
     assert "await asyncio.to_thread(wait)" in fixed("blocking-sleep", code)
+
+
+# -- what a thread or a handler would change -------------------------------------------------------
+
+
+def test_a_pool_is_not_held_while_a_thread_works() -> None:
+    code = """
+    from psycopg_pool import ConnectionPool
+
+    pool = ConnectionPool("")
+
+
+    async def drop() -> None:
+        with pool.connection() as conn, conn.cursor() as cur:
+            cur.execute("DROP TABLE a")
+    """
+    reasons = refusals("blocking-database-call", code)
+    assert "`pool.connection()` would be held while other tasks run" in reasons
+
+
+def test_cursors_of_a_shared_connection_are_shared() -> None:
+    code = """
+    from pyodbc import Connection
+
+
+    class Store:
+        def __init__(self, connection: Connection) -> None:
+            self.connection = connection
+
+        async def read(self) -> None:
+            cur = self.connection.cursor()
+            cur.execute("SELECT 1")
+    """
+    assert all(
+        "one thread at a time" in reason for reason in refusals("blocking-database-call", code)
+    )
+
+
+def test_what_is_done_where_no_thread_can_be_had_is_not_done_in_one() -> None:
+    code = """
+    import asyncio
+    import time
+
+
+    def close(wait):
+        time.sleep(wait)
+
+
+    async def stop() -> None:
+        try:
+            await asyncio.to_thread(close, 1)
+        except RuntimeError:
+            close(1)
+    """
+    assert refusals("blocking-sleep", code) == ["it is what is done where no thread can be had"]
+
+
+def test_a_handler_of_tornado_stays_on_its_loop() -> None:
+    code = """
+    import shutil
+
+    from tornado.web import RequestHandler
+
+
+    def respond(handler, name):
+        shutil.make_archive(name, "zip", name)
+        handler.finish(b"")
+
+
+    class Archive(RequestHandler):
+        async def get(self, name):
+            respond(self, name)
+    """
+    reason = "a request's handler belongs to the event loop's thread"
+    assert refusals("blocking-file-io", code) == [reason]
+
+
+def test_a_cancellation_that_is_raised_again_would_cut_a_clean_up_short() -> None:
+    code = """
+    import asyncio
+
+
+    async def run(finish):
+        try:
+            await asyncio.sleep(1)
+        finally:
+            try:
+                await asyncio.sleep(2)
+            except BaseException:
+                print("not saved")
+            await finish()
+    """
+    reason = "it is part of a clean-up, and what follows would be left out"
+    assert refusals("swallowed-cancellation", code) == [reason]

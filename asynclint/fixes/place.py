@@ -27,7 +27,8 @@ Made = TypeVar("Made")
 Read = TypeVar("Read", bound=ast.expr)
 
 HELD = re.compile(
-    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode", re.IGNORECASE
+    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode|pool|engine\.(connect|begin)\(",
+    re.IGNORECASE,
 )
 """`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
 
@@ -222,6 +223,11 @@ class Place:
                 ]
                 if None in names or CANCELLATION.intersection(names):
                     raise Refused("it cleans up after a cancellation, which could cut it short")
+                tried = self.tree.parent(one)
+                if isinstance(tried, ast.Try) and any(
+                    _in_thread(n) for t in tried.body for n in ast.walk(t)
+                ):
+                    raise Refused("it is what is done where no thread can be had")
             if isinstance(one, ast.Try) and below in one.finalbody and self.loop != "asyncio":
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
@@ -354,3 +360,10 @@ class Place:
         """A fix of these edits, which are made all together or not at all."""
         made = imports.placed(self.workshop.sources, dict.fromkeys(edits))
         return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(made), once)
+
+
+def _in_thread(node: ast.AST) -> bool:
+    """Whether a node awaits a call that a thread runs."""
+    called = node.value if isinstance(node, ast.Await) else None
+    name = ast.unparse(called.func).rpartition(".")[2] if isinstance(called, ast.Call) else ""
+    return name in ("to_thread", "run_in_executor", "run_sync")

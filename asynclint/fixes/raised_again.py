@@ -55,7 +55,13 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     lines = [place.source.line(number) for number in range(handler.lineno, last + 1)]
     if any("cancel" in line.partition("#")[2].lower() for line in lines):
         raise Refused("a comment says that it takes cancellations, too")
-    tried = place.source.tree(place.site.line).parent(handler)
+    tree = place.source.tree(place.site.line)
+    tried = tree.parent(handler)
+    below: ast.AST = handler
+    for one in tree.above(handler):
+        if isinstance(one, ast.Try) and below in one.finalbody and below is not one.finalbody[-1]:
+            raise Refused("it is part of a clean-up, and what follows would be left out")
+        below = one
     for one in tried.body if isinstance(tried, ast.Try) else ():
         task = _task_awaited(one)
         if task is not None:

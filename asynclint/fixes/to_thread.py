@@ -39,6 +39,9 @@ ONE_AT_A_TIME = (
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
 
+LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
+"""Roots of classes whose objects work in the event loop's thread only."""
+
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
 """Classes whose objects stand for another one in each thread."""
 
@@ -264,6 +267,10 @@ def _refuse_bound(place: Place) -> None:
         inner = recipe[1] if recipe and recipe[0] == "star" else recipe
         for value in members(evaluator.at_site(inner, place.site, module)):
             _refuse_object(value)
+            of = value.of if isinstance(value, Inst) else None
+            bases = evaluator.mro(of) if isinstance(of, Klass) else [of]
+            if any(isinstance(base, str) and base.startswith(LOOP_BOUND) for base in bases):
+                raise Refused("a request's handler belongs to the event loop's thread")
             if isinstance(value, Gen) and value.function is not None:
                 _refuse_below(place.workshop, value.function)
     for value in members(evaluator.call_type(module, place.site.index)):
@@ -443,6 +450,16 @@ def _is_shared(function: Function, site: CallSite, member: LibMethod) -> bool:
     callee: Recipe = site.callee
     while callee and callee[0] in ("attr", "sub", "call"):
         callee = function.module.site(callee[1]).callee if callee[0] == "call" else callee[1]
+    for binding in function.facts.bindings.get(str(callee[1]), ()) if callee else ():
+        made = (
+            binding.recipe[1] if binding.recipe and binding.recipe[0] == "enter" else binding.recipe
+        )
+        if (
+            made
+            and made[0] == "call"
+            and _comes_from_outside(function, function.module.site(made[1]).callee)
+        ):
+            return True
     return _comes_from_outside(function, callee)
 
 
