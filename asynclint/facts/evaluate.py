@@ -1661,9 +1661,10 @@ class Evaluator:
         if len(returns) > 12:
             return None
         found = [self.eval(r, function, (line, END, block)) for r, line, block in returns]
-        if any(isinstance(m, Coro) for one in found for m in members(one)) and _may_end(function):
+        if any(isinstance(m, Coro) for one in found for m in members(one)):
             # `if self.is_async: return work()`, and else nothing.
-            return None
+            if _may_end(function) or (NONE in found and not function.is_async):
+                return None
         return union(found)
 
     # -- decorators ---------------------------------------------------------------------------------
