@@ -261,13 +261,10 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
         if options["fix_only"] or options["stdin"]:
             return 0
         from asynclint.check import shown
+        from asynclint.fix import with_texts
 
         findings = [f for f in outcome.findings if shown(f, config)]
-        texts = outcome.after
-        project = replace(
-            project,
-            files=[replace(f, text=texts[f.name]) if f.name in texts else f for f in project.files],
-        )
+        project = with_texts(project, outcome.after)
     texts = {f.name: f.text for f in project.files if f.text is not None}
     text = _print(findings, texts, result.known, config, options)
     code = _code(findings, config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.model import CallSite, Parameter, Recipe
 from asynclint.facts.program import Function, Klass, Module, base_name
-from asynclint.facts.types import NONE, Cls, Func, Inst, Type
+from asynclint.facts.types import Cls, Func, Type, agreed
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -38,26 +38,12 @@ class Callers:
         """By class: where its methods call `super().__init__` or `cls`."""
 
     def handed(self, function: Function, parameter: Parameter) -> Type:
-        """The object that every call hands over, tests aside; unknown where that is not known of one of them.
-
-        Only objects that have a class of their own count: what is true of a text or a number is true of any.
-        """
+        """The object that every call hands over, tests aside; unknown where that is not known of one of them."""
         if function.facts.kind not in ("def", "async") or parameter.annotation:
             return None
         if parameter.kind not in ("pos", "kw") or not self._is_plain(function):
             return None
-        found: Type = None
-        for value in self._values(function, parameter):
-            if value == NONE:
-                continue
-            if not isinstance(value, Inst) or str(value.of).startswith("builtins."):
-                return None
-            # Calls that are not seen may hand over an instance of a subclass.
-            value = Inst(value.of, value.args)
-            if found not in (None, value):
-                return None
-            found = value
-        return found
+        return agreed(self._values(function, parameter))
 
     def _values(self, function: Function, parameter: Parameter) -> Iterator[Type]:
         """What each call hands over, and the default."""

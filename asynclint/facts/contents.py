@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.model import Binding, Recipe
 from asynclint.facts.program import Function
-from asynclint.facts.types import NONE, Inst, Type
+from asynclint.facts.types import Inst, Type, agreed
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator, Place
@@ -91,20 +91,11 @@ class Contents:
 
     def _holding(self, container: Inst, users: list[Function], base: Recipe) -> Type:
         """The container, where all that is put into it is known and the same."""
-        element: Type = None
-        for function in users:
-            for recipe, at in self._uses(function, base):
-                if recipe is None:
-                    return container
-                value = self.evaluator.eval(recipe, function, at)
-                if value == NONE:
-                    continue
-                if not isinstance(value, Inst) or str(value.of).startswith("builtins."):
-                    return container
-                value = Inst(value.of, value.args)
-                if element not in (None, value):
-                    return container
-                element = value
+        element = agreed(
+            self.evaluator.eval(recipe, function, at)
+            for function in users
+            for recipe, at in self._uses(function, base)
+        )
         if element is None:
             return container
         mapping = container.of in MAPPINGS

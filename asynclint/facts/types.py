@@ -7,7 +7,7 @@ that three times slower.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -177,6 +177,24 @@ def union(members: Sequence[Type]) -> Type:
         # A constant beside an instance says nothing of the instance's methods.
         return Any_(tuple(others[:6]))
     return others[0] if others else (NONE if seen else None)
+
+
+def agreed(values: Iterable[Type]) -> Type:
+    """The object that all values are, None aside; unknown where one of them is, or has no class of its own.
+
+    What is true of a text or a number is true of any. Values that are not seen may be instances of a subclass.
+    """
+    found: Type = None
+    for value in values:
+        if value == NONE:
+            continue
+        if not isinstance(value, Inst) or str(value.of).startswith("builtins."):
+            return None
+        plain = Inst(value.of, value.args)
+        if found not in (None, plain):
+            return None
+        found = plain
+    return found
 
 
 def members(type_: Type) -> tuple[Type, ...]:
