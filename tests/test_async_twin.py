@@ -613,6 +613,54 @@ def test_databases() -> None:
     ]
 
 
+def test_cursors_that_are_awaited_first() -> None:
+    assert lines(
+        """
+        from pymongo import MongoClient
+
+        shop = MongoClient()["shop"]
+
+
+        async def names() -> list:
+            for index in shop.items.list_indexes():
+                print(index["name"])
+            found = list(shop.items.aggregate([]))
+            return [one["name"] for one in shop.list_collections()] + found
+        """
+    ) == [
+        "from pymongo import AsyncMongoClient",
+        'shop = AsyncMongoClient()["shop"]',
+        "async for index in await shop.items.list_indexes():",
+        "found = [item async for item in await shop.items.aggregate([])]",
+        'return [one["name"] async for one in await shop.list_collections()] + found',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [
+        ("name in items.list_indexes()", "`name in items.list_indexes()` goes over it"),
+        ("name not in items.find()", "`name not in items.find()` goes over it"),
+        ("len(items.aggregate([]))", "`len` gets it, and what that does with it is not known"),
+        ("[*items.list_indexes()]", "`items.list_indexes()` is stored or handed on"),
+        ("items.find()[0]", "`Cursor[…]` has no counterpart in `AsyncCursor`"),
+        ("any(one == name for one in items.find())", "it is gone over in a generator expression"),
+    ],
+)
+def test_cursors_that_only_a_plain_function_goes_over(use: str, reason: str) -> None:
+    code = f"""
+    from pymongo import MongoClient
+
+    items = MongoClient()["shop"].items
+
+
+    async def has(name: str):
+        first = items.find_one(name)
+        return {use}, first
+    """
+    assert refusal(code) == reason
+
+
 KEPT = {
     "global": ("client = OpenAI()\n\n\nasync def run():\n{use}", "client"),
     "local": ("async def run():\n    client = OpenAI()\n{use}", "client"),

@@ -98,6 +98,11 @@ class Uses(Sources):
             isinstance(parent, ast.IfExp) and parent.test is not node
         ):
             self._follow(reading, parent, pair)
+        elif isinstance(parent, ast.Compare) and any(
+            isinstance(op, (ast.In, ast.NotIn)) and side is node
+            for op, side in zip(parent.ops, parent.comparators, strict=True)
+        ):
+            raise Refused(f"`{ast.unparse(parent)}` goes over it")
         elif isinstance(parent, ast.Dict):
             self._state(reading, parent, node, pair)
         elif isinstance(parent, ast.Lambda) and parent.body is node:

@@ -199,12 +199,14 @@ class Twins:
         return _path(pair.sync) == _path(pair.twin) or isinstance(pair.sync, (Const, Tup, Any_))
 
     def subscript(self, pair: Pair, site: Function) -> Pair:
-        """`client["database"]`."""
+        """`client["database"]`. Raises Refused for what can only be gone over on the other side."""
         at = (0, 0, -1)
-        return Pair(
-            self.evaluator.subscript(pair.sync, None, site, at),
-            self.evaluator.subscript(pair.twin, None, site, at),
-        )
+        twin = self.evaluator.subscript(pair.twin, None, site, at)
+        if twin is None and _is_lib(pair.twin):
+            cls = self.known.cls(pair.twin.of)  # type: ignore[union-attr,arg-type]
+            if cls is not None and cls.iter == "async":
+                raise Refused(f"`{pair.name}[…]` has no counterpart in `{pair.twin_name}`")
+        return Pair(self.evaluator.subscript(pair.sync, None, site, at), twin)
 
     # -- entering and iterating -----------------------------------------------------------------------------
 
