@@ -926,6 +926,74 @@ def test_what_cannot_be_shared_is_refused(body: str, reason: str) -> None:
     assert reason in refusal(_body(body))
 
 
+SESSION = """
+import aiohttp
+from fastapi import APIRouter, Request, WebSocket
+
+router = APIRouter()
+
+
+@router.get("/page")
+async def page(request: Request, url: str, password: str):
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "async with session.get(url, cookies=request.cookies) as answer:\n    return await answer.text()",
+            "a shared one would mix the cookies that its calls get and are answered with",
+        ),
+        (
+            "async with session.get(url, headers={'Cookie': password}) as answer:\n    return await answer.text()",
+            "a shared one would mix the cookies of those whose headers it forwards",
+        ),
+        (
+            "headers = dict(request.headers)\nasync with session.get(url, headers=headers) as answer:\n    return await answer.text()",
+            "a shared one would mix the cookies of those whose headers it forwards",
+        ),
+        (
+            "await session.post(f'{url}/login', data=password)\nasync with session.get(url) as answer:\n    return await answer.text()",
+            "a shared one would mix the cookies of those who log in",
+        ),
+        (
+            "async with session.ws_connect(url) as socket:\n    return await socket.receive_str()",
+            "each `ws_connect` keeps a connection, of which a shared one has so many for all",
+        ),
+        (
+            "await session.get(url)\nreturn session.cookie_jar.filter_cookies(url)",
+            "`session.cookie_jar.filter_cookies` would be that of all",
+        ),
+        (
+            "return await load(session, url, request.cookies)",
+            "a shared one would mix the cookies that its calls get and are answered with",
+        ),
+    ],
+)
+def test_a_session_that_is_one_user_s_is_not_shared(body: str, reason: str) -> None:
+    used = textwrap.indent(
+        f"async with aiohttp.ClientSession() as session:\n{textwrap.indent(body, '    ')}", "    "
+    )
+    load = """
+
+async def load(session: aiohttp.ClientSession, url: str, cookies: dict[str, str]) -> str:
+    async with session.get(url, cookies=cookies) as answer:
+        return await answer.text()
+"""
+    assert refusal({"app.py": APP, "routes.py": SESSION + used + "\n" + load}) == reason
+
+
+def test_headers_that_are_read_one_by_one_are_not_forwarded() -> None:
+    used = """
+    token = request.headers.get("authorization")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url, headers={"x-token": token}, cookies=None) as answer:
+            return await answer.text()
+"""
+    assert "request.app.state" in fixed({"app.py": APP, "routes.py": SESSION + used})["routes.py"]
+
+
 def test_client_of_a_function_that_closes_it_is_refused() -> None:
     files = _body("client = AsyncOpenAI()\nreturn await models(client)")
     files["routes.py"] += (

@@ -15,7 +15,10 @@ from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.constructor import Constructor
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import Source, Tree
-from asynclint.fixes.usage import Usage, unwrapped
+from asynclint.fixes.usage import Usage, refuse_own, unwrapped
+
+OWN = re.compile(r"\bcookies=|\.ws_connect\(")
+"""Calls whose client is no other one's."""
 
 
 class Rewriting(Part):
@@ -64,9 +67,7 @@ class Rewriting(Part):
             isinstance(parent, ast.Call) and parent.func is node
         ):
             if isinstance(parent, ast.Call):
-                above = self.tree.parent(parent)
-                if isinstance(above, ast.withitem):
-                    return
+                refuse_own(parent, node.attr)
             return
         raise Refused("how the client is used could not be read")
 
@@ -89,7 +90,7 @@ class Rewriting(Part):
             ]
             if not around:
                 raise Refused("how the client is used could not be read")
-            self._settle(Usage(self.source, tree, around[-1], f"{own}.{target.attr}"))
+            self._settle(self._usage(self.source, tree, around[-1], f"{own}.{target.attr}"))
             pattern = re.compile(rf"\.{re.escape(target.attr)}\.(?:a?close|dispose|disconnect)\(")
             for module in self.workshop.facts.program.loaded():
                 if module is not self.module and pattern.search(module.file.text or ""):
@@ -106,12 +107,17 @@ class Rewriting(Part):
             for n in ast.walk(node)
             if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)
         ]
-        usage = Usage(self.source, self.tree, node, name)
+        usage = self._usage(self.source, self.tree, node, name)
         self._settle(usage)
         if len(stores) > 1 and usage.edits:
             raise Refused(f"`{name}` holds more than one client")
         if self._leaves(node, name):
             self._handed_out()
+
+    def _usage(self, source: Source, tree: Tree, within: ast.AST, holder: str) -> Usage:
+        building = self.place.facts.building
+        cookies = building is not None and "cookies" in (building.client.state or "")
+        return Usage(source, tree, within, holder, cookies=cookies)
 
     def _leaves(self, node: ast.AST, name: str) -> bool:
         return any(
@@ -169,6 +175,9 @@ class Rewriting(Part):
                     raise Refused(f"`{function.name}` closes the client that it is given")
                 if not isinstance(parent.ctx, ast.Load):
                     raise Refused(f"`{function.name}` changes the client that it is given")
+                above = tree.parent(parent)
+                if isinstance(above, ast.Call) and above.func is parent:
+                    refuse_own(above, parent.attr)
             if (
                 isinstance(parent, ast.Assign)
                 and isinstance(parent.targets[0], ast.Attribute)
@@ -216,6 +225,8 @@ class Rewriting(Part):
                 rf"\b{re.escape(parameter.name)}\.(?:a?close|dispose|disconnect)\(", text
             ) or re.search(rf"with {re.escape(parameter.name)}\b(?!\.)", text):
                 raise Refused(f"`{function.name}` may close the client that it is given")
+            if re.search(rf"\b{re.escape(parameter.name)}\.\w+\(", text) and OWN.search(text):
+                raise Refused(f"`{function.name}` sends cookies of its own, or keeps a connection")
 
     def _consumer(self, function: Function, site: CallSite, managed: bool) -> None:
         """A caller that gets the client; `managed` where it enters a context manager of the project's own."""
@@ -251,7 +262,7 @@ class Rewriting(Part):
         node = tree.function(call)
         if node is None:
             raise Refused("how the client is used could not be read")
-        usage = Usage(source, tree, node, name)
+        usage = self._usage(source, tree, node, name)
         usage.settle()
         self.plan.add(*usage.edits)
         if self._leaves(node, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,16 @@ STATE = frozenset(
 )
 """Attributes of clients that hold what is sent with every request."""
 
+JARS = frozenset({"cookie_jar", "cookiejar"})
+
+SOCKETS = frozenset({"ws_connect", "websocket", "websocket_connect"})
+"""Methods that hold a connection as long as the other side wants: one client has so many for all."""
+
+LOGIN = re.compile(r"log_?in|sign_?in|csrf|logon", re.IGNORECASE)
+"""What the address says whose cookies the next calls send."""
+
+READS = frozenset({"get", "getlist", "getall", "get_all", "getone"})
+
 CLOSERS = frozenset(
     {"closing", "aclosing", "enter_async_context", "enter_context", "push_async_callback"}
 )
@@ -37,6 +48,8 @@ class Usage:
     holder: str
     """"client", or "self.client"."""
     edits: list[Edit] = field(default_factory=list)
+    cookies: bool = False
+    """Whether the object keeps the cookies of what answers."""
     passed: list[tuple[ast.Call, ast.expr]] = field(default_factory=list)
     """Calls that get the object as an argument, with that argument."""
 
@@ -56,9 +69,25 @@ class Usage:
                 closings.append(closing)
                 continue
             self._judge(node)
+        if self.cookies:
+            self._refuse_mixed()
         for statement, item in entered:
             self.edits += unwrapped(self.source, self.tree, statement, item, None)
         self.edits += self._without(closings)
+
+    def _refuse_mixed(self) -> None:
+        """Raise Refused where the cookies of one user would be sent with the requests of another one."""
+        if forwards(self.tree, self.within):
+            raise Refused("a shared one would mix the cookies of those whose headers it forwards")
+        calls = [one for one in map(self._called, self._uses()) if one is not None]
+        if len(calls) > 1 and any(LOGIN.search(ast.unparse(a)) for c in calls for a in c.args[:2]):
+            raise Refused("a shared one would mix the cookies of those who log in")
+
+    def _called(self, node: ast.expr) -> ast.Call | None:
+        """`client.get(…)`."""
+        attribute = self.tree.parent(node)
+        call = self.tree.parent(attribute) if isinstance(attribute, ast.Attribute) else None
+        return call if isinstance(call, ast.Call) and call.func is attribute else None
 
     def _uses(self) -> Iterator[ast.expr]:
         name, _, attribute = self.holder.partition(".")
@@ -105,6 +134,10 @@ class Usage:
         if called and len(names) > 1 and names[-1] in CHANGING and set(names[:-1]) & STATE:
             raise Refused(f"`{self.holder}` is changed: {ast.unparse(top)}")
         if names:
+            if called and isinstance(parent, ast.Call):
+                refuse_own(parent, names[-1])
+            if names[0] in JARS:
+                raise Refused(f"`{ast.unparse(top)}` would be that of all")
             if names[0] in ("is_closed", "closed"):
                 raise Refused(f"`{ast.unparse(top)}` is asked for")
             if (
@@ -208,6 +241,39 @@ class Usage:
             raise Refused("something else stands on the line of the `try`")
         edits.append(source.edit(head, head_end, ""))
         return edits + source.dedent(node.body, source.indent(node))
+
+
+def refuse_own(call: ast.Call, name: str) -> None:
+    """Raise Refused for the call of a client's method that gets one user's cookies, or keeps a connection."""
+    if any(k.arg == "cookies" and not _is_empty(k.value) for k in call.keywords):
+        raise Refused("a shared one would mix the cookies that its calls get and are answered with")
+    if name in SOCKETS:
+        raise Refused(
+            f"each `{name}` keeps a connection, of which a shared one has so many for all"
+        )
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Dict) and not node.keys)
+
+
+def forwards(tree: Tree, within: ast.AST) -> bool:
+    """Whether a function sends a `Cookie` header of its own, or all headers of the request that it answers."""
+    for node in ast.walk(within):
+        parent = tree.parent(node)
+        if isinstance(node, ast.Constant) and str(node.value).lower() == "cookie":
+            if isinstance(parent, ast.Dict) and node in parent.keys:
+                return True
+            if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
+                return True
+        if isinstance(node, ast.Attribute) and node.attr == "headers":
+            if not ast.unparse(node.value).lower().endswith(("request", "req", "websocket")):
+                continue
+            if isinstance(parent, (ast.Subscript, ast.Compare)):
+                continue
+            if not (isinstance(parent, ast.Attribute) and parent.attr in READS):
+                return True
+    return False
 
 
 def _comments(text: str, indent: str) -> str:
