@@ -1181,3 +1181,122 @@ def test_a_cancellation_that_is_raised_again_would_cut_a_clean_up_short() -> Non
     """
     reason = "it is part of a clean-up, and what follows would be left out"
     assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for number in range(2):\n            try:\n                await work()\n            except BaseException:\n                print(number)",
+        "if work:\n            try:\n                await work()\n            except BaseException:\n                print(1)\n            print(2)",
+    ],
+)
+@pytest.mark.parametrize("start", ["finally", "except ValueError"])
+def test_a_clean_up_goes_on_within_its_own_blocks(body: str, start: str) -> None:
+    code = f"""
+    async def run(work):
+        try:
+            await work()
+        {start}:
+            {body.replace(chr(10), chr(10) + "    ")}
+    """
+    reason = "it is part of a clean-up, and what follows would be left out"
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+def test_a_function_that_is_called_in_a_clean_up_goes_on() -> None:
+    code = """
+    import asyncio
+
+
+    async def outcome(client):
+        try:
+            await asyncio.wait_for(client.read(), 1)
+        except BaseException:
+            print("not read")
+        await asyncio.sleep(1)
+
+
+    async def reconcile(client):
+        return await outcome(client)
+
+
+    async def update(client):
+        try:
+            await client.write()
+        except ValueError:
+            await reconcile(client)
+    """
+    reason = "`outcome` is part of a clean-up, which has to go on"
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+def test_what_is_shielded_is_meant_to_be_cancelled() -> None:
+    code = """
+    import asyncio
+
+
+    async def save(store):
+        try:
+            await asyncio.shield(store.write())
+        except BaseException:
+            print("not saved")
+    """
+    reason = "what is awaited is shielded from cancellations, which are meant then"
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+TAKEN = "takes a lock, which nobody gives back who is cancelled meanwhile"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)\n        open(path).read()",
+        'open(f"{path}.lock", "x").write("1")',
+        "path.with_suffix('.lock').touch(exist_ok=False)\n        open(path).read()",
+        "os.mkdir(f'{path}.lock')\n        open(path).read()",
+        "fcntl.flock(self.file, fcntl.LOCK_EX)\n        open(path).read()",
+    ],
+)
+def test_a_lock_that_is_a_file_is_not_taken_in_a_thread(made: str) -> None:
+    code = f"""
+    import fcntl
+    import os
+
+
+    class Lock:
+        def take(self, path):
+            {made.replace(chr(10), chr(10) + "    ")}
+            self.taken = True
+
+
+    async def acquire(path, lock: Lock):
+        lock.take(path)
+    """
+    assert refusals("blocking-file-io", code) == [f"`Lock.take` {TAKEN}"]
+
+
+def test_a_block_or_a_call_that_is_a_lock_stays() -> None:
+    code = """
+    async def acquire(path):
+        with open(path + ".lock", "x") as file:
+            file.write("1")
+    """
+    assert refusals("blocking-file-io", code) == [f"the block {TAKEN}"]
+
+
+def test_a_lock_that_ends_with_its_block_is_taken_in_a_thread() -> None:
+    code = """
+    import fcntl
+
+
+    def save(path, text):
+        with open(path, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(text)
+
+
+    async def run(path, text):
+        save(path, text)
+    """
+    assert "await asyncio.to_thread(save, path, text)" in fixed("blocking-file-io", code)

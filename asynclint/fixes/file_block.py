@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import sight
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -41,6 +42,8 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")
     nodes = [n for s in block.body for n in ast.walk(s)]
+    if sight.takes_lock(source.segment(block), place.function):
+        raise Refused("the block takes a lock, which nobody gives back who is cancelled meanwhile")
     if any(isinstance(n, LEAVES) or getattr(n, "is_async", 0) for n in nodes):
         raise Refused("the block awaits or yields while the file is open")
     _refuse_jumps(block)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from asynclint.facts.program import Function
 from asynclint.findings import Fix, Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.source import Tree
 
 TITLE = "raise the cancellation again"
 CLOSING = frozenset(
@@ -57,12 +59,12 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
         raise Refused("a comment says that it takes cancellations, too")
     tree = place.source.tree(place.site.line)
     tried = tree.parent(handler)
-    below: ast.AST = handler
-    for one in tree.above(handler):
-        if isinstance(one, ast.Try) and below in one.finalbody and below is not one.finalbody[-1]:
-            raise Refused("it is part of a clean-up, and what follows would be left out")
-        below = one
+    _refuse_part(tree, tried)
+    if _called_in_cleanup(place, place.function, 2):
+        raise Refused(f"`{place.function.name}` is part of a clean-up, which has to go on")
     for one in tried.body if isinstance(tried, ast.Try) else ():
+        if any(isinstance(n, ast.Call) and "shield" in _called(n) for n in ast.walk(one)):
+            raise Refused("what is awaited is shielded from cancellations, which are meant then")
         task = _task_awaited(one)
         if task is not None:
             raise Refused(f"`{task}` may be what was cancelled, and the handler is then meant")
@@ -72,6 +74,35 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             if call.func.attr in CLOSING:
                 raise Refused(f"what follows `{call.func.attr}` would not be cleaned up")
+
+
+def _refuse_part(tree: Tree, tried: ast.AST | None) -> None:
+    """Raise Refused where a `try` is a part of a clean-up that goes on behind it."""
+    follows = False
+    below = tried
+    for one in tree.above(tried) if tried is not None else ():
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return
+        for name in ("body", "orelse", "finalbody"):
+            suite = getattr(one, name, None)
+            if isinstance(suite, list) and below in suite:
+                follows = follows or below is not suite[-1]
+                handled = isinstance(one, ast.ExceptHandler) or name == "finalbody"
+                if handled and follows:
+                    raise Refused("it is part of a clean-up, and what follows would be left out")
+        follows = follows or isinstance(one, (ast.For, ast.AsyncFor, ast.While))
+        below = one
+
+
+def _called_in_cleanup(place: Place, function: Function, depth: int) -> bool:
+    """Whether a function, or one that calls it, is called where an exception is handled or a `finally` runs."""
+    for edge in place.workshop.facts.graph.into.get(function, ()):
+        kinds = {block.kind for block in edge.caller.module.chain(edge.site.block)}
+        if kinds & {"except", "finally"}:
+            return True
+        if depth and edge.how == "async" and _called_in_cleanup(place, edge.caller, depth - 1):
+            return True
+    return False
 
 
 def _task_awaited(tried: ast.stmt) -> str | None:
@@ -85,6 +116,10 @@ def _task_awaited(tried: ast.stmt) -> str | None:
             if isinstance(waited, (ast.Name, ast.Attribute, ast.Subscript)):
                 return ast.unparse(waited)
     return None
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def _handler(place: Place) -> ast.ExceptHandler:

@@ -42,6 +42,19 @@ CALLERS = frozenset({"inspect.currentframe", "inspect.stack", "sys._getframe"})
 HANDLED = frozenset({"sys.exc_info", "traceback.format_exc", "traceback.print_exc"})
 """Functions that show the exception that the thread is handling."""
 
+MADE = re.compile(
+    r"\bopen\([^\n]*['\"][bt+]*x[bt+]*['\"]|\btouch\([^\n]*exist_ok\s*=\s*False|\bmkdir\((?![^\n]*exist_ok)|\bO_EXCL\b"
+)
+"""What fails where the file, or the directory, is there."""
+
+LOCK = re.compile(r"(?<![bc])lock|mutex", re.IGNORECASE)
+
+FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
+"""Functions that lock an open file until it is closed."""
+
+LEFT = re.compile(r"\bLOCK_UN\b|\bLK_UNLCK\b|\bwith open\(|\.open\(.* as ")
+"""What gives such a lock back, at the latest at the end of a `with`."""
+
 LOGGERS = frozenset({"logger", "log", "logging"})
 
 
@@ -80,6 +93,25 @@ def has_own_values(function: Function) -> bool:
     names = set(re.findall(r"(\w+)(?:\s*:[^=\n]+)?\s*=\s*(?:threading\.)?local\(\)", text))
     lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
     return bool(names.intersection(re.findall(r"\w+", "\n".join(lines)))) if names else False
+
+
+def locks_file(function: Function) -> bool:
+    """Whether a function takes a lock that is a file, and leaves it: nobody gives it back who is cancelled meanwhile."""
+    whole = function.module.file.text or ""
+    if not (MADE.search(whole) or FLOCK.search(whole)):
+        return False
+    lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
+    return takes_lock("\n".join(lines), function)
+
+
+def takes_lock(text: str, function: Function) -> bool:
+    """The same for a part of a function."""
+    if FLOCK.search(text) and not LEFT.search(text):
+        return True
+    if not MADE.search(text):
+        return False
+    whole = (function.module.file.text or "") if "O_EXCL" in text else text
+    return bool(LOCK.search(f"{function.module.name} {function.facts.qualname} {whole}"))
 
 
 def is_logger(callee: Recipe) -> bool:

@@ -42,6 +42,8 @@ ONE_AT_A_TIME = (
 LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
 """Roots of classes whose objects work in the event loop's thread only."""
 
+LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
+
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
 """Classes whose objects stand for another one in each thread."""
 
@@ -228,6 +230,8 @@ def _refuse_bound(place: Place) -> None:
         raise Refused("what it gives is awaited, and may belong to the event loop's thread")
     if isinstance(around, ast.withitem) and isinstance(place.tree.parent(around), ast.AsyncWith):
         raise Refused("what it gives is entered, and may belong to the event loop's thread")
+    if sight.takes_lock(place.source.segment(place.call), place.function):
+        raise Refused(f"`{place.function.name}` {LOCKED}")
     for member in members(evaluator.callee(module, place.site)):
         if isinstance(member, LibMethod):
             _refuse_method(place, member)
@@ -407,6 +411,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     callback = _calls_back(workshop, function)
     if callback is not None:
         yield callback
+    if sight.locks_file(function):
+        yield f"`{function.name}` {LOCKED}"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
     for site in function.sites:
