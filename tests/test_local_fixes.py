@@ -837,10 +837,11 @@ def test_what_waits_for_a_place_already_gets_no_second_bound() -> None:
     code = """
 import asyncio
 
+places = asyncio.Semaphore(5)
+
 
 async def search(engine, queries, limit):
     if limit:
-        places = asyncio.Semaphore(limit)
 
         async def one(query):
             async with places:
@@ -1300,3 +1301,43 @@ def test_a_lock_that_ends_with_its_block_is_taken_in_a_thread() -> None:
         save(path, text)
     """
     assert "await asyncio.to_thread(save, path, text)" in fixed("blocking-file-io", code)
+
+
+def test_a_fan_out_of_a_fan_out_into_itself_is_not_bounded_on_each_level() -> None:
+    code = """
+    import asyncio
+
+
+    async def visit(node) -> None:
+        children = []
+        for child in await node.children():
+            children.append(visit(child))
+        await asyncio.gather(*children)
+
+
+    async def walk(roots: list) -> None:
+        await asyncio.gather(*[visit(root) for root in roots])
+    """
+    reason = "`visit` fans out into itself, and each level would have a bound"
+    assert set(refusals("unbounded-gather", code)) == {reason}
+
+
+def test_nothing_waits_among_the_arguments_of_gather() -> None:
+    code = """
+    import asyncio
+
+
+    def load(name):
+        with open(name) as file:
+            return file.read()
+
+
+    async def send(text):
+        await asyncio.sleep(1)
+
+
+    async def run():
+        await asyncio.gather(send("a"), send(load("b")))
+    """
+    reason = "the coroutines beside it are made first, and would wait unstarted"
+    assert refusals("blocking-file-io", code) == [reason]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.model import Block, CallSite, Recipe
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.types import (
     Const,
     Coro,
@@ -53,6 +54,9 @@ LIMITS = frozenset(
 BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
 """What the names of unknown guards say."""
 
+GUARD = re.compile(r"sem|limit|throttle|(?<![bc])lock|slot|bound|concurren", re.IGNORECASE)
+"""What the project's own guards are named."""
+
 CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
 
 
@@ -80,6 +84,7 @@ class FanOutFacts:
         if module.file.is_test:
             return []
         found: list[tuple[CallSite, FanOut]] = []
+        asked: bool | None = None
         for site in self.graph.speaking[function]:
             if site.kind != "call":
                 continue
@@ -95,12 +100,30 @@ class FanOutFacts:
                 else:
                     continue
                 if made is not None:
+                    if asked is None:
+                        asked = self._bounded_on_demand(function)
+                    if asked:
+                        return []
                     name = known.name
                     if isinstance(member, LibMethod):
                         name = f"{member.cls.rpartition('.')[2]}.{member.name}"
                     found.append((site, FanOut(name, made)))
                 break
         return found
+
+    def _bounded_on_demand(self, function: Function) -> bool:
+        """Whether a function makes a semaphore under a test: where it makes none, that is what was asked for."""
+        module = function.module
+        for site in function.sites:
+            if site.kind != "call" or not any(
+                b.kind in ("if", "else") for b in module.chain(site.block)
+            ):
+                continue
+            callee = self.evaluator.callee(module, site)
+            cls = self.evaluator.known.cls(callee.path) if isinstance(callee, Lib) else None
+            if cls is not None and cls.bounds:
+                return True
+        return False
 
     def note_items(self, function: Function) -> None:
         """Tell the graph which coroutine functions run once for each item."""
@@ -269,7 +292,7 @@ class FanOutFacts:
             if self._starts_tasks(function, inner.args[0][0]):
                 # The task starts in the loop: reported there.
                 continue
-            if _is_picked(function, inner, loops[0][0]):
+            if _is_picked(function, inner, loops[0][0]) or _counted(function, loops[-1][0]):
                 continue
             if all(self._data_block(function, b, inner) for _, b in loops[-1:]) and self._coroutine(
                 function, inner.args[0][0]
@@ -305,6 +328,8 @@ class FanOutFacts:
         if self._joined_inside(function, site, loops[0][0]) or _is_picked(
             function, site, loops[0][0]
         ):
+            return None
+        if any(_counted(function, index) for index, _ in loops):
             return None
         if not all(self._data_block(function, b, site) for _, b in loops[:1]):
             return None
@@ -452,6 +477,7 @@ class FanOutFacts:
                 "shutdown",
                 "disconnect",
                 "wait",
+                "finished",
                 "put",
                 "join",
                 "executor",
@@ -482,6 +508,7 @@ class FanOutFacts:
             self._bounds(function, 0)
             or self._decorated_with_bound(function)
             or self._only_offloads(function)
+            or self._only_waits(function)
         )
         self._bounded[function] = result
         return result
@@ -525,6 +552,17 @@ class FanOutFacts:
                 return False
         return True
 
+    def _only_waits(self, function: Function) -> bool:
+        """Whether all that a coroutine function does is to wait for events, which is no work."""
+        awaited = [s for s in function.sites if s.role[0] == "await"]
+        if not awaited or len(function.facts.awaits) != len(awaited):
+            return False
+        for site in awaited:
+            found = list(members(self.evaluator.callee(function.module, site)))
+            if not found or not all(_is_event(one) for one in found):
+                return False
+        return True
+
     def _decorated_with_bound(self, function: Function) -> bool:
         """A decorator of the project whose wrapper waits for a place, or an unknown one that is named for it."""
         for recipe in function.facts.decorators:
@@ -562,6 +600,10 @@ class FanOutFacts:
                     cls = self.evaluator.known.cls(path)
                     if cls is not None and (cls.bounds or cls.lock):
                         return True
+            elif isinstance(member, Inst) and isinstance(member.of, Klass):
+                enter = member.of.own_method("__aenter__")
+                if enter is not None and GUARD.search(member.of.facts.name):
+                    return True
             elif member is None:
                 recipe = site.callee
                 while recipe and recipe[0] in ("call", "sub"):
@@ -846,6 +888,48 @@ class FanOutFacts:
             ):
                 return True
         return False
+
+
+def _is_event(value: Type) -> bool:
+    """`event.wait`, of whichever library."""
+    return (
+        isinstance(value, LibMethod)
+        and value.name == "wait"
+        and value.cls.rpartition(".")[2] in ("Event", "Condition", "Barrier")
+    )
+
+
+def _counted(function: Function, loop: int) -> bool:
+    """Whether a loop ends, or passes over an item, where enough are there: `if len(tasks) >= slots: break`."""
+    module = function.module
+    for index, block in enumerate(module.blocks):
+        if block.kind != "if" or not block.ends or not module.inside(block.parent, loop):
+            continue
+        for part in _parts(block.info):
+            if part and part[0] == "cmp" and part[1] in ("Gt", "GtE", "Lt", "LtE", "Eq"):
+                if any(other in (("const", 0), ("const", 1)) for other in part[2:]):
+                    continue
+                if any(_is_count(function, one, loop, index) for one in part[2:]):
+                    return True
+    return False
+
+
+def _parts(test: Recipe) -> tuple[Recipe, ...]:
+    return tuple(test[1]) if test and test[0] == "any" else (test,)
+
+
+def _is_count(function: Function, recipe: Recipe, loop: int, test: int) -> bool:
+    """`len(tasks)` of what is made before the loop, or a number that the loop increases."""
+    module = function.module
+    if recipe and recipe[0] == "call":
+        site = module.site(recipe[1])
+        recipe = site.args[0][0] if site.callee == ("name", "len") and site.args else None
+        bindings = function.facts.bindings.get(recipe[1]) if recipe and recipe[0] == "name" else ()
+        return bool(bindings) and not any(module.inside(b.block, loop) for b in bindings or ())
+    if not recipe or recipe[0] != "name":
+        return False
+    bindings = function.facts.bindings.get(recipe[1], ())
+    return any(b.kind == "aug" and module.inside(b.block, loop) for b in bindings)
 
 
 def _is_picked(function: Function, site: CallSite, loop: int) -> bool:

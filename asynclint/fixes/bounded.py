@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.program import Function
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.awaited import is_endless
@@ -95,6 +96,10 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         for one in functions:
             if is_endless(one):
                 raise Refused(f"`{one.name}` never ends, so that others would never start")
+            if _recurs(place.workshop, one):
+                raise Refused(
+                    f"`{one.name}` fans out into itself, and each level would have a bound"
+                )
             if isinstance(node, ast.Call) and _makes_task(
                 evaluator.call_type(module, sites[where].index)
             ):
@@ -104,6 +109,13 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         if not found or len(waiting) + len(sleeping) < len(found):
             kept.append(node)
     return kept or nodes
+
+
+def _recurs(workshop: Workshop, function: Function) -> bool:
+    """Whether a coroutine function starts one of itself for each item, directly or through one other."""
+    graph = workshop.facts.graph
+    below = {e.target for e in graph.out.get(function, ()) if e.how in ("async", "spawn")}
+    return any(e.caller in {function, *below} for e in graph.fanned.get(function, ()))
 
 
 def _makes_task(type_: Type) -> bool:

@@ -120,6 +120,7 @@ def _first(place: Place) -> Fix:
     place.refuse_cleanup()
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     _refuse_arguments(call)
+    _refuse_gathered(place)
     _refuse_bound(place)
     if place.loop == "trio":
         raise Refused("its coroutines run on the event loop of trio")
@@ -139,6 +140,18 @@ def _refuse_arguments(call: ast.Call) -> None:
             and keyword.value.value
         ):
             raise Refused("the stream that it opens would still be read on the event loop")
+
+
+def _refuse_gathered(place: Place) -> None:
+    """Raise Refused within the arguments of `gather`: nothing of it starts before all of them are there."""
+    below: ast.AST = place.call
+    for one in place.tree.above(place.call):
+        if isinstance(one, (ast.stmt, ast.Lambda)):
+            return
+        if isinstance(one, ast.Call) and below is not one.func:
+            if ast.unparse(one.func).rpartition(".")[2] == "gather":
+                raise Refused("the coroutines beside it are made first, and would wait unstarted")
+        below = one
 
 
 # -- what is written -----------------------------------------------------------------------------------
