@@ -484,12 +484,9 @@ def _is_shared(function: Function, site: CallSite, member: LibMethod) -> bool:
 
 def _comes_from_outside(function: Function, callee: Recipe) -> bool:
     """Whether the receiver of a method is kept in an object or a global: made by whoever came first."""
-    base = callee
-    while base and base[0] in ("attr", "sub"):
-        base = base[1]
-    if not base or base[0] != "name":
+    name = _base(callee)
+    if name is None:
         return False
-    name = base[1]
     if (
         function.klass is not None
         and function.facts.params
@@ -497,6 +494,13 @@ def _comes_from_outside(function: Function, callee: Recipe) -> bool:
     ):
         return True
     return name not in function.facts.bindings and name not in function.parameters
+
+
+def _base(callee: Recipe) -> str | None:
+    """`a` of `a.b[0].c`."""
+    while callee and callee[0] in ("attr", "sub"):
+        callee = callee[1]
+    return str(callee[1]) if callee and callee[0] == "name" else None
 
 
 # -- the route as a plain function ------------------------------------------------------------------------
@@ -520,9 +524,10 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     if graph.into.get(function) or not _only_routes(node):
         return
-    for one in _reached(place.workshop, function):
-        if any(True for site in one.sites for _ in _needs_loop(place.workshop, one, site)):
-            return
+    if any(
+        True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
+    ) or _is_handed_a_connection(place.workshop, function):
+        return
     start = place.source.offset(node.lineno, node.col_offset)
     text = place.source.text[start : start + 40]
     if not text.startswith("async "):
@@ -531,6 +536,17 @@ def plain_route(place: Place) -> Iterator[Fix]:
     yield place.fix(
         "make the route a plain `def`, which the framework runs in a thread",
         place.source.edit(start, start + width, ""),
+    )
+
+
+def _is_handed_a_connection(workshop: Workshop, function: Function) -> bool:
+    """Whether a route works with a connection of SQLite's that a dependency opened, in another thread than the route's."""
+    evaluator = workshop.facts.graph.evaluator
+    return any(
+        isinstance(member, LibMethod) and member.cls == "sqlite3.Connection"
+        for site in function.sites
+        if _base(site.callee) in function.parameters
+        for member in members(evaluator.callee(function.module, site))
     )
 
 
