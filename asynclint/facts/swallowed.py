@@ -200,6 +200,10 @@ class SwallowedFacts:
                     return True
         if handler.name and _kept(handler, handler.name):
             return True
+        called_here = {_called(n) for n in _own(handler.body) if isinstance(n, ast.Call)}
+        if {"current_task", "cancel"} <= called_here:
+            # It comes again at the next `await`.
+            return True
         if _raised_later(body, handler):
             return True
         last = handler.body[-1].end_lineno or handler.lineno

@@ -52,12 +52,16 @@ def of(place: Place) -> Fix:
 
 
 def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
-    """Raise Refused where a comment says that the cancellation is meant, or where only closing is tried, and more has to follow."""
+    """Raise Refused where the text says that the cancellation is meant, or where only closing is tried, and more has to follow."""
     last = handler.end_lineno or handler.lineno
     lines = [place.source.line(number) for number in range(handler.lineno, last + 1)]
     if any("cancel" in line.partition("#")[2].lower() for line in lines):
         raise Refused("a comment says that it takes cancellations, too")
     tree = place.source.tree(place.site.line)
+    function = tree.function(handler)
+    if function is not None and not isinstance(function, ast.Lambda):
+        if "cancel" in (ast.get_docstring(function) or "").lower():
+            raise Refused("the docstring speaks of cancellations")
     tried = tree.parent(handler)
     _refuse_part(tree, tried)
     if _called_in_cleanup(place, place.function, 2):
@@ -71,9 +75,28 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     if isinstance(tried, ast.Try) and len(tried.body) == 1:
         awaited = getattr(tried.body[0], "value", None)
         call = awaited.value if isinstance(awaited, ast.Await) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if call.func.attr in CLOSING:
-                raise Refused(f"what follows `{call.func.attr}` would not be cleaned up")
+        if isinstance(call, ast.Call):
+            name = ast.unparse(call.func).rpartition(".")[2]
+            if name in CLOSING:
+                raise Refused(f"what follows `{name}` would not be cleaned up")
+    _refuse_read(place, handler, tried)
+
+
+def _refuse_read(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
+    """Raise Refused where the reader of a stream, or what follows, is told of the cancellation."""
+    inside = [node for statement in handler.body for node in ast.walk(statement)]
+    if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in inside):
+        raise Refused("it yields what is to be said of the cancellation")
+    told = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    tree = place.source.tree(place.site.line)
+    function = tree.function(handler)
+    if not told or function is None or tried is None:
+        return
+    end = getattr(tried, "end_lineno", 0) or 0
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.lineno > end:
+            if node.id in told:
+                raise Refused(f"what follows goes by `{node.id}`")
 
 
 def _refuse_part(tree: Tree, tried: ast.AST | None) -> None:
