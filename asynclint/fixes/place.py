@@ -46,6 +46,12 @@ IMPORTED = re.compile(
 WIDTHS = (88, 120)
 """No line is broken that is shorter, and each that is longer."""
 
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+
+CHANGES = "append|pop|popitem|remove|add|discard|clear|update|insert|extend|setdefault"
+"""Methods that change what a container holds."""
+
 DEEPER = (ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.UnaryOp, ast.Await, ast.Compare)
 
 
@@ -204,10 +210,46 @@ class Place:
         return None
 
     def refuse_held(self) -> None:
-        """Raise Refused where an `await` would let other tasks run while a thread's lock is held."""
+        """Raise Refused where an `await` would let other tasks run while a thread's lock is held, or meet a value half made."""
         held = self.held
         if held is not None:
             raise Refused(f"`{held}` would be held while other tasks run")
+        below: ast.AST = self.node
+        for one in self.tree.above(self.node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return
+            if isinstance(one, ast.AugAssign) and self._is_shared(one.target):
+                raise Refused(
+                    f"what other tasks do to `{ast.unparse(one.target)}` in the meantime would be lost"
+                )
+            iterated = _iterated(one, below)
+            if iterated is not None and self._is_shared(iterated) and self._is_changed(iterated):
+                raise Refused(
+                    f"other tasks could change `{ast.unparse(iterated)}` while it is gone through"
+                )
+            below = one
+
+    def _is_shared(self, node: ast.expr) -> bool:
+        """Whether other tasks may know what an expression stands for: an attribute, an item of it, or a global."""
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        if isinstance(node, ast.Attribute):
+            return True
+        facts = self.function.facts
+        return isinstance(node, ast.Name) and (
+            (node.id not in facts.bindings and node.id not in self.function.parameters)
+            or node.id in facts.globals | facts.nonlocals
+        )
+
+    def _is_changed(self, node: ast.expr) -> bool:
+        """Whether the module adds to a container, or takes something out of it."""
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        name = re.escape(ast.unparse(node).rpartition(".")[2])
+        changes = re.compile(
+            rf"\b{name}(\[.*\])?\.({CHANGES})\(|\b{name}\[.*\]\s*=[^=]|\bdel\b.*\b{name}\["
+        )
+        return any(changes.search(line) for line in self.function.module.lines)
 
     def refuse_cleanup(self) -> None:
         """Raise Refused where a cancellation is handled: where it comes again, an `await` would cut the clean-up short."""
@@ -360,6 +402,26 @@ class Place:
         """A fix of these edits, which are made all together or not at all."""
         made = imports.placed(self.workshop.sources, dict.fromkeys(edits))
         return Fix(title, Safety.SAFE if safe else Safety.UNSAFE, tuple(made), once)
+
+
+def _iterated(loop: ast.AST, below: ast.AST) -> ast.expr | None:
+    """The container that a loop goes through in one go today: nothing in its body waits."""
+    body: list[ast.stmt] = []
+    if isinstance(loop, ast.For) and below in loop.body:
+        node, body = loop.iter, loop.body
+    elif isinstance(loop, COMPREHENSIONS) and not isinstance(below, ast.comprehension):
+        node = loop.generators[-1].iter
+    else:
+        return None
+    if any(isinstance(n, WAITS) for statement in body for n in ast.walk(statement)):
+        return None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id in ("enumerate", "reversed") and node.args:
+            node = node.args[0]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        if node.func.attr in ("items", "values", "keys"):
+            node = node.func.value
+    return node if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else None
 
 
 def _in_thread(node: ast.AST) -> bool:
