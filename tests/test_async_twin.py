@@ -1138,6 +1138,59 @@ def test_twins_that_need_another_package() -> None:
     assert "[blob.name async for blob in container.list_blobs()]" in text
 
 
+@pytest.mark.parametrize(
+    ("made", "is_text"),
+    [
+        ("DefaultAzureCredential()", False),
+        ("given", False),
+        ("'key'", True),
+        ("os.environ['KEY']", True),
+        ("os.getenv('KEY')", True),
+        ("AzureKeyCredential(given)", True),
+    ],
+)
+def test_a_credential_that_asks_for_tokens_is_a_synchronous_one(made: str, is_text: bool) -> None:
+    code = f"""
+        import os
+
+        from azure.core.credentials import AzureKeyCredential
+        from azure.identity import DefaultAzureCredential
+        from azure.storage.blob import BlobServiceClient
+
+        from settings import given
+
+        credential = {made}
+        client = BlobServiceClient("https://blobs", credential=credential)
+
+
+        async def names() -> list:
+            container = client.get_container_client("a")
+            return [blob.name for blob in container.list_blobs()]
+        """
+    if is_text:
+        assert "azure.storage.blob.aio" in app(code, web="import aiohttp\n")
+    else:
+        reason = refusal(code, web="import aiohttp\n")
+        assert reason == "its `credential` may be a synchronous one"
+
+
+@pytest.mark.parametrize("argument", ["connection_class=Requests", "http_auth=sign"])
+def test_what_only_synchronous_connections_take(argument: str) -> None:
+    code = f"""
+        from opensearchpy import OpenSearch
+
+        from signing import Requests, sign
+
+
+        async def make(index: str) -> None:
+            client = OpenSearch("https://search", {argument})
+            client.indices.create(index=index)
+        """
+    assert "synchronous" in refusal(code, web="import aiohttp\n")
+    basic = code.replace(argument, "http_auth=('user', 'password')")
+    assert "AsyncOpenSearch(" in app(basic, web="import aiohttp\n")
+
+
 def test_the_layout_of_the_file_stays() -> None:
     code = _text(
         """

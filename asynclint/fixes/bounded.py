@@ -27,6 +27,16 @@ WRAPPER = re.compile(
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
+DEADLINES = frozenset(
+    {"timeout", "timeout_at", "fail_after", "fail_at", "move_on_after", "move_on_at"}
+)
+"""Context managers that end what they hold after a time."""
+
+SETTING = re.compile(
+    r"concurren|semaphore|parallel|max_workers|batch_size|rate_limit", re.IGNORECASE
+)
+"""What a condition speaks of that decides how many may run at once."""
+
 UNREAD = "where its coroutines are made could not be read"
 
 
@@ -36,6 +46,7 @@ def bound(place: Place) -> Iterable[Fix]:
     function = place.tree.function(call)
     if not isinstance(function, ast.AsyncFunctionDef):
         raise Refused("the enclosing function is not `async def`")
+    _refuse_meant(place, call)
     made = list(dict.fromkeys(_members(place, call, function)))
     if not made:
         raise Refused(UNREAD)
@@ -71,6 +82,27 @@ def bound(place: Place) -> Iterable[Fix]:
         *edits,
         once=once,
     )
+
+
+def _refuse_meant(place: Place, call: ast.Call) -> None:
+    """Raise Refused where all share a deadline, or where a setting says that nothing is to bound them."""
+    below: ast.AST = call
+    for one in place.tree.above(call):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return
+        withs = isinstance(one, ast.AsyncWith | ast.With) and any(
+            isinstance(i.context_expr, ast.Call) and _name(i.context_expr) in DEADLINES
+            for i in one.items
+        )
+        if withs or (isinstance(one, ast.Call) and _name(one) == "wait_for"):
+            raise Refused("they share a deadline, which those that wait for a place would miss")
+        if (
+            isinstance(one, ast.If)
+            and below is not one.test
+            and SETTING.search(ast.unparse(one.test))
+        ):
+            raise Refused(f"whether `{ast.unparse(one.test)}` bounds them is asked already")
+        below = one
 
 
 def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:

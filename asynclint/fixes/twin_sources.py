@@ -24,8 +24,14 @@ SYNC_ONLY = {
     "connection_pool": "its pool is a synchronous one",
     "retry": "its `retry` belongs to synchronous connections",
     "middleware": "its middleware is synchronous",
+    "connection_class": "its `connection_class` is a synchronous one",
+    "transport_class": "its `transport_class` is a synchronous one",
+    "node_class": "its `node_class` is a synchronous one",
 }
 """Arguments that only a synchronous client takes in this form."""
+
+KEYS = ("KeyCredential", "SasCredential", "getenv", "environ.get")
+"""What the names of credentials end with that are text, whoever asks for them."""
 
 TRANSPORTS = {
     "httpx.HTTPTransport": "httpx.AsyncHTTPTransport",
@@ -159,6 +165,8 @@ class Sources(Plan):
         if not reading.scope(call).is_async:
             self._lasting = True
         self._check_arguments(reading, call)
+        if path.startswith("azure."):
+            self._check_credential(reading, call)
         self.exchange.named(reading, node, twin)
         refuse_mocked(self.holders, Global(reading.module, _first_name(node)))
         result = self.evaluator.call(callee, reading.site(call), reading.module)
@@ -212,12 +220,37 @@ class Sources(Plan):
                 self._demand(reading, value, None)
             elif name in SYNC_ONLY:
                 raise Refused(SYNC_ONLY[name])
+            elif name == "http_auth" and not isinstance(value, (ast.Tuple, ast.Constant)):
+                raise Refused("its `http_auth` may sign synchronous requests only")
             elif name == "transport":
                 self._transport(reading, value)
             elif name == "api_key" and (
                 isinstance(value, ast.Lambda) or isinstance(reading.type(value), (Func, LibMethod))
             ):
                 raise Refused("its `api_key` is a function, which would have to be a coroutine")
+
+    def _check_credential(self, reading: Reading, call: ast.Call) -> None:
+        """Azure's asynchronous clients ask an asynchronous credential for tokens; keys they take as they are."""
+        given = [*call.args[1:], *(k.value for k in call.keywords if k.arg == "credential")]
+        for value in given:
+            made = value
+            if isinstance(value, ast.Name):
+                made = self._assigned(reading, value) or value
+            name = ast.unparse(made.func) if isinstance(made, ast.Call) else ""
+            text = isinstance(made, ast.Constant) or ast.unparse(made).startswith("os.environ[")
+            if not text and not name.endswith(KEYS):
+                raise Refused("its `credential` may be a synchronous one")
+
+    def _assigned(self, reading: Reading, name: ast.Name) -> ast.expr | None:
+        """What the one assignment of a name of the module gives it."""
+        found = [
+            parent.value
+            for node in reading.names.get(name.id, ())
+            if isinstance(node.ctx, ast.Store)
+            for parent in (reading.tree.parent(node),)
+            if isinstance(parent, (ast.Assign, ast.AnnAssign))
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _check_unpacked(self, reading: Reading, value: ast.expr) -> None:
         """`**arguments`: nothing in the function or module may put a synchronous client into them."""
