@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from asynclint.facts import guards, places
@@ -85,6 +86,34 @@ ASKED = frozenset({"test", "not", "is", "cmp", "bool"})
 """How a value stands that may be None."""
 
 
+BECAME_COROUTINES = {
+    "discord.": (
+        re.compile(r"(add|remove)_cog|(load|unload|reload)_extension"),
+        re.compile(
+            r"\bawait\s[^\n]*\.((add|remove)_cog|(load|unload|reload)_extension)\("
+            r"|^async def setup\(|\basync def (setup_hook|cog_load)\(|\bapp_commands\b",
+            re.MULTILINE,
+        ),
+    ),
+    "telegram.": (
+        re.compile(r"\w+"),
+        re.compile(
+            r"\btelegram\b.*(\bApplicationBuilder\b|\bApplication\.builder\b|\bContextTypes\b"
+            r"|\bawait\s+(\w+\.)*(_?bot|message|query|update|context)\.\w+)",
+            re.DOTALL,
+        ),
+    ),
+    "redis.asyncio.": (
+        re.compile("close"),
+        re.compile(
+            r"\bredis\.asyncio\b|\bfrom redis import asyncio\b|\baioredis\.(from_url|Redis\()"
+        ),
+    ),
+}
+"""By library: methods that are plain in earlier releases of it or in libraries like it (discord.py 1, nextcord, disnake, python-telegram-bot 13,
+aioredis 1), and how code looks that was written for later ones."""
+
+
 class CoroutineFacts:
     """What becomes of the coroutines and tasks that call sites make."""
 
@@ -92,6 +121,7 @@ class CoroutineFacts:
         self.evaluator = evaluator
         self.graph = graph
         self.runs = runs
+        self._shown: dict[str, bool] = {}
 
     def lost(self, function: Function, site: CallSite) -> LostCoroutine | None:
         """Whether the coroutine that a call makes is lost, and how."""
@@ -116,6 +146,12 @@ class CoroutineFacts:
         how, detail = found
         if how in ASKED and self._may_give_none(function, site):
             return None
+        if made_by is None and self._was_plain(function, site):
+            return None
+        if made_by is not None and how in ("call", "attr") and made_by.facts.name == "__call__":
+            if site.callee and site.callee[0] == "name" and site.callee[1] in function.parameters:
+                # Who annotates a parameter with a class may hand over the class itself.
+                return None
         name = self._name(site, coroutine)
         return LostCoroutine(name, how, detail, function.is_async, self._because(coroutine))
 
@@ -128,6 +164,22 @@ class CoroutineFacts:
                 if any(_holds_none(one) for one in given):
                     return True
         return False
+
+    def _was_plain(self, function: Function, site: CallSite) -> bool:
+        """Whether an earlier release of the library has a plain method there, and nothing shows that it is not the one in use."""
+        for member in members(self.evaluator.callee(function.module, site)):
+            if not isinstance(member, LibMethod):
+                continue
+            for root, (names, shown) in BECAME_COROUTINES.items():
+                if member.cls.startswith(root) and names.fullmatch(member.name):
+                    return not self._is_shown(root, shown)
+        return False
+
+    def _is_shown(self, root: str, shown: re.Pattern[str]) -> bool:
+        if root not in self._shown:
+            files = self.evaluator.program.project.files
+            self._shown[root] = any(shown.search(file.text or "") for file in files)
+        return self._shown[root]
 
     def _expected(self, function: Function, site: CallSite) -> bool:
         """Inside `with pytest.raises(…)`, a call is often meant to fail before it makes a coroutine."""

@@ -24,6 +24,7 @@ def await_it(place: Place) -> Iterable[Fix]:
     if lost is None or not place.in_coroutine:
         raise Refused(_why_not(place))
     _refuse_one_of_several(place, call)
+    _refuse_locked(place)
     safe = lost.how in FAILS and place.held is None and not _runs_today_or_on(place)
     edit = place.source.replace(call, place.awaited(call, place.source.segment(call)))
     yield place.fix("await it", edit, safe=safe)
@@ -35,6 +36,34 @@ def _refuse_one_of_several(place: Place, call: ast.Call) -> None:
     if isinstance(around, ast.Call) and isinstance(around.func, ast.Attribute):
         if around.func.attr in ONE_LIST and len(around.args) > 1:
             raise Refused(f"`{around.func.attr}` takes one list, and not several coroutines")
+
+
+def _refuse_locked(place: Place) -> None:
+    """Raise Refused where the coroutine would wait for a lock that is held around it."""
+    held = {
+        ast.unparse(item.context_expr).rpartition(".")[2]: ast.unparse(item.context_expr)
+        for one in place.tree.above(place.node)
+        if isinstance(one, ast.AsyncWith)
+        for item in one.items
+        if isinstance(item.context_expr, (ast.Name, ast.Attribute))
+    }
+    evaluator, graph = place.workshop.facts.graph.evaluator, place.workshop.facts.graph
+    queue = [
+        value.function
+        for value in members(evaluator.call_type(place.function.module, place.site.index))
+        if held and isinstance(value, Coro) and value.function is not None
+    ]
+    seen = set(queue)
+    while queue:
+        function = queue.pop()
+        for site in function.sites:
+            entered = site.callee[-1] if site.kind == "awith" and site.callee else None
+            if entered in held:
+                raise Refused(f"`{function.name}` waits for `{held[entered]}`, which is held here")
+        for edge in graph.out.get(function, ()):
+            if edge.target not in seen:
+                seen.add(edge.target)
+                queue.append(edge.target)
 
 
 def _why_not(place: Place) -> str:
