@@ -403,6 +403,57 @@ def test_routes_that_await_nothing_become_plain_where_a_thread_is_not_right() ->
     assert "\ndef users(db: Session = Depends(print))" in text
 
 
+@pytest.mark.parametrize("used", ["shared", "given"])
+def test_routes_stay_where_their_connections_are(used: str) -> None:
+    code = f"""
+    import sqlite3
+
+    from fastapi import APIRouter, Depends
+
+    router = APIRouter()
+    shared = sqlite3.connect("shared.db")
+
+
+    async def connect():
+        yield sqlite3.connect("given.db", isolation_level=None)
+
+
+    @router.get("/users")
+    async def users(given: sqlite3.Connection = Depends(connect)) -> None:
+        {used}.execute("select 1")
+    """
+    reason = "a `Connection` is used by one thread at a time"
+    assert refusals("blocking-database-call", code)[-1] == reason
+
+
+def test_a_route_that_opens_what_it_uses_becomes_plain() -> None:
+    text = fixed(
+        "blocking-database-call",
+        """
+        import sqlite3
+
+        from fastapi import APIRouter
+        from sqlalchemy import create_engine, select
+        from sqlalchemy.orm import sessionmaker
+
+        router = APIRouter()
+        SessionLocal = sessionmaker(create_engine("sqlite:///users.db"))
+
+
+        @router.get("/users")
+        async def users():
+            return sqlite3.connect("users.db").execute("select 1").fetchall()
+
+
+        @router.get("/names")
+        async def names():
+            with SessionLocal() as session:
+                return session.execute(select(1)).all()
+        """,
+    )
+    assert "\ndef users()" in text and "\ndef names()" in text
+
+
 def test_routes_with_other_decorators_stay_coroutines() -> None:
     text = fixed(
         "blocking-sleep",
@@ -1341,3 +1392,168 @@ def test_nothing_waits_among_the_arguments_of_gather() -> None:
     """
     reason = "the coroutines beside it are made first, and would wait unstarted"
     assert refusals("blocking-file-io", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("handling", "reason"),
+    [
+        ("yield 'interrupted'", "it yields what is to be said of the cancellation"),
+        ("ended = True", "what follows goes by `ended`"),
+    ],
+)
+def test_a_stream_that_tells_of_its_cancellation_goes_on(handling: str, reason: str) -> None:
+    code = f"""
+    import asyncio
+
+
+    async def stream(chunks):
+        ended = False
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except asyncio.CancelledError:
+            {handling}
+        if ended:
+            yield "interrupted"
+        await asyncio.sleep(1)
+    """
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+def test_a_docstring_that_speaks_of_cancellations_says_that_they_are_meant() -> None:
+    code = """
+    import asyncio
+
+
+    async def settle(reservation):
+        \"\"\"May be called on every cancellation path.\"\"\"
+        try:
+            await asyncio.sleep(1)
+        except (asyncio.CancelledError, Exception):
+            pass
+        await reservation.work()
+    """
+    reason = "the docstring speaks of cancellations"
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("self.total += load()", "what other tasks do to `self.total` in the meantime would be lost"),
+        ("self.jobs[load()] += load()", "what other tasks do to `self.jobs[load()]` in the meantime"),
+        ("for _ in self.jobs.items(): load()", "could change `self.jobs` while it is gone through"),
+        ("for _ in enumerate(JOBS): load()", "could change `JOBS` while it is gone through"),
+        ("return [load() for _ in self.jobs]", "could change `self.jobs` while it is gone through"),
+        ("total = 0; total += load()", None),
+        ("for _ in list(self.jobs): load()", None),
+        ("for _ in self.names: load()", None),
+        ("for _ in self.jobs: load(); await other()", None),
+        ("return [one for one in self.jobs if one == 1] + [load()]", None),
+    ],
+)  # fmt: skip
+def test_other_tasks_run_at_an_await(lines: str, reason: str | None) -> None:
+    code = f"""
+import time
+
+from other import other
+
+JOBS = {{}}
+
+
+def load():
+    time.sleep(1)
+    return 1
+
+
+class Worker:
+    def add(self, key):
+        self.jobs[key] = 0
+        JOBS[key] = 0
+
+    async def work(self):
+        {lines}
+"""
+    if reason is None:
+        assert "await asyncio.to_thread(load)" in fixed("blocking-sleep", code)
+    else:
+        assert reason in refusals("blocking-sleep", code)[-1]
+        direct = code.replace(lines, lines.replace("load()", "time.sleep(1)"))
+        assert reason.replace("load()", "time.sleep(1)") in refusals("blocking-sleep", direct)[-1]
+
+
+@pytest.mark.parametrize(
+    ("fan_out", "reason"),
+    [
+        ("await asyncio.wait_for(asyncio.gather(*[ask(u) for u in urls]), 5)", "share a deadline"),
+        ("async with asyncio.timeout(5): await asyncio.gather(*[ask(u) for u in urls])", "share a"),
+        (
+            "await asyncio.gather(*[ask(u) for u in urls]) if not limit else None",
+            None,
+        ),
+        ("if not max_concurrency: await asyncio.gather(*[ask(u) for u in urls])", "asked already"),
+    ],
+)  # fmt: skip
+def test_fan_outs_that_have_their_own_limit(fan_out: str, reason: str | None) -> None:
+    code = f"""
+import asyncio
+
+
+async def ask(url):
+    await asyncio.sleep(1)
+
+
+async def work(urls, max_concurrency, limit):
+    {fan_out}
+"""
+    if reason is None:
+        assert "Semaphore(10)" in fixed("unbounded-gather", code)
+    else:
+        assert reason in refusals("unbounded-gather", code)[0]
+
+
+def test_what_waits_for_a_lock_is_not_awaited_where_that_is_held() -> None:
+    code = """
+    import asyncio
+
+
+    class Database:
+        def __init__(self):
+            self._lock = asyncio.Lock()
+
+        async def _save(self):
+            async with self._lock:
+                await asyncio.sleep(1)
+
+        async def _count(self):
+            await self._save()
+
+        async def insert(self):
+            async with self._lock:
+                self._count()
+    """
+    reason = "`Database._save` waits for `self._lock`, which is held here"
+    assert refusals("unawaited-coroutine", code) == [reason]
+    text = fixed(
+        "unawaited-coroutine",
+        code.replace("async with self._lock:\n                self", "if 1:\n                self"),
+    )
+    assert "await self._count()" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "later"),
+    [
+        ("from discord.ext import commands\n\n\nasync def leave(bot: commands.Bot):\n    bot.remove_cog('a')\n",
+         "async def setup(bot):\n    pass\n"),
+        ("from telegram import Bot\n\n\nasync def send(bot: Bot):\n    bot.send_message(1, 'a')\n",
+         "from telegram.ext import ApplicationBuilder\n"),
+        ("import aioredis\n\n\nasync def leave(redis: aioredis.Redis):\n    redis.close()\n",
+         "import aioredis\n\naioredis.from_url('redis://')\n"),
+    ],
+)  # fmt: skip
+def test_methods_that_earlier_releases_have_as_plain_ones(code: str, later: str) -> None:
+    found, _ = _checked("unawaited-coroutine", {"app.py": code})
+    assert not found
+    found, _ = _checked("unawaited-coroutine", {"app.py": code, "later.py": later})
+    assert found[0].fixes[0].safety is Safety.SAFE
