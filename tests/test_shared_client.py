@@ -752,10 +752,10 @@ def test_handler_that_others_call_gets_no_parameter() -> None:
     assert "Shared.openai_client.models.list()" in texts["routes.py"]
 
 
-def test_handler_that_a_test_calls_gets_no_parameter() -> None:
+def test_handler_that_a_test_calls_is_refused() -> None:
     test = "from routes import ask\n\n\nasync def test_ask():\n    assert await ask('hi')\n"
-    texts = fixed({"app.py": APP, "routes.py": ROUTE, "tests/test_ask.py": test})
-    assert "async def ask(prompt: str)" in texts["routes.py"]
+    files = {"app.py": APP, "routes.py": ROUTE, "tests/test_ask.py": test}
+    assert refusal(files) == "tests call `ask` without an application"
 
 
 def test_streaming_generator_reads_the_request_around_it() -> None:
@@ -1356,6 +1356,69 @@ def test_tests_that_do_not_start_the_application_make_it_unsafe() -> None:
         {**files, "tests/test_app.py": f"{test}with TestClient(app) as client:\n    pass\n"}
     )
     assert [f.safety.value for f in finding.fixes] == ["safe"]
+
+
+ANSWERED = {
+    "app.py": APP,
+    "llm.py": """
+from openai import AsyncOpenAI
+
+
+async def answer(prompt: str) -> str:
+    client = AsyncOpenAI()
+    return (await client.responses.create(model="gpt-5", input=prompt)).output_text
+
+
+async def asked(prompt: str) -> str:
+    return await answer(prompt)
+""",
+    "routes.py": """
+from fastapi import APIRouter
+from llm import asked
+
+router = APIRouter()
+
+
+@router.post("/ask")
+async def ask(prompt: str) -> str:
+    return await asked(prompt)
+""",
+}
+
+
+def test_tests_with_an_application_of_their_own_have_no_client() -> None:
+    assert "Shared.openai_client" in fixed(ANSWERED)["llm.py"]
+    test = """
+    import pytest
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from routes import router
+
+
+    @pytest.fixture
+    def client():
+        app = FastAPI()
+        app.include_router(router)
+        return TestClient(app)
+    """
+    reason = "`tests/conftest.py` builds an application that has not this lifespan"
+    assert refusal({**ANSWERED, "tests/conftest.py": test}) == reason
+
+
+@pytest.mark.parametrize("name", ["answer", "asked"])
+def test_tests_that_call_the_function_have_no_client(name: str) -> None:
+    test = f"""
+    import asyncio
+
+    from llm import {name}
+
+
+    def test_answer():
+        assert asyncio.run({name}("?"))
+    """
+    reason = f"tests call `{name}` without an application"
+    assert refusal({**ANSWERED, "tests/test_llm.py": test}) == reason
 
 
 def test_dependency_that_a_websocket_may_use_takes_a_connection() -> None:

@@ -219,18 +219,19 @@ class Reach(Part):
             for b in bindings
         )
 
-    def called_by_name(self, function: Function, unread: bool = False) -> bool:
+    def called_by_name(self, function: Function, which: str = "all") -> bool:
         """Whether a file of the project, tests included, calls a function of this name that it may have imported.
 
-        `unread` asks only for the files that inference did not read, as there is nothing asynchronous in them.
+        "unread" asks only for the files that inference did not read, as there is nothing asynchronous in them,
+        and "tests" for tests only.
         """
         known = self.workshop.once(_called_functions)
-        key = (function, unread)
+        key = (function, which)
         if key not in known:
-            known[key] = self._search_calls(function, unread)
+            known[key] = self._search_calls(function, which)
         return known[key]
 
-    def _search_calls(self, function: Function, unread: bool) -> bool:
+    def _search_calls(self, function: Function, which: str) -> bool:
         program = self.workshop.facts.program
         facts = function.facts
         klass = function.klass
@@ -244,10 +245,10 @@ class Reach(Part):
         imported = re.compile(
             rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
         )
-        read = {m.file.name for m in program.loaded()} if unread else set()
+        read = {m.file.name for m in program.loaded()} if which == "unread" else set()
         for file in program.project.files:
             text = file.text or ""
-            if name not in text or file.name in read:
+            if name not in text or file.name in read or (which == "tests" and not file.is_test):
                 continue
             if f"{name}(" not in text and "partial(" not in text:
                 continue
@@ -262,7 +263,7 @@ class Reach(Part):
         return False
 
 
-def _called_functions(workshop: Workshop) -> dict[tuple[Function, bool], bool]:
+def _called_functions(workshop: Workshop) -> dict[tuple[Function, str], bool]:
     return {}
 
 

@@ -46,6 +46,13 @@ def share(place: Place) -> Fix:
     return _Sharing(place, building).fix()
 
 
+OWN_APPLICATION = re.compile(r"=\s*(?:\w+\.)?(?:FastAPI|Starlette|Litestar|Sanic|Quart)\(")
+
+SERVES = re.compile(
+    r"\binclude_router\(|\bmount\(|\w*(?:rout|configur|register|middleware)\w*\(\s*app\b"
+)
+"""Calls that let an application serve what others have written."""
+
 CAUGHT = frozenset(
     {"Exception", "BaseException", "KeyError", "ValueError", "OpenAIError", "AnthropicError"}
 )
@@ -141,8 +148,20 @@ class _Sharing(Part):
                     raise Refused(f"`{min(found)}` is tested before the client is built")
 
     def _tested(self) -> None:
-        """A doubt where tests call the application without starting it."""
-        for file in self.workshop.facts.program.project.files:
+        """A doubt where tests call the application without starting it.
+
+        Raises Refused where they build one of their own, which has another lifespan, or call the function without any.
+        """
+        files = self.workshop.facts.program.project.files
+        for file in files:
+            text = (file.text or "") if file.is_test else ""
+            if OWN_APPLICATION.search(text) and SERVES.search(text):
+                raise Refused(f"`{file.name}` builds an application that has not this lifespan")
+        if any(file.is_test for file in files):
+            for function in self._between():
+                if self.reach.called_by_name(function, "tests"):
+                    raise Refused(f"tests call `{function.name}` without an application")
+        for file in files:
             if not file.is_test or not file.text:
                 continue
             if re.search(r"(?<!with )\b(?:TestClient|ASGITransport)\(", file.text):
@@ -150,6 +169,19 @@ class _Sharing(Part):
                     "tests that do not start the application would not have the client"
                 )
                 return
+
+    def _between(self) -> Iterator[Function]:
+        """The function that builds it, and those between it and the entry points."""
+        seen = {self.function}
+        queue = deque([self.function])
+        while queue:
+            function = queue.popleft()
+            if function.facts.kind in ("def", "async"):
+                yield function
+            for edge in () if self.is_entry(function) else self.graph.into.get(function, ()):
+                if edge.caller not in seen and not edge.caller.module.file.is_test:
+                    seen.add(edge.caller)
+                    queue.append(edge.caller)
 
     # -- who serves it ----------------------------------------------------------------------------------
 
@@ -172,7 +204,7 @@ class _Sharing(Part):
             ]
             if not edges and not self.is_entry(function):
                 raise Refused(f"`{function.name}` may also be called outside of requests")
-            if not self.is_entry(function) and self.reach.called_by_name(function, unread=True):
+            if not self.is_entry(function) and self.reach.called_by_name(function, "unread"):
                 raise Refused(f"`{function.name}` may also be called outside of requests")
             for edge in edges:
                 caller = edge.caller
