@@ -1557,3 +1557,101 @@ def test_methods_that_earlier_releases_have_as_plain_ones(code: str, later: str)
     assert not found
     found, _ = _checked("unawaited-coroutine", {"app.py": code, "later.py": later})
     assert found[0].fixes[0].safety is Safety.SAFE
+
+
+JOBS = """
+import json
+
+
+class Jobs:
+    def __init__(self):
+        self.jobs = {}
+        self.names = []
+        self.seen = set()
+
+    def add(self, name, job):
+        self.jobs[name] = job
+        self.names.append(name)
+
+    def __SAVE__
+
+
+async def later(jobs: Jobs):
+    jobs.save("x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("save", "named"),
+    [
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(self.jobs, f)", "self.jobs"),
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            for name, job in self.jobs.items():\n                f.write(name)", "self.jobs"),
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            f.write(self.text())\n\n    def text(self):\n        return ''.join(n for n in self.jobs)", "self.jobs"),
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(self.names, f)", ""),
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(list(self.seen), f)", ""),
+        ("def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(dict(self.jobs), f)", ""),
+    ],
+)  # fmt: skip
+def test_a_thread_does_not_go_through_what_the_loop_changes(save: str, named: str) -> None:
+    code = JOBS.replace("def __SAVE__", save)
+    if not named:
+        assert "await asyncio.to_thread(jobs.save" in fixed("blocking-file-io", code)
+        return
+    reason = f"the event loop could change `{named}` while a thread goes through it"
+    assert refusals("blocking-file-io", code) == [reason]
+
+
+def test_an_object_of_the_coroutine_s_own_is_not_changed_by_others() -> None:
+    save = "def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(self.jobs, f)"
+    code = JOBS.replace("def __SAVE__", save).replace("(jobs: Jobs):", "():\n    jobs = Jobs()")
+    assert "await asyncio.to_thread(jobs.save" in fixed("blocking-file-io", code)
+
+
+def test_a_block_is_not_moved_to_a_thread_with_what_the_loop_changes() -> None:
+    code = """
+    import json
+
+    STATE = {}
+
+
+    class Scheduler:
+        def __init__(self):
+            self.workers = {}
+
+        def add(self, name):
+            self.workers[name] = 1
+
+        def identity(self):
+            return {n: w for n, w in self.workers.items()}
+
+        async def start(self, path):
+            with open(path, "w") as f:
+                json.dump(self.identity(), f)
+
+
+    def put(name):
+        STATE[name] = 1
+
+
+    async def save(path):
+        with open(path, "w") as f:
+            json.dump(STATE, f)
+    """
+    assert refusals("blocking-file-io", code) == [
+        f"the event loop could change `{name}` while a thread goes through it"
+        for name in ("self.workers", "STATE")
+    ]
+
+
+def test_a_block_that_uses_a_thread_s_own_object_stays() -> None:
+    code = """
+    from sqlalchemy.orm import Session
+
+
+    async def export(session: Session, path):
+        with open(path, "w") as f:
+            for row in session.execute("select 1"):
+                f.write(str(row))
+    """
+    reason = "a `Session` is used by one thread at a time"
+    assert reason in refusals("blocking-file-io", code)

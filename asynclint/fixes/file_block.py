@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import sight
+from asynclint.fixes import gone_through, sight, to_thread
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -46,6 +46,10 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         raise Refused("the block takes a lock, which nobody gives back who is cancelled meanwhile")
     if any(isinstance(n, LEAVES) or getattr(n, "is_async", 0) for n in nodes):
         raise Refused("the block awaits or yields while the file is open")
+    gone_through.refuse_block(place, block)
+    for site in place.function.sites:
+        if site.kind == "call" and block.lineno <= site.line <= (block.end_lineno or 0):
+            to_thread.refuse_site(place, site)
     _refuse_jumps(block)
     last = block.body[-1]
     returns = [n for n in nodes if isinstance(n, ast.Return)]

@@ -43,7 +43,7 @@ HANDLED = frozenset({"sys.exc_info", "traceback.format_exc", "traceback.print_ex
 """Functions that show the exception that the thread is handling."""
 
 MADE = re.compile(
-    r"\bopen\([^\n]*['\"][bt+]*x[bt+]*['\"]|\btouch\([^\n]*exist_ok\s*=\s*False|\bmkdir\((?![^\n]*exist_ok)|\bO_EXCL\b"
+    r"\bopen\([^\n]*['\"][bt+]*x[bt+]*['\"]|\btouch\([^\n]*exist_ok\s*=\s*False|\bmkdir\((?!(?:[^()]|\([^()]*\))*exist_ok)[^\n]*(?<![bc])lock|\bO_EXCL\b"
 )
 """What fails where the file, or the directory, is there."""
 

@@ -10,7 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import child, sight
+from asynclint.fixes import child, gone_through, sight
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -265,6 +265,8 @@ def _refuse_bound(place: Place) -> None:
                 )
             _refuse_object(member.bound)
             _refuse_below(place.workshop, member.function)
+            if not _is_own(place, place.site):
+                gone_through.refuse(place, _reached(place.workshop, member.function))
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
         if isinstance(member, Cls):
@@ -275,6 +277,7 @@ def _refuse_bound(place: Place) -> None:
             init, _ = evaluator.member(member.klass, "__init__")
             if isinstance(init, Func):
                 _refuse_below(place.workshop, init.function)
+    gone_through.refuse_written(place, place.call)
     for recipe in (place.site.callee, *(recipe for recipe, _ in place.site.args)):
         for maker in _makers(place, recipe):
             reason = _calls_back(place.workshop, maker)
@@ -299,6 +302,40 @@ def _refuse_bound(place: Place) -> None:
                 raise Refused(
                     f"the `{value.of.name}` that it gives may belong to the thread that makes it, which has to be the event loop's"
                 )
+
+
+def refuse_site(place: Place, site: CallSite) -> None:
+    """Raise Refused where a call within a block that a thread is to run works in the event loop's thread only."""
+    workshop, function = place.workshop, place.function
+    for reason in _needs_loop(workshop, function, site):
+        raise Refused(reason)
+    for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
+        if isinstance(member, Func) and not member.function.is_async:
+            _refuse_below(workshop, member.function)
+            if not _is_own(place, site):
+                gone_through.refuse(place, _reached(workshop, member.function))
+        if isinstance(member, LibMethod) and (
+            member.cls.startswith(THREAD_BOUND) or _is_shared(function, site, member)
+        ):
+            raise Refused(f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time")
+
+
+def _is_own(place: Place, site: CallSite) -> bool:
+    """Whether the object whose method is called is made in the coroutine itself: nobody else changes it."""
+    module = place.function.module
+    base = site.callee
+    while base and base[0] in ("attr", "sub"):
+        base = base[1]
+    made = [base]
+    if base and base[0] == "name":
+        made = [b.recipe for b in place.function.facts.bindings.get(base[1], ())]
+    evaluator = place.workshop.facts.graph.evaluator
+    return bool(made) and all(
+        bool(one)
+        and one[0] == "call"
+        and isinstance(evaluator.callee(module, module.site(one[1])), (Cls, Lib))
+        for one in made
+    )
 
 
 def _makers(place: Place, recipe: Recipe) -> Iterator[Function]:
