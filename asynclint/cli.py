@@ -540,7 +540,9 @@ def rule(name: str | None, everything: bool, output_format: str) -> int:
 
 @cli.command()
 @click.argument("place", metavar="FILE:LINE")
-def explain(place: str) -> int:
+@click.option("--isolated", is_flag=True, help="Read no configuration file.")
+@click.option("--config", metavar="FILE", help="A configuration file.")
+def explain(place: str, isolated: bool, config: str | None) -> int:
     """Show everything that is known of FILE:LINE, with the whole chain."""
     from asynclint import project as projects
     from asynclint.check import explain as run_explain
@@ -552,18 +554,19 @@ def explain(place: str) -> int:
     path, line = match.groups()
     if os.path.isdir(path):
         raise click.UsageError(f"{path}: is a directory; give a place as FILE:LINE")
-    config = load(Path(os.path.abspath(path)).parent if os.path.exists(path) else Path.cwd())
-    project = projects.discover([path], replace(config, force_exclude=False))
+    start = Path(os.path.abspath(path)).parent if os.path.exists(path) else Path.cwd()
+    settings = load(start, config_file=config, isolated=isolated)
+    project = projects.discover([path], replace(settings, force_exclude=False))
     shown = next(f for f in project.files if f.reported)
     last = len((shown.text or "").splitlines())
     if shown.text is not None and int(line) not in range(1, last + 1):
         raise click.UsageError(f"{place}: there is no such line; the file has {last}")
-    findings = run_explain(project, config, shown.name, int(line))
+    findings = run_explain(project, settings, shown.name, int(line))
     if not findings:
         click.echo(f"{shown.name}:{line}: nothing to report")
         return 0
     texts = {f.name: f.text for f in project.files if f.text is not None}
-    click.echo(render("full", findings, Context(texts, config, _colour(), True)), nl=False)
+    click.echo(render("full", findings, Context(texts, settings, _colour(), True)), nl=False)
     return 0
 
 

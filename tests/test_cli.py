@@ -428,6 +428,22 @@ def test_explain(project: Path) -> None:
     assert "error[blocking-sleep]" in run(project, "explain", "app.py:5:12").stdout
 
 
+def test_explain_with_another_configuration(project: Path) -> None:
+    (project / "app.py").write_text(
+        "import time\n\n\nasync def handler():\n    time.sleep(1)\n", "utf-8"
+    )
+    (project / "pyproject.toml").write_text(
+        '[tool.asynclint]\nignore = ["blocking-sleep"]\n', "utf-8"
+    )
+    (project / "loud.toml").write_text('levels = { blocking-sleep = "warning" }\n', "utf-8")
+    assert "nothing to report" in run(project, "explain", "app.py:5").stdout
+    assert "error[blocking-sleep]" in run(project, "explain", "--isolated", "app.py:5").stdout
+    done = run(project, "explain", "--config", "loud.toml", "app.py:5")
+    assert "warning[blocking-sleep]" in done.stdout
+    done = run(project, "explain", "--config", "nowhere.toml", "app.py:5")
+    assert done.returncode == 2 and "nowhere.toml" in done.stderr
+
+
 def test_explain_tells_of_excluded_files_too(project: Path) -> None:
     (project / "pyproject.toml").write_text(
         '[tool.asynclint]\nexclude = ["app.py"]\nforce-exclude = true\n', "utf-8"

@@ -9,10 +9,11 @@ from asynclint.facts import places
 from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
-from asynclint.facts.model import Binding, CallSite, Recipe
+from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs, conditional
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Part, Type, members
+from asynclint.facts.varying import Varying
 from asynclint.facts.view import Building, Often
 from asynclint.findings import Link
 from asynclint.knowledge.model import Client
@@ -81,10 +82,10 @@ class ClientFacts:
             client = (
                 cls.client if cls is not None else function.client if function is not None else None
             )
-            name = callee.path.rpartition(".")[2]
+            name = _called(callee.path)
         elif isinstance(callee, LibMethod):
             client = callee.known.client
-            name = callee.name
+            name = f"{_called(callee.cls)}.{callee.name}"
         elif isinstance(callee, Cls):
             for one in self.evaluator.mro(callee.klass)[1:]:
                 if isinstance(one, str) and (cls := self.evaluator.known.cls(one)) is not None:
@@ -391,7 +392,9 @@ class ClientFacts:
         doubtful = sum(conditional(e.caller.module, e.site) for e in context.edges)
         if doubtful > FACTORY_CONDITIONS:
             return None
-        depends = self._depends(function, site, context.edges)
+        requested = here in runs.reached and not runs.excluded(here, context.site)
+        varying = Varying(self.evaluator, runs, requested)
+        depends = varying.arguments(function, site, context.edges)
         item = self._item(here, context.site)
         if item is not None:
             return Building(client, name, "item", (*item, *context.links), depends)
@@ -404,7 +407,7 @@ class ClientFacts:
             link = places.link(edge.caller, edge.site, text)
             if not edge.caller.module.file.is_test:
                 return Building(client, name, "item", (link, *context.links), depends)
-        if here in runs.reached and not runs.excluded(here, context.site):
+        if requested:
             chain = (*runs.request_chain(here), *context.links)
             doubt = runs.conditions[here] + doubtful + max(0, len(chain) - NEAR)
             if doubt <= CONDITIONS:
@@ -497,152 +500,18 @@ class ClientFacts:
                     return True
         return False
 
-    # -- arguments -----------------------------------------------------------------------------------------
-
-    def _depends(self, function: Function, site: CallSite, edges: tuple[Edge, ...]) -> str | None:
-        """What the constructor's arguments depend on that another request may have differently."""
-        for recipe, _ in site.args:
-            found = self._varies(recipe, function, site, edges, 0)
-            if found is not None:
-                return found
-        return None
-
-    def _varies(
-        self,
-        recipe: Recipe,
-        function: Function,
-        site: CallSite,
-        edges: tuple[Edge, ...],
-        depth: int,
-    ) -> str | None:
-        if not recipe or depth > 6:
-            return None
-        tag = recipe[0]
-        if tag == "name":
-            return self._name_varies(recipe[1], function, site, edges, depth)
-        if tag == "attr":
-            base = recipe
-            while base and base[0] == "attr":
-                base = base[1]
-            if base and base[0] == "name" and base[1] == function.self_name:
-                return self._self_varies(recipe, function, edges, depth)
-            return self._varies(base, function, site, edges, depth + 1)
-        if tag == "str":
-            for part in recipe[1]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag in ("await", "not", "star", "iter", "enter"):
-            return self._varies(recipe[1], function, site, edges, depth + 1)
-        if tag == "item":
-            return self._varies(recipe[1], function, site, edges, depth + 1)
-        if tag == "sub":
-            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
-                recipe[2], function, site, edges, depth + 1
-            )
-        if tag == "any":
-            for part in recipe[1]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "display":
-            for part in recipe[2]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "dict":
-            for part in (*recipe[1], *recipe[2]):
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "binop":
-            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
-                recipe[2], function, site, edges, depth + 1
-            )
-        if tag == "call":
-            inner = function.module.site(recipe[1])
-            callee = inner.callee
-            if callee and callee[0] == "attr":
-                found = self._varies(callee[1], function, inner, edges, depth + 1)
-                if found is not None:
-                    return found
-            for part, _ in inner.args:
-                found = self._varies(part, function, inner, edges, depth + 1)
-                if found is not None:
-                    return found
-        return None
-
-    def _name_varies(
-        self, name: str, function: Function, site: CallSite, edges: tuple[Edge, ...], depth: int
-    ) -> str | None:
-        parameter = function.parameters.get(name)
-        bindings = function.facts.bindings.get(name)
-        if name == function.self_name or function.facts.kind in ("module", "class"):
-            return None
-        if bindings:
-            reaching, certain = self.evaluator.program.reaching_bindings(
-                function.module, bindings, site.line, site.col, site.block
-            )
-            for binding in reaching:
-                if binding.kind == "for" and _loop_around(function.module, binding, site):
-                    return f"`{name}`, which each turn of the loop sets"
-                found = self._varies(binding.recipe, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            if certain or parameter is None:
-                return None
-        if parameter is not None:
-            return self._parameter_varies(name, function, edges, depth)
-        if function.parent is not None and function.parent.facts.kind not in ("module", "class"):
-            return self._name_varies(name, function.parent, site, (), depth + 1)
-        return None
-
-    def _parameter_varies(
-        self, name: str, function: Function, edges: tuple[Edge, ...], depth: int
-    ) -> str | None:
-        parameter = function.parameters[name]
-        outer = function.parent or function
-        provider = self.evaluator.dependency(parameter, outer)
-        if provider is not None:
-            # A dependency without parameters of its own gives every request the same.
-            target = getattr(provider, "function", None)
-            if isinstance(target, Function):
-                if self.runs.cached(target) or not target.facts.params:
-                    return None
-        edge = next((e for e in edges if e.target is function), None)
-        if edge is not None:
-            passed = _argument(edge, function, name)
-            rest = edges[: edges.index(edge)]
-            if passed is MISSING:
-                return None
-            return self._varies(passed, edge.caller, edge.site, rest, depth + 1)
-        callers = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
-        if callers and function not in self.runs.graph.entries and depth < 4:
-            for one in callers[:4]:
-                passed = _argument(one, function, name)
-                if passed is MISSING:
-                    continue
-                found = self._varies(passed, one.caller, one.site, (), depth + 2)
-                if found is not None:
-                    return found
-            return None
-        return f"`{name}`, a parameter of `{function.name}`"
-
-    def _self_varies(
-        self, recipe: Recipe, function: Function, edges: tuple[Edge, ...], depth: int
-    ) -> str | None:
-        """`self.key` varies when the object is made per request from what varies."""
-        return None
-
 
 KEEPING = ("set_", "add_", "connect", "attach", "bind", "install")
 """How methods are called that keep what they are given."""
 CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
-MISSING = ("missing",)
+VAGUE = frozenset({"client", "resource", "from_env"})
+"""Names of constructors that say little without their library."""
+
+
+def _called(path: str) -> str:
+    """A constructor as messages name it: with its module where its own name says little."""
+    name = path.rpartition(".")[2]
+    return f"{path.partition('.')[0]}.{name}" if name in VAGUE else name
 
 
 def _parameter_of(site: CallSite, target: Function, role: tuple[object, ...]) -> str | None:
@@ -654,32 +523,6 @@ def _parameter_of(site: CallSite, target: Function, role: tuple[object, ...]) ->
     if target.klass is not None and names and names[0] == target.self_name:
         names = names[1:]
     return names[place] if isinstance(place, int) and place < len(names) else None
-
-
-def _argument(edge: Edge, function: Function, name: str) -> Recipe:
-    """The argument that a call of a project function passes for a parameter; MISSING for its default."""
-    positional = [p.name for p in function.facts.params if p.kind == "pos"]
-    if function.klass is not None and positional and edge.how == "call":
-        positional = positional[1:]
-    i = 0
-    for recipe, keyword in edge.site.args:
-        if keyword is None:
-            if recipe and recipe[0] == "star":
-                return recipe[1]
-            if i < len(positional) and positional[i] == name:
-                return recipe
-            i += 1
-        elif keyword == name or keyword == "**":
-            return recipe
-    return MISSING
-
-
-def _loop_around(module: Module, binding: Binding, site: CallSite) -> bool:
-    """Whether a `for` that sets a name holds the site: each turn has another value."""
-    block = binding.block
-    while block >= 0 and module.blocks[block].kind not in ("for", "afor", "comp"):
-        block = module.blocks[block].parent
-    return block >= 0 and module.inside(site.block, block)
 
 
 def _mentions(recipe: Recipe, name: str) -> bool:

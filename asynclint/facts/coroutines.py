@@ -252,6 +252,8 @@ class CoroutineFacts:
         if tag == "attr":
             if role[1] in COROUTINE_ATTRIBUTES or (coroutine.enters and role[1].startswith("__a")):
                 return None
+            if coroutine.answers:
+                return None
             return ("attr", f"has no attribute `{role[1]}`")
         if tag == "callee":
             return ("call", "is called")

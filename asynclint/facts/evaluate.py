@@ -1556,6 +1556,7 @@ class Evaluator:
                 enters=known.enters == "async",
                 iterates=self._iterates(result),
                 eager=known.gathers,
+                answers=known.name.endswith(".__call__"),
             )
         if known.enters is not None:
             return LibManager(result, known.enters == "async", known)

@@ -29,6 +29,8 @@ class ProtocolFacts:
         if value is None:
             return None
         kind = site.kind.removeprefix("a")
+        if self._made_either_way(function, site):
+            return None
         found = {self._has(m, kind) for m in members(value)}
         if len(found) != 1:
             return None
@@ -48,6 +50,19 @@ class ProtocolFacts:
         if "…" in name and made and made[0] == "call":
             name = recipe_name(function.module.site(made[1]).callee)
         return Mistake("mismatched", name, has, ())
+
+    def _made_either_way(self, function: Function, site: CallSite) -> bool:
+        """`factory()` of a `factory: sessionmaker`: whether it makes asynchronous objects is not told by its class."""
+        made = site.callee
+        if not made or made[0] != "call":
+            return False
+        inner = function.module.site(made[1])
+        for member in members(self.evaluator.callee(function.module, inner)):
+            if isinstance(member, Inst) and isinstance(member.of, str) and not member.exact:
+                cls = self.evaluator.known.cls(member.of)
+                if cls is not None and cls.construct is not None and cls.construct.returns_if:
+                    return True
+        return False
 
     def _has(self, value: Type, kind: str) -> Has | None:
         """The only form in which a value can be entered or iterated, where that is certain."""

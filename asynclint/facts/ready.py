@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from asynclint.facts.guards import handler
@@ -12,6 +13,9 @@ from asynclint.knowledge.model import Function as Known
 STARTERS = frozenset({"submit", "run_coroutine_threadsafe", "call", "start_task_soon"})
 """Calls that give a future of work that has just been started."""
 
+DATA_NAME = re.compile(r"data_?ur[il]", re.IGNORECASE)
+"""How a name tells that it holds an address of the kind `data:`."""
+
 WOULD_BLOCK = frozenset({"BlockingIOError", "InterruptedError", "SSLWantReadError"})
 
 
@@ -19,6 +23,8 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
     """Whether a call of a library function that may wait returns at once, by what the code around it says."""
     if _would_block(site, module):
         return True
+    if known.name.endswith("request.urlopen"):
+        return _of_data(site, module)
     base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
     if not base:
         return False
@@ -28,6 +34,8 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
         return (here and _made_here(site, base, module)) or (
             is_lock(known.name) and _released(site, base, module)
         )
+    if known.name.startswith("http.client.HTTPResponse."):
+        return any(_of_data(opened, module) for opened in _entered(site, base, module))
     if known.name.startswith("queue.") and known.name.endswith(".get"):
         return _known_filled(site, base, module)
     if known.name.endswith((".result", ".exception")):
@@ -157,6 +165,51 @@ def _would_block(site: CallSite, module: Module) -> bool:
             return True
         index = module.blocks[index].parent
     return False
+
+
+def _of_data(site: CallSite, module: Module) -> bool:
+    """`urlopen(data_uri)`: what an address of the kind `data:` names is in the address itself."""
+    recipe = site.args[0][0] if site.args else None
+    if not recipe:
+        return False
+    if recipe[0] == "const":
+        return str(recipe[1]).startswith("data:")
+    if recipe[0] in ("name", "attr") and DATA_NAME.search(str(recipe[-1])):
+        return True
+    return any(
+        block.kind == "if" and _tests_data(block.info, recipe, module)
+        for block in module.chain(site.block)
+    )
+
+
+def _entered(site: CallSite, base: Recipe, module: Module) -> list[CallSite]:
+    """The call that a site is made on, or those that a `with` around it enters under that name."""
+    if base[0] == "call":
+        return [module.site(base[1])]
+    return [
+        module.site(binding.recipe[1][1])
+        for binding in module.functions[site.function].facts.bindings.get(str(base[1]), ())
+        if base[0] == "name"
+        and binding.recipe
+        and binding.recipe[0] == "enter"
+        and binding.recipe[1]
+        and binding.recipe[1][0] == "call"
+        and module.inside(site.block, binding.block)
+    ]
+
+
+def _tests_data(test: Recipe, address: Recipe, module: Module) -> bool:
+    """`address.startswith("data:")`."""
+    if not test or test[0] != "call":
+        return False
+    asked = module.site(test[1])
+    wanted = asked.args[0][0] if asked.args else None
+    return (
+        asked.callee == ("attr", address, "startswith")
+        and wanted is not None
+        and wanted[0] == "const"
+        and str(wanted[1]).startswith("data:")
+    )
 
 
 # -- futures and threads ----------------------------------------------------------------------------

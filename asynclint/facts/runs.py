@@ -204,11 +204,13 @@ class Runs:
                     queue.append(target)
 
     def looks_like_lifespan(self, function: Function) -> bool:
-        """A context manager called `lifespan`, whoever registers it: what blocks in it blocks once."""
+        """A decorated generator called `lifespan`, whoever registers it: what blocks in it blocks once."""
+        facts = function.facts
         return (
             function.is_async
-            and function.facts.name.endswith("lifespan")
-            and "contextlib.asynccontextmanager" in self.evaluator.decorator_paths(function)
+            and facts.name.endswith("lifespan")
+            and facts.generator
+            and bool(facts.decorators)
         )
 
     def _is_main(self, function: Function) -> bool:

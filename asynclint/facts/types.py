@@ -79,6 +79,8 @@ class Coro:
     """It may be iterated with `async for` instead."""
     eager: bool = False
     """It runs even when nobody awaits it (`gather`)."""
+    answers: bool = False
+    """An awaitable object with methods of its own (a call of grpc), not a bare coroutine."""
 
 
 @dataclass(slots=True, unsafe_hash=True)
