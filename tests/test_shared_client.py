@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from asynclint import check, fix
 from asynclint.config import from_table
 from asynclint.findings import Finding, Safety
-from asynclint.project import Project
+from asynclint.project import Project, discover
 from asynclint.testing import in_memory
 
 RULE = "client-per-request"
@@ -1563,3 +1564,111 @@ def test_the_lifespan_of_another_application_is_run_around_the_own(lifespan: str
     assert "AsyncOpenAI(timeout=90) as app.state.openai_client_2,\n" in text
     assert "            yield state\n" in text
     assert "app = FastAPI(lifespan=lifespan)" in text
+
+
+def test_a_module_is_imported_as_the_application_imports_others(tmp_path: Path) -> None:
+    files = {
+        "backend/main.py": """
+            from fastapi import FastAPI
+            from service.api import router
+
+            app = FastAPI()
+            app.include_router(router)
+            """,
+        "backend/service/__init__.py": "",
+        "backend/service/api.py": """
+            from fastapi import APIRouter
+            from service.models import ask
+
+            router = APIRouter()
+
+
+            @router.get("/ask")
+            async def route() -> str:
+                return await ask()
+            """,
+        "backend/service/models.py": """
+            import aiohttp
+
+
+            async def ask() -> str:
+                async with aiohttp.ClientSession() as session:
+                    async with session.get("https://example.org") as response:
+                        return await response.text()
+            """,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    config = from_table({"select": [RULE]}, tmp_path)
+    project = discover([tmp_path], config)
+    [found] = check.check(project, config).findings
+    added = "".join(e.text for e in found.fixes[0].edits)
+    assert "from service import models" in added and "backend.service" not in added
+
+
+def test_handlers_under_a_condition_are_not_called_without_it() -> None:
+    app = """
+        from fastapi import FastAPI
+        from routes import router
+        from settings import seeded
+
+        app = FastAPI()
+        app.include_router(router)
+
+        if seeded:
+
+            @app.on_event("startup")
+            def seed() -> None:
+                print("seed")
+        """
+    [found] = findings({"app.py": app, "routes.py": ROUTE})
+    assert found.refusal == "a startup handler is registered under a condition"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("AsyncOpenAI(api_key=settings.openai_key)", "`settings.openai_key` may be left out, and the application would not start"),
+        ("AsyncOpenAI(api_key=settings.other_key)", None),
+    ],
+)  # fmt: skip
+def test_settings_that_may_be_left_out(line: str, reason: str | None) -> None:
+    settings = """
+        from pydantic_settings import BaseSettings
+
+
+        class Settings(BaseSettings):
+            openai_key: str | None = None
+            other_key: str
+
+
+        settings = Settings()
+        """
+    route = ROUTE.replace("AsyncOpenAI()", line).replace(
+        "from openai", "from settings import settings\nfrom openai"
+    )
+    [found] = findings({"app.py": APP, "routes.py": route, "settings.py": settings})
+    assert found.refusal == reason
+
+
+def test_errors_of_the_library_that_are_answered() -> None:
+    route = """
+        from fastapi import APIRouter
+        from pymongo import AsyncMongoClient
+        from pymongo.errors import PyMongoError
+
+        router = APIRouter()
+
+
+        @router.get("/health")
+        async def health() -> bool:
+            try:
+                client = AsyncMongoClient("mongodb://localhost")
+                await client.admin.command("ping")
+                return True
+            except PyMongoError:
+                return False
+        """
+    [found] = findings({"app.py": APP, "routes.py": route})
+    assert found.refusal == "an exception of its library is answered, and would end the startup"

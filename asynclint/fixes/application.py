@@ -491,6 +491,8 @@ class Lifespan:
                     raise Refused("startup handlers are registered in a way that could not be read")
                 if not event or event[0] != "const":
                     raise Refused("startup handlers are registered in a way that could not be read")
+                if site.block != self.application.site.block:
+                    raise Refused("a startup handler is registered under a condition")
                 found.append((function, str(event[1])))
         return found
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from asynclint.facts.program import Function
-from asynclint.facts.types import Cls, Lib, LibMethod
+from asynclint.facts.types import Cls, Lib, LibMethod, members
 from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
@@ -57,6 +57,12 @@ CAUGHT = frozenset(
     {"Exception", "BaseException", "KeyError", "ValueError", "OpenAIError", "AnthropicError"}
 )
 """What a constructor may raise whose settings are missing."""
+
+
+ADDRESSED = frozenset(
+    {"pymongo", "motor", "redis", "sqlalchemy", "psycopg_pool", "asyncpg", "pinecone"}
+)
+"""Libraries whose constructors fail for an address or a key that is not set as it should be."""
 
 
 def _catches(statement: ast.Try) -> bool:
@@ -128,6 +134,8 @@ class _Sharing(Part):
             if isinstance(one, ast.Try) and one.body == [statement] and one.handlers:
                 if not isinstance(statement, (ast.With, ast.AsyncWith)):
                     raise Refused("an exception of its constructor is caught")
+            if isinstance(one, ast.Try) and below in one.body and self._answers(one):
+                raise Refused("an exception of its library is answered, and would end the startup")
             if isinstance(one, ast.Try) and below in one.body and _catches(one):
                 self.plan.doubts.append("an exception of its constructor is answered today")
             below = one
@@ -138,6 +146,7 @@ class _Sharing(Part):
             if isinstance(n, (ast.Name, ast.Attribute))
             or (isinstance(n, ast.Constant) and isinstance(n.value, str))
         } - {"os", "environ", "os.environ", "settings", "config", "self"}
+        self._refuse_optional(call)
         function = self.tree.function(call)
         for one in ast.walk(function) if function is not None else ():
             if isinstance(one, ast.If) and one.lineno < call.lineno:
@@ -146,6 +155,47 @@ class _Sharing(Part):
                 }
                 if found:
                     raise Refused(f"`{min(found)}` is tested before the client is built")
+
+    def _answers(self, tried: ast.Try) -> bool:
+        """Whether a `try` handles errors of the client's own library, as its constructor may raise them."""
+        root = self._library()
+        if root not in ADDRESSED:
+            return False
+        for handler in tried.handlers:
+            types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            for one in types:
+                value = (
+                    self.place.workshop.facts.graph.evaluator.eval(
+                        ("name", one.id), self.function, (one.lineno, 0, self.place.site.block)
+                    )
+                    if isinstance(one, ast.Name)
+                    else None
+                )
+                if isinstance(value, Lib) and value.path.partition(".")[0] == root:
+                    return True
+        return False
+
+    def _library(self) -> str:
+        """The top package of the client's class."""
+        callee = self.evaluator.callee(self.module, self.place.site)
+        found = [m for m in members(callee) if isinstance(m, (Lib, LibMethod))]
+        path = found[0].path if found and isinstance(found[0], Lib) else ""
+        path = found[0].cls if found and isinstance(found[0], LibMethod) else path
+        return path.partition(".")[0]
+
+    def _refuse_optional(self, call: ast.Call) -> None:
+        """Raise Refused for a key that settings may leave out: without it the application would not start."""
+        for value in (*call.args, *(k.value for k in call.keywords)):
+            if not isinstance(value, ast.Attribute):
+                continue
+            declared = re.compile(
+                rf"^\s+{re.escape(value.attr)}\s*:.*(\bOptional\b|\bNone\b)", re.MULTILINE
+            )
+            for file in self.workshop.facts.program.project.files:
+                if value.attr in (file.text or "") and declared.search(file.text or ""):
+                    raise Refused(
+                        f"`{ast.unparse(value)}` may be left out, and the application would not start"
+                    )
 
     def _tested(self) -> None:
         """A doubt where tests call the application without starting it.

@@ -185,9 +185,24 @@ class Source:
 
     def spelled(self, module: Module) -> str:
         """The name of another module as this one imports it: counted from the same directory, where that can be."""
-        here = _root(self.module.file, self.module.name)
         names = (module.name, *module.file.aliases)
-        return next((n for n in names if _root(module.file, n) == here), module.name)
+        for here in (*self._imported_from(), _root(self.module.file, self.module.name)):
+            for name in names:
+                if _root(module.file, name) == here:
+                    return name
+        return module.name
+
+    def _imported_from(self) -> Iterator[str]:
+        """The directories from which the module counts the project's modules that it imports."""
+        for bindings in self.module.body.facts.bindings.values():
+            for binding in bindings:
+                recipe = binding.recipe
+                if binding.kind != "import" or not recipe:
+                    continue
+                path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
+                found = self._program.find(path, self.module.file) if path else None
+                if found is not None:
+                    yield _root(found.file, path)
 
     @cached_property
     def code(self) -> str:
