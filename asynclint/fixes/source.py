@@ -192,7 +192,7 @@ class Source:
                     return name
         return module.name
 
-    def _imported_from(self) -> Iterator[str]:
+    def _imported_from(self) -> Iterator[Path]:
         """The directories from which the module counts the project's modules that it imports."""
         for bindings in self.module.body.facts.bindings.values():
             for binding in bindings:
@@ -200,7 +200,9 @@ class Source:
                 if binding.kind != "import" or not recipe:
                     continue
                 path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
-                found = self._program.find(path, self.module.file) if path else None
+                if not isinstance(path, str):
+                    continue
+                found = self._program.find(path, self.module.file)
                 if found is not None:
                     yield _root(found.file, path)
 
