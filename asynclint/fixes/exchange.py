@@ -201,7 +201,7 @@ class Exchange:
         module, _, name = twin.rpartition(".")
         scope = reading.scope(node)
         taken = imports.is_bound(reading.source, name, scope)
-        alias = f"Async{name}" if taken or not name.startswith("Async") else None
+        alias = _async_name(name) if taken or not name.startswith("Async") else None
         if taken and imports.known(reading.source, module, name, scope):
             alias = None
         return imports.bring(reading.source, module, name, scope, alias)
@@ -238,7 +238,7 @@ class Exchange:
                 name
             )
         elif local is None:
-            local = old if complete else f"Async{name}".replace("AsyncAsync", "Async")
+            local = old if complete else _async_name(name)
             if local != old:
                 self._refuse_taken(group, local)
             bound = name if local == name else f"{name} as {local}"
@@ -337,6 +337,13 @@ class Exchange:
         for node in (*group.nodes, *group.texts):
             if imports.is_bound(group.reading.source, local, group.reading.scope(node)):
                 raise Refused(f"`{local}` means something else in `{group.reading.module.name}`")
+
+
+def _async_name(name: str) -> str:
+    """`AsyncRedis`, `async_from_url`."""
+    if name.startswith(("Async", "async_")):
+        return name
+    return f"Async{name}" if name[:1].isupper() else f"async_{name}"
 
 
 def _imports(text: str, module: str, name: str) -> bool:
