@@ -1491,6 +1491,7 @@ class Worker:
             "await asyncio.gather(*[ask(u) for u in urls]) if not limit else None",
             None,
         ),
+        ("tasks = [asyncio.create_task(ask(u)) for u in urls]; await asyncio.wait(tasks, timeout=5)", "share a"),
         ("if not max_concurrency: await asyncio.gather(*[ask(u) for u in urls])", "asked already"),
     ],
 )  # fmt: skip

@@ -86,6 +86,12 @@ def bound(place: Place) -> Iterable[Fix]:
 
 def _refuse_meant(place: Place, call: ast.Call) -> None:
     """Raise Refused where all share a deadline, or where a setting says that nothing is to bound them."""
+    within = place.tree.function(call)
+    for one in ast.walk(within) if within is not None else ():
+        if isinstance(one, ast.Call) and _name(one) in ("wait", "as_completed", "wait_for"):
+            limited = any(k.arg == "timeout" and not _is_none(k.value) for k in one.keywords)
+            if limited and _waits_for(one, place.tree.statement(call)):
+                raise Refused("they share a deadline, which those that wait for a place would miss")
     below: ast.AST = call
     for one in place.tree.above(call):
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
@@ -103,6 +109,20 @@ def _refuse_meant(place: Place, call: ast.Call) -> None:
         ):
             raise Refused(f"whether `{ast.unparse(one.test)}` bounds them is asked already")
         below = one
+
+
+def _waits_for(call: ast.Call, statement: ast.stmt) -> bool:
+    """Whether a call is handed what a statement makes, or adds to."""
+    names = (
+        {n.id for n in ast.walk(call.args[0]) if isinstance(n, ast.Name)} if call.args else set()
+    )
+    targets = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+    added = isinstance(statement, ast.Expr)
+    return any(n.id in names and (added or isinstance(n.ctx, ast.Store)) for n in targets)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import gone_through, sight, to_thread
+from asynclint.fixes import gone_through, sight, to_thread, written_back
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -38,6 +38,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         )
     place.refuse_held()
     place.refuse_cleanup()
+    written_back.refuse(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")
@@ -56,10 +57,11 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     if returns not in ([], [last]):
         raise Refused("the block returns in its midst")
     values = [] if returns else _values(block, function, _own_targets(block, function))
+    _refuse_partly_set(place, block, values)
     name = place.free_name(
         *(
             ("read_file", "load_file", *(f"read_file_{n}" for n in range(2, 10)))
-            if values or returns
+            if not _writes(block)
             else ("write_file", "save_file", *(f"write_file_{n}" for n in range(2, 10)))
         )
     )
@@ -200,6 +202,37 @@ def _values(block: ast.With, function: ast.AsyncFunctionDef, own: set[str]) -> l
         if name not in plain:
             raise Refused(f"`{name}` is set in the block under a condition")
     return values
+
+
+def _refuse_partly_set(place: Place, block: ast.With, values: list[str]) -> None:
+    """Raise Refused where a name that the block sets is read though the block failed: a function gives all or nothing."""
+    below: ast.AST = block
+    for one in place.tree.above(block):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return
+        if isinstance(one, ast.Try) and below in one.body:
+            handling = [*one.handlers, *one.finalbody]
+            read = {n.id for h in handling for n in ast.walk(h) if isinstance(n, ast.Name)}
+            for name in values:
+                if name in read:
+                    raise Refused(f"`{name}` is read where the block fails, too")
+        below = one
+
+
+def _writes(block: ast.With) -> bool:
+    """Whether a file is opened to write: `open(path, "w")`, `NamedTemporaryFile()`."""
+    for one in ast.walk(block):
+        if isinstance(one, ast.Call):
+            modes = [*one.args[:2], *(k.value for k in one.keywords if k.arg == "mode")]
+            texts = [m.value for m in modes if isinstance(m, ast.Constant)]
+            opens = ast.unparse(one.func).rpartition(".")[2]
+            if opens == "open" and any(
+                isinstance(t, str) and len(t) < 4 and set(t) & set("wax+") for t in texts
+            ):
+                return True
+            if "Temporary" in opens:
+                return True
+    return False
 
 
 def _value_of(last: ast.stmt, values: list[str]) -> ast.expr | None:

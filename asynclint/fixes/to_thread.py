@@ -10,7 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import child, gone_through, sight
+from asynclint.fixes import child, gone_through, sight, written_back
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -118,6 +118,7 @@ def _first(place: Place) -> Fix:
         )
     place.refuse_held()
     place.refuse_cleanup()
+    written_back.refuse(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     _refuse_arguments(call)
     _refuse_gathered(place)
@@ -267,6 +268,7 @@ def _refuse_bound(place: Place) -> None:
             _refuse_below(place.workshop, member.function)
             if not _is_own(place, place.site):
                 gone_through.refuse(place, _reached(place.workshop, member.function))
+            written_back.refuse_below(_reached(place.workshop, member.function))
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
         if isinstance(member, Cls):
@@ -564,6 +566,10 @@ def plain_route(place: Place) -> Iterator[Fix]:
     if any(
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
+        return
+    try:
+        written_back.refuse_below(_reached(place.workshop, function))
+    except Refused:
         return
     start = place.source.offset(node.lineno, node.col_offset)
     text = place.source.text[start : start + 40]

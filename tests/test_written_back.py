@@ -1,0 +1,118 @@
+"""Files that are read, changed and written back, and blocks whose names are read where they fail."""
+
+from __future__ import annotations
+
+import pytest
+from test_local_fixes import _checked, _text, fixed, refusals
+
+
+@pytest.mark.parametrize(
+    ("lock", "reason"),
+    [
+        ("if True", "`NAMES` is read and written back"),
+        ("with LOCK", None),
+    ],
+)
+def test_a_file_that_is_written_back_is_no_work_for_two_threads(
+    lock: str, reason: str | None
+) -> None:
+    code = f"""
+    import asyncio
+    import json
+    import threading
+
+    NAMES = "names.json"
+    LOCK = threading.Lock()
+
+
+    def add(name):
+        {lock}:
+            with open(NAMES) as file:
+                names = json.load(file)
+            names.append(name)
+            with open(NAMES, "w") as file:
+                json.dump(names, file)
+
+
+    async def command(name):
+        add(name)
+    """
+    if reason is None:
+        assert "await asyncio.to_thread(add, name)" in fixed("blocking-file-io", code)
+    else:
+        assert reason in refusals("blocking-file-io", code)[0]
+
+
+def test_a_store_that_is_loaded_and_saved_is_no_work_for_two_threads() -> None:
+    code = """
+    import json
+    from pathlib import Path
+
+
+    class Store:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def load(self):
+            path = self.path / "names.json"
+            return json.loads(path.read_text())
+
+        def save(self, names):
+            target = self.path / "names.json"
+            target.write_text(json.dumps(names))
+
+        def add(self, name):
+            self.save([*self.load(), name])
+
+
+    async def add(store: Store, name: str):
+        store.add(name)
+
+
+    async def names(store: Store):
+        return store.load()
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    added, read = found
+    assert "what `Store.load` reads is read and written back" in (added.refusal or "")
+    assert read.fixes
+
+
+def test_a_coroutine_writes_back_what_it_read_without_a_wait() -> None:
+    code = """
+    import asyncio
+    import json
+
+
+    async def add(path, name):
+        with open(path) as file:
+            names = json.load(file)
+        names.append(name)
+        with open(path, "w") as file:
+            json.dump(names, file)
+    """
+    reason = "`path` is read and written back, and what others write in the meantime would be lost"
+    assert refusals("blocking-file-io", code) == [reason, reason]
+    waits = code.replace("names.append(name)", "await asyncio.sleep(1)")
+    assert "to_thread(read_file)" in fixed("blocking-file-io", waits)
+
+
+def test_a_name_that_is_read_where_the_block_fails() -> None:
+    code = """
+    import asyncio
+    import os
+    import tempfile
+
+
+    async def upload(text):
+        path = None
+        try:
+            with tempfile.NamedTemporaryFile("w", delete=False) as file:
+                path = file.name
+                file.write(text)
+            await asyncio.sleep(1)
+        finally:
+            if path:
+                os.unlink(path)
+    """
+    assert "`path` is read where the block fails, too" in refusals("blocking-file-io", code)[0]
