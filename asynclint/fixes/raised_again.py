@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from asynclint.facts.program import Function
 from asynclint.findings import Fix, Refused
@@ -14,6 +15,11 @@ CLOSING = frozenset(
     {"__aexit__", "aclose", "close", "disconnect", "shutdown", "stop", "cleanup", "wait_closed"}
 )
 """Methods that clean up, one of several that do as a rule."""
+
+PUTS_AWAY = re.compile(
+    r"(^|_)(a?close|cancel|stop|shutdown|disconnect|clean_?up|teardown|dispose|terminate|kill|fini)(_|$)"
+)
+"""What methods are called that put something away, whatever has happened before."""
 
 WAITING = frozenset({"asyncio.wait_for", "asyncio.shield", "asyncio.gather"})
 """Functions that give the cancellation of what they wait for on."""
@@ -79,7 +85,45 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
             name = ast.unparse(call.func).rpartition(".")[2]
             if name in CLOSING:
                 raise Refused(f"what follows `{name}` would not be cleaned up")
+    _refuse_put_away(place, handler, tried)
     _refuse_read(place, handler, tried)
+
+
+def _refuse_put_away(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
+    """Raise Refused where the handler asks for the cancellation, or where what follows puts things away."""
+    for node in ast.walk(handler):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            if "CancelledError" in ast.unparse(node):
+                raise Refused("it asks whether it was cancelled, and has an answer to that")
+    tree = place.source.tree(place.site.line)
+    function = tree.function(handler)
+    if function is None or tried is None or isinstance(function, ast.Lambda):
+        return
+    end = getattr(tried, "end_lineno", 0) or 0
+    after = [place.source.line(n) for n in range(end + 1, min(end + 3, _last(function) + 1))]
+    if any("cancel" in line.partition("#")[2].lower() for line in after):
+        raise Refused("a comment says that it takes cancellations, too")
+    if not isinstance(tried, ast.Try) or _is_within_loop(tree, tried):
+        return
+    for node in ast.walk(function):
+        if isinstance(node, ast.Await) and node.lineno > end:
+            name = _called(node.value) if isinstance(node.value, ast.Call) else ""
+            if PUTS_AWAY.search(name):
+                raise Refused(f"`{name}` follows, and would be left out")
+
+
+def _last(function: ast.AST) -> int:
+    return getattr(function, "end_lineno", 0) or 0
+
+
+def _is_within_loop(tree: Tree, node: ast.AST) -> bool:
+    """Whether a loop of the same function stands around a node, which a cancellation ends."""
+    for one in tree.above(node):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return False
+        if isinstance(one, (ast.For, ast.AsyncFor, ast.While)):
+            return True
+    return False
 
 
 def _refuse_read(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
