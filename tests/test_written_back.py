@@ -116,3 +116,49 @@ def test_a_name_that_is_read_where_the_block_fails() -> None:
                 os.unlink(path)
     """
     assert "`path` is read where the block fails, too" in refusals("blocking-file-io", code)[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "shared"),
+    [
+        ("self.file.write(text)", True),
+        ("self.file.flush()", True),
+        ("self.file.read()", False),
+        ("sys.stdout.write(text)", False),
+    ],
+)
+def test_an_open_file_is_no_work_for_two_threads(line: str, shared: bool) -> None:
+    code = f"""
+    import asyncio
+    import sys
+
+
+    class Output:
+        def __init__(self, path):
+            self.file = open(path, "a+")
+
+        async def handle(self, text):
+            {line}
+            await asyncio.sleep(1)
+    """
+    if shared:
+        assert "is used by one thread at a time" in refusals("blocking-file-io", code)[0]
+    elif "read" in line:
+        assert "asyncio.to_thread(self.file.read" in fixed("blocking-file-io", code)
+
+
+def test_a_comment_that_says_where_code_runs() -> None:
+    code = """
+    import shutil
+
+
+    async def first(stale):
+        # Done here, on the event loop, so that a cancel has something to end.
+        if stale is not None:
+            shutil.rmtree(stale)
+    """
+    assert refusals("blocking-file-io", code) == [
+        "a comment says that it is done on the event loop"
+    ]
+    text = fixed("blocking-file-io", code.replace("on the event loop", "first of all"))
+    assert "await asyncio.to_thread(shutil.rmtree, stale)" in text

@@ -37,6 +37,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
     place.refuse_held()
+    place.refuse_meant()
     place.refuse_cleanup()
     written_back.refuse(place)
     source.after(block)

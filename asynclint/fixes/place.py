@@ -43,6 +43,12 @@ IMPORTED = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+(asyncio|anyio|trio|twisted|curio)\b", re.MULTILINE
 )
 
+ON_PURPOSE = re.compile(
+    r"\bon the (event )?loop\b|\bnot (in|from) a thread\b|\bblock(s|ing)? (is|on purpose)"
+)
+NEAR = 8
+"""What a comment says about code that is to stay on the event loop, and how many lines above it may stand."""
+
 WIDTHS = (88, 120)
 """No line is broken that is shorter, and each that is longer."""
 
@@ -250,6 +256,19 @@ class Place:
             rf"\b{name}(\[.*\])?\.({CHANGES})\(|\b{name}\[.*\]\s*=[^=]|\bdel\b.*\b{name}\["
         )
         return any(changes.search(line) for line in self.function.module.lines)
+
+    def refuse_meant(self) -> None:
+        """Raise Refused where a comment above, in the same suite, says that the code runs on the event loop on purpose."""
+        number = self.tree.statement(self.node).lineno - 1
+        statement = self.tree.parent(self.tree.statement(self.node))
+        if isinstance(statement, ast.If):
+            number = min(number, statement.lineno - 1)
+        for above in range(number, max(0, number - NEAR), -1):
+            comment = self.source.line(above).partition("#")[2].lower()
+            if not self.source.line(above).strip():
+                return
+            if ON_PURPOSE.search(comment):
+                raise Refused("a comment says that it is done on the event loop")
 
     def refuse_cleanup(self) -> None:
         """Raise Refused where a cancellation is handled: where it comes again, an `await` would cut the clean-up short."""

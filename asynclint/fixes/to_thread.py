@@ -39,6 +39,10 @@ ONE_AT_A_TIME = (
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
 
+FILES = ("io.", "gzip.", "zipfile.", "tarfile.", "csv.")
+WRITES = frozenset({"write", "writelines", "writerow", "writerows", "flush", "seek", "truncate"})
+"""Files that are open, and their methods of which two threads would mix the work."""
+
 LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
 """Roots of classes whose objects work in the event loop's thread only."""
 
@@ -117,6 +121,7 @@ def _first(place: Place) -> Fix:
             "the enclosing function is not `async def`, so that nothing can be awaited in it"
         )
     place.refuse_held()
+    place.refuse_meant()
     place.refuse_cleanup()
     written_back.refuse(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
@@ -503,6 +508,8 @@ def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Itera
 
 def _is_shared(function: Function, site: CallSite, member: LibMethod) -> bool:
     """Whether tasks share the object whose method is called, which is no object for two threads."""
+    if member.cls.startswith(FILES) and member.name in WRITES:
+        return _base(site.callee) != "sys" and _comes_from_outside(function, site.callee)
     if not member.cls.startswith(ONE_AT_A_TIME):
         return False
     callee: Recipe = site.callee
