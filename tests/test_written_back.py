@@ -1,4 +1,4 @@
-"""Files that are read, changed and written back, and blocks whose names are read where they fail."""
+"""What belongs to one thread: files that are read and written back, open files, what a subclass keeps."""
 
 from __future__ import annotations
 
@@ -162,3 +162,32 @@ def test_a_comment_that_says_where_code_runs() -> None:
     ]
     text = fixed("blocking-file-io", code.replace("on the event loop", "first of all"))
     assert "await asyncio.to_thread(shutil.rmtree, stale)" in text
+
+
+@pytest.mark.parametrize("base", ["@abstractmethod", "# Does nothing."])
+def test_what_a_subclass_keeps_belongs_to_a_thread(base: str) -> None:
+    code = f"""
+    import sqlite3
+    from abc import ABC, abstractmethod
+
+
+    class Database(ABC):
+        {base}
+        def add(self, name): ...
+
+
+    class Sqlite(Database):
+        def __init__(self, path):
+            self.connection = sqlite3.connect(path)
+
+        def add(self, name):
+            cursor = self.connection.cursor()
+            cursor.execute("insert into names values (?)", (name,))
+            self.connection.commit()
+
+
+    async def add(database: Database, name):
+        database.add(name)
+    """
+    reason = "`Sqlite.add` uses a `Connection` that belongs to another thread"
+    assert refusals("blocking-database-call", code) == [reason]

@@ -449,10 +449,11 @@ def _known_reasons(workshop: Workshop) -> dict[Function, str | None]:
 
 
 def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
-    """A function and those that its thread executes below it."""
+    """A function, those that override it, and those that its thread executes below them."""
     graph = workshop.facts.graph
-    seen = {function}
     queue = [function]
+    queue += (o for o in graph.evaluator.implementations(function) if not o.module.file.is_test)
+    seen = set(queue)
     while queue and len(seen) < REACH:
         one = queue.pop()
         yield one
