@@ -1656,3 +1656,37 @@ def test_a_block_that_uses_a_thread_s_own_object_stays() -> None:
     """
     reason = "a `Session` is used by one thread at a time"
     assert reason in refusals("blocking-file-io", code)
+
+
+KEEPS = """
+import asyncio
+
+_sent: set[asyncio.Task[None]] = set()
+
+
+async def send(name) -> None:
+    await asyncio.sleep(1)
+
+
+async def first(name) -> None:
+    task = asyncio.create_task(send(name))
+    _sent.add(task)
+    task.add_done_callback(_sent.discard)
+
+
+async def second(name) -> None:
+    asyncio.create_task(send(name))
+"""
+
+
+def test_the_module_s_own_set_keeps_the_task() -> None:
+    text = fixed("lost-task", KEEPS)
+    assert text.count("_sent.add(task)") == 2
+    assert "background_tasks" not in text
+
+
+@pytest.mark.parametrize(
+    "more", ["async def stop():\n    await asyncio.gather(*_sent)\n", "print(len(_sent))\n"]
+)
+def test_a_set_with_another_purpose_is_left_alone(more: str) -> None:
+    assert "background_tasks.add(task)" in fixed("lost-task", f"{KEEPS}\n\n{more}")

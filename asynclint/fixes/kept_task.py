@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
@@ -12,6 +13,8 @@ from asynclint.fixes.source import Source
 
 NAMES = ("background_tasks", "running_tasks", "kept_tasks")
 
+
+KEPT = re.compile(r"\.add_done_callback\(([A-Za-z_]\w*)\.discard\)")
 
 TITLE = "keep the task in a set until it is done"
 
@@ -86,6 +89,8 @@ def keep(place: Place) -> Iterable[Fix]:
 def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
     """The name of the module's set of tasks, and the edits that declare it where it is not there."""
     body = place.function.module.body.facts
+    for name in _there(place, source):
+        return name, ()
     for name in NAMES:
         if place.is_local(name):
             continue
@@ -98,6 +103,31 @@ def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
         if len(bindings) == 1 and _is_set(place, bindings[0].recipe):
             return name, ()
     raise Refused(f"`{NAMES[0]}` means something else here")
+
+
+def _there(place: Place, source: Source) -> Iterator[str]:
+    """The module's own sets of this kind, into which tasks are put until they are done, and with which nothing else is done."""
+    bindings = place.function.module.body.facts.bindings
+    for name in dict.fromkeys(KEPT.findall(source.text)):
+        word = re.escape(name)
+        mentions = len(re.findall(rf"(?<![\w.]){word}\b", source.text))
+        usual = rf"(?<![\w.]){word}(?:\.add\(|\.discard\)|\s*(?::[^=\n]*)?=\s*set\(\))"
+        found = bindings.get(name, ())
+        if (
+            len(found) == 1
+            and _is_set(place, found[0].recipe)
+            and not place.is_local(name)
+            and mentions == len(re.findall(usual, source.text))
+            and not _elsewhere(place, name)
+        ):
+            yield name
+
+
+def _elsewhere(place: Place, name: str) -> bool:
+    """Whether another file speaks of a module's set."""
+    own = place.function.module.file
+    files = place.workshop.facts.program.project.files
+    return name not in NAMES and any(name in (f.text or "") for f in files if f is not own)
 
 
 def _is_set(place: Place, recipe: object) -> bool:
