@@ -1690,3 +1690,77 @@ def test_the_module_s_own_set_keeps_the_task() -> None:
 )
 def test_a_set_with_another_purpose_is_left_alone(more: str) -> None:
     assert "background_tasks.add(task)" in fixed("lost-task", f"{KEEPS}\n\n{more}")
+
+
+POLLS = """
+import asyncio
+import contextlib
+
+
+class Poller:
+    async def run(self):
+        while True:
+            try:
+                await asyncio.sleep(1)
+                print("poll")
+            except asyncio.CancelledError:
+                break
+        await asyncio.sleep(0)
+
+    async def start(self):
+        self.task = asyncio.create_task(self.run())
+        self.tasks = [self.task]
+
+    async def stop(self):
+"""
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "self.task.cancel()\n        await self.task",
+        "if self.task:\n            self.task.cancel()\n            await asyncio.wait_for(self.task, 1)",
+        "for one in self.tasks:\n            one.cancel()\n        await asyncio.gather(*self.tasks)",
+        "try:\n            self.task.cancel()\n            await self.task\n        except ValueError:\n            pass",
+    ],
+)
+def test_whoever_waits_for_what_it_cancelled_would_be_told(stop: str) -> None:
+    reason = "`stop` waits for a task that it has cancelled, and would be told so"
+    assert refusals("swallowed-cancellation", f"{POLLS}        {stop}\n") == [reason]
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "self.task.cancel()",
+        "self.task.cancel()\n        await asyncio.gather(self.task, return_exceptions=True)",
+        "self.task.cancel()\n        with contextlib.suppress(asyncio.CancelledError):\n            await self.task",
+        "self.task.cancel()\n        try:\n            await self.task\n        except asyncio.CancelledError:\n            pass",
+        "self.task.cancel()\n        await asyncio.wait(self.tasks)",
+    ],
+)
+def test_whoever_expects_the_cancellation_is_told(stop: str) -> None:
+    assert "                raise\n" in fixed("swallowed-cancellation", f"{POLLS}        {stop}\n")
+
+
+def test_what_there_is_until_a_cancellation_is_returned() -> None:
+    code = """
+    import asyncio
+
+
+    async def collect(source):
+        found = []
+        while True:
+            try:
+                found.append(await source.read())
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                return found
+
+
+    async def run(source):
+        await collect(source)
+        await asyncio.sleep(1)
+    """
+    reason = "it returns `found`, what there is until then"
+    assert refusals("swallowed-cancellation", code) == [reason]

@@ -7,6 +7,7 @@ import re
 
 from asynclint.facts.program import Function
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import ended
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Tree
 
@@ -49,6 +50,9 @@ def of(place: Place) -> Fix:
     if isinstance(last, LEAVING):
         if any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(last)):
             raise Refused("what it returns instead is made by a call")
+        given = last.value if isinstance(last, ast.Return) else None
+        if isinstance(given, (ast.Name, ast.Attribute, ast.Subscript)):
+            raise Refused(f"it returns `{ast.unparse(given)}`, what there is until then")
         return place.fix(TITLE, source.replace(last, "raise"))
     after = source.after(last)
     line = f"{source.indent(last)}raise\n"
@@ -87,6 +91,7 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
                 raise Refused(f"what follows `{name}` would not be cleaned up")
     _refuse_put_away(place, handler, tried)
     _refuse_read(place, handler, tried)
+    ended.refuse(place)
 
 
 def _refuse_put_away(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:

@@ -1,0 +1,113 @@
+"""Tasks that code cancels and then waits for: today they end quietly."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from asynclint.facts.program import Function, Module
+from asynclint.findings import Refused
+from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.source import Tree
+
+TAKEN = ("CancelledError", "BaseException")
+
+DEPTH = 3
+"""Callers looked at above a coroutine function, whose task may be the one."""
+
+
+def refuse(place: Place) -> None:
+    """Raise Refused where somebody cancels a task and waits for it as if it could not raise."""
+    known = place.workshop.once(_known)
+    for module in _modules(place.workshop, place.function):
+        if module not in known:
+            known[module] = next(_waiters(module), None)
+        name = known[module]
+        if name is not None:
+            raise Refused(f"`{name}` waits for a task that it has cancelled, and would be told so")
+
+
+def _known(workshop: Workshop) -> dict[Module, str | None]:
+    return {}
+
+
+def _modules(workshop: Workshop, function: Function) -> Iterator[Module]:
+    """The modules of a function and of those that call or start it."""
+    seen = [function.module]
+    level = {function}
+    for _ in range(DEPTH):
+        level = {e.caller for one in level for e in workshop.facts.graph.into.get(one, ())}
+        seen += [one.module for one in level if not one.module.file.is_test]
+    yield from dict.fromkeys(seen)
+
+
+def _waiters(module: Module) -> Iterator[str]:
+    """The functions that cancel what they then wait for, with nothing around that takes the cancellation."""
+    text = module.file.text or ""
+    if ".cancel()" not in text:
+        return
+    try:
+        tree = Tree(text)
+    except Refused:
+        return
+    for node in ast.walk(tree.root):
+        if isinstance(node, ast.AsyncFunctionDef) and _waits(tree, node):
+            yield node.name
+
+
+def _waits(tree: Tree, function: ast.AsyncFunctionDef) -> bool:
+    cancelled: dict[str, int] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "cancel" and not node.args:
+                cancelled.setdefault(_whole(tree, node.func.value), node.lineno)
+    return any(
+        isinstance(node, ast.Await)
+        and any(name in cancelled and cancelled[name] < node.lineno for name in _waited(tree, node))
+        and not _taken(tree, node)
+        for node in ast.walk(function)
+    )
+
+
+def _whole(tree: Tree, node: ast.expr) -> str:
+    """What is cancelled: for the target of a loop that which is gone through."""
+    if isinstance(node, ast.Name):
+        for one in tree.above(node):
+            if isinstance(one, (ast.For, ast.comprehension)) and ast.unparse(one.target) == node.id:
+                return ast.unparse(one.iter)
+    return ast.unparse(node)
+
+
+def _waited(tree: Tree, node: ast.Await) -> Iterator[str]:
+    """`await task`, `await asyncio.gather(*tasks)`, `await asyncio.wait_for(task, 1)`."""
+    value = node.value
+    if isinstance(value, ast.Call):
+        name = ast.unparse(value.func).rpartition(".")[2]
+        if name not in ("gather", "wait_for", "shield"):
+            return
+        if any(k.arg == "return_exceptions" for k in value.keywords):
+            return
+        for argument in value.args:
+            one = argument.value if isinstance(argument, ast.Starred) else argument
+            yield ast.unparse(one)
+    elif isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+        yield _whole(tree, value)
+
+
+def _taken(tree: Tree, node: ast.AST) -> bool:
+    """Whether a `try` or a `suppress` takes the cancellation that an `await` may raise."""
+    below = node
+    for one in tree.above(node):
+        if isinstance(one, ast.AsyncFunctionDef):
+            return False
+        if isinstance(one, ast.Try) and below in one.body:
+            if any(h.type is None or _names(h.type) for h in one.handlers):
+                return True
+        if isinstance(one, ast.With) and any(_names(i.context_expr) for i in one.items):
+            return True
+        below = one
+    return False
+
+
+def _names(node: ast.expr) -> bool:
+    return any(word in ast.unparse(node) for word in TAKEN)
