@@ -1764,3 +1764,51 @@ def test_what_there_is_until_a_cancellation_is_returned() -> None:
     """
     reason = "it returns `found`, what there is until then"
     assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    "waits",
+    ["await events[name].wait()", "await asyncio.gather(*(events[n].wait() for n in name.needs))",
+     "await gate.wait()", "await queue.get()", "await first(name, events)"],
+)  # fmt: skip
+def test_those_that_wait_for_each_other_have_no_bound(waits: str) -> None:
+    code = f"""
+    import asyncio
+
+    gate = asyncio.Event()
+    queue = asyncio.Queue()
+
+
+    async def first(name, events):
+        await events[name].wait()
+
+
+    async def run(name, events):
+        {waits}
+        await asyncio.sleep(1)
+        print(name)
+
+
+    async def run_all(names: list, events):
+        await asyncio.gather(*[run(name, events) for name in names])
+    """
+    reason = "`run` waits for what another one may have to do first"
+    assert refusals("unbounded-gather", code) == [reason]
+
+
+def test_a_race_has_no_bound() -> None:
+    code = """
+    import asyncio
+
+
+    async def fetch(url):
+        await asyncio.sleep(1)
+
+
+    async def fastest(urls: list):
+        tasks = [asyncio.create_task(fetch(url)) for url in urls]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done
+    """
+    reason = "the first one that is done is waited for: they may run against each other"
+    assert refusals("unbounded-gather", code) == [reason]

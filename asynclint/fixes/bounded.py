@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.program import Function
-from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
+from asynclint.facts.types import Func, Inst, Lib, LibMethod, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.awaited import is_endless
 from asynclint.fixes.place import Place, Workshop
@@ -37,6 +37,11 @@ SETTING = re.compile(
 )
 """What a condition speaks of that decides how many may run at once."""
 
+TOGETHER = frozenset({"Event", "Condition", "Barrier", "Queue", "PriorityQueue", "LifoQueue"})
+"""Classes through which tasks wait for each other."""
+
+SIGNAL = re.compile(r"event|ready|done|barrier|gate|finish|start|complete|depend", re.IGNORECASE)
+
 UNREAD = "where its coroutines are made could not be read"
 
 
@@ -47,6 +52,8 @@ def bound(place: Place) -> Iterable[Fix]:
     if not isinstance(function, ast.AsyncFunctionDef):
         raise Refused("the enclosing function is not `async def`")
     _refuse_meant(place, call)
+    if "FIRST_COMPLETED" in ast.unparse(function):
+        raise Refused("the first one that is done is waited for: they may run against each other")
     made = list(dict.fromkeys(_members(place, call, function)))
     if not made:
         raise Refused(UNREAD)
@@ -152,6 +159,8 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
                 raise Refused(
                     f"`{one.name}` fans out into itself, and each level would have a bound"
                 )
+            if _waits_for_others(place.workshop, one, 2):
+                raise Refused(f"`{one.name}` waits for what another one may have to do first")
             if isinstance(node, ast.Call) and _makes_task(
                 evaluator.call_type(module, sites[where].index)
             ):
@@ -168,6 +177,29 @@ def _recurs(workshop: Workshop, function: Function) -> bool:
     graph = workshop.facts.graph
     below = {e.target for e in graph.out.get(function, ()) if e.how in ("async", "spawn")}
     return any(e.caller in {function, *below} for e in graph.fanned.get(function, ()))
+
+
+def _waits_for_others(workshop: Workshop, function: Function, depth: int) -> bool:
+    """Whether a coroutine function waits for an event, a barrier or an item of a queue that it did not make itself."""
+    evaluator = workshop.facts.graph.evaluator
+    for site in function.sites:
+        callee = site.callee
+        if not callee or callee[0] != "attr" or callee[2] not in ("wait", "get") or site.args:
+            continue
+        base = callee[1]
+        if base and base[0] == "name" and base[1] in function.facts.bindings:
+            continue
+        member = evaluator.callee(function.module, site)
+        if isinstance(member, LibMethod):
+            if member.cls.rpartition(".")[2] in TOGETHER:
+                return True
+        elif member is None and callee[2] == "wait" and SIGNAL.search(str(base)):
+            return True
+    return bool(depth) and any(
+        _waits_for_others(workshop, edge.target, depth - 1)
+        for edge in workshop.facts.graph.out.get(function, ())
+        if edge.how == "async" and edge.target is not function
+    )
 
 
 def _makes_task(type_: Type) -> bool:
