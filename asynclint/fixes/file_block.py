@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import gone_through, sight, to_thread, written_back
+from asynclint.fixes import browser, gone_through, sight, to_thread, written_back
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -38,6 +38,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         )
     place.refuse_held()
     place.refuse_meant()
+    browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
     source.after(block)

@@ -15,6 +15,7 @@ from asynclint.config import Config
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
+from asynclint.facts.types import Cls, Func, members
 from asynclint.facts.view import CallFacts
 from asynclint.findings import Edit, Finding, Fix, Refused, Safety
 from asynclint.fixes import imports
@@ -31,6 +32,13 @@ HELD = re.compile(
     re.IGNORECASE,
 )
 """`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
+
+PROCESS = re.compile(
+    r"\bsys\.(stdout|stderr|stdin|argv|path|modules)\b[^\n=]*(=[^=]|\.insert|\.append)"
+    r"|\bos\.(chdir|environ\[[^\n]*\]\s*=[^=]|environ\.update|umask|dup2)|\bredirect_std|^\s*global\s",
+    re.MULTILINE,
+)
+"""What a context manager does that changes the process for all tasks."""
 
 CANCELLATION = frozenset({"BaseException", "CancelledError"})
 """Exceptions whose handlers clean up after a cancellation."""
@@ -211,9 +219,29 @@ class Place:
             if isinstance(one, ast.With):
                 for item in one.items:
                     text = self.source.segment(item.context_expr)
-                    if HELD.search(text) and item.context_expr is not self.node:
+                    if item.context_expr is self.node:
+                        continue
+                    if HELD.search(text) or self._changes_process(item.context_expr):
                         return text
         return None
+
+    def _changes_process(self, entered: ast.expr) -> bool:
+        """Whether a context manager of the project's changes what belongs to the whole process."""
+        module = self.function.module
+        evaluator = self.workshop.facts.graph.evaluator
+        for site in module.facts.calls if isinstance(entered, ast.Call) else ():
+            if site.kind != "call" or (site.line, site.col) != (entered.lineno, entered.col_offset):
+                continue
+            for member in members(evaluator.callee(module, site)):
+                body = member.function if isinstance(member, Func) else None
+                if isinstance(member, Cls):
+                    body = member.klass.own_method("__enter__")
+                if body is not None:
+                    facts = body.facts
+                    text = "\n".join(body.module.span(facts.line, facts.end_line))
+                    if PROCESS.search(text):
+                        return True
+        return False
 
     def refuse_held(self) -> None:
         """Raise Refused where an `await` would let other tasks run while a thread's lock is held, or meet a value half made."""

@@ -10,7 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import child, gone_through, sight, written_back
+from asynclint.fixes import browser, child, gone_through, sight, written_back
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -122,6 +122,7 @@ def _first(place: Place) -> Fix:
         )
     place.refuse_held()
     place.refuse_meant()
+    browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)

@@ -1,0 +1,66 @@
+"""What a coroutine holds while a thread works, and where there are no threads."""
+
+from __future__ import annotations
+
+import pytest
+from test_local_fixes import fixed, refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "changes"),
+    [
+        ("before = sys.stdout\n    sys.stdout = io.StringIO()\n    yield\n    sys.stdout = before", True),
+        ("os.chdir('/tmp')\n    yield", True),
+        ("os.environ['A'] = 'b'\n    yield", True),
+        ("global depth\n    depth += 1\n    yield", True),
+        ("print(sys.stdout == sys.stderr)\n    yield", False),
+    ],
+)  # fmt: skip
+def test_what_changes_the_process_is_not_held_while_others_run(body: str, changes: bool) -> None:
+    code = f"""
+import io
+import os
+import sys
+import time
+from contextlib import contextmanager
+
+depth = 0
+
+
+@contextmanager
+def captured():
+    {body}
+
+
+def load():
+    time.sleep(1)
+
+
+async def work():
+    with captured():
+        load()
+"""
+    if changes:
+        assert refusals("blocking-sleep", code) == [
+            "`captured()` would be held while other tasks run"
+        ]
+    else:
+        assert "await asyncio.to_thread(load)" in fixed("blocking-sleep", code)
+
+
+def test_a_browser_has_no_threads() -> None:
+    code = """
+    import json
+
+
+    async def load(path):
+        with open(path) as file:
+            return json.load(file)
+    """
+    session = "import js\n\nfrom app import load\n\n\nasync def main():\n    await load('a')\n"
+    reason = "it may run in a browser, which has no threads"
+    assert refusals("blocking-file-io", code, session=session) == [reason]
+    asks = code + "\n    def web():\n        return sys.platform == 'emscripten'\n"
+    assert refusals("blocking-file-io", asks) == [reason]
+    other = session.replace("import js", "import json")
+    assert "to_thread(read_file)" in fixed("blocking-file-io", code, session=other)
