@@ -9,6 +9,7 @@ from asynclint.facts import places
 from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
+from asynclint.facts.in_memory import in_memory
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
@@ -52,6 +53,9 @@ USING_UP = CONSUMERS - {"builtins.next"}
 """Builtins that go through what they are given."""
 
 FILES = frozenset({"io.TextIOWrapper", "io.BufferedReader", "io.BufferedWriter", "io.FileIO"})
+
+PACKING = ("zipfile.ZipFile.", "tarfile.TarFile.")
+"""What packs and unpacks, which takes its time in memory, too."""
 
 NEAR = 4
 """From here on, each further helper counts as a decision."""
@@ -147,9 +151,12 @@ class BlockingFacts:
                 return None
             if not self._waits(known, site, module):
                 return None
-            return Stop(
-                known.blocks, self.call_name(callee, site, module), known.short, known.instead
-            )
+            kind = known.blocks
+            if kind in ("file", "stat") and in_memory(self.evaluator, site, module):
+                if kind == "stat" or not known.name.startswith(PACKING):
+                    return None
+                kind = "cpu"
+            return Stop(kind, self.call_name(callee, site, module), known.short, known.instead)
         if site.kind == "with":
             if isinstance(callee, LibManager):
                 known = callee.known
@@ -166,16 +173,17 @@ class BlockingFacts:
                     return Stop(cls.enter_blocks, _short(cls_path or ""), False, None)
             return None
         if site.kind == "for" and isinstance(callee, Inst):
-            return self._iterated(callee, site.callee, module)
+            return self._iterated(callee, site, site.callee, module)
         return None
 
-    def _iterated(self, value: Inst, recipe: Recipe, module: Module) -> Stop | None:
+    def _iterated(self, value: Inst, site: CallSite, recipe: Recipe, module: Module) -> Stop | None:
         """An object of a library that waits for each of its items."""
         path = self._lib_class(value)
         cls = self.evaluator.known.cls(path) if path else None
         if path is None or cls is None or not cls.iter_blocks:
             return None
-        return Stop(cls.iter_blocks, self._made_name(recipe, module) or _short(path), False, None)
+        made = self._made_name(recipe, module, module.functions[site.function])
+        return Stop(cls.iter_blocks, made or _short(path), False, None)
 
     def _used_up(self, site: CallSite, module: Module) -> Stop | None:
         """`list(rows)`: what `for` would wait for."""
@@ -185,7 +193,7 @@ class BlockingFacts:
             return None
         if recipe[0] == "call" and self.stop(module, module.site(recipe[1])) is not None:
             return None  # Said of the call itself.
-        return self._iterated(value, recipe, module)
+        return self._iterated(value, site, recipe, module)
 
     def _called_back(self, known: Known, site: CallSite, module: Module) -> Stop | None:
         """A blocking library function that is handed to the loop: `loop.call_later(5, time.sleep, 1)`."""
@@ -235,8 +243,13 @@ class BlockingFacts:
                 return one
         return None
 
-    def _made_name(self, recipe: Recipe, module: Module) -> str | None:
-        """The call that an object comes from, where it stands in its place."""
+    def _made_name(
+        self, recipe: Recipe, module: Module, function: Function | None = None
+    ) -> str | None:
+        """The call that an object comes from, where it stands in its place, or is all that a local name holds."""
+        if recipe and recipe[0] == "name" and function is not None:
+            bindings = function.facts.bindings.get(recipe[1], ())
+            recipe = bindings[0].recipe if len(bindings) == 1 else None
         if recipe and recipe[0] == "call":
             inner = module.site(recipe[1])
             return self.call_name(self.evaluator.callee(module, inner), inner, module)

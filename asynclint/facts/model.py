@@ -137,6 +137,9 @@ class CallSite:
     statement: tuple[int, int, bool] | None = None
     """First and last line of the statement that holds it; for a compound one, of its header, and True."""
 
+    def __hash__(self) -> int:
+        return hash((self.line, self.col, self.index))
+
 
 @dataclass(slots=True)
 class FunctionFacts:

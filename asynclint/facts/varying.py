@@ -17,6 +17,9 @@ Spot = CallSite | AttributeBinding
 
 MAKERS = frozenset({"__init__", "__post_init__", "__new__"})
 
+MAX_DEPTH = 12
+"""Names, calls and callers between an argument and what it depends on. Beyond, it is taken for constant."""
+
 MISSING = ("missing",)
 """Stands for an argument that a call leaves to the default."""
 
@@ -47,7 +50,7 @@ class Varying:
         edges: Edges,
         depth: int,
     ) -> str | None:
-        if not recipe or depth > 6:
+        if not recipe or depth > MAX_DEPTH:
             return None
         tag = recipe[0]
         if tag == "name":
@@ -56,8 +59,9 @@ class Varying:
             base = recipe
             while base and base[0] == "attr":
                 base = base[1]
-            if base and base[0] == "name" and base[1] == function.self_name:
-                return self._attribute_varies(_first(recipe), function, edges, depth)
+            method = function.method_around()
+            if method is not None and base == ("name", method.self_name):
+                return self._attribute_varies(_first(recipe), method, edges, depth)
             return self._varies(base, function, site, edges, depth + 1)
         if tag == "str":
             for part in recipe[1]:
@@ -173,7 +177,7 @@ class Varying:
     ) -> str | None:
         """`self.key` varies where the object is made for each request from what varies, or where nobody sees it being made."""
         klass = function.klass
-        if not self.requested or klass is None or depth > 5:
+        if not self.requested or klass is None or depth > MAX_DEPTH - 1:
             return None
         if name == "request":
             return "`self.request`"
