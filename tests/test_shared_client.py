@@ -985,6 +985,24 @@ async def load(session: aiohttp.ClientSession, url: str, cookies: dict[str, str]
     assert refusal({"app.py": APP, "routes.py": SESSION + used + "\n" + load}) == reason
 
 
+@pytest.mark.parametrize(
+    ("limit", "refused"), [("2", True), ("size", True), ("0", False), ("200", False)]
+)
+def test_a_limit_of_each_request_is_not_one_of_all(limit: str, refused: bool) -> None:
+    used = f"""
+    connector = aiohttp.TCPConnector(limit={limit})
+    async with aiohttp.ClientSession(connector=connector) as session:
+        async with session.get(url) as answer:
+            return await answer.text()
+"""
+    head = SESSION.replace("router =", "size = 5\nrouter =", 1)
+    files = {"app.py": APP, "routes.py": head + used}
+    if refused:
+        assert refusal(files) == "its `limit` is meant for one request, not for all of them"
+    else:
+        assert "request.app.state" in fixed(files)["routes.py"]
+
+
 def test_headers_that_are_read_one_by_one_are_not_forwarded() -> None:
     used = """
     token = request.headers.get("authorization")

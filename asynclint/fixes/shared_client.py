@@ -46,6 +46,11 @@ def share(place: Place) -> Fix:
     return _Sharing(place, building).fix()
 
 
+LIMITS = frozenset({"limit", "limit_per_host", "max_connections"})
+
+ENOUGH = 100
+"""What aiohttp and httpx allow by themselves."""
+
 OWN_APPLICATION = re.compile(r"=\s*(?:\w+\.)?(?:FastAPI|Starlette|Litestar|Sanic|Quart)\(")
 
 SERVES = re.compile(
@@ -108,6 +113,7 @@ class _Sharing(Part):
         if constructor.startswith("await ") and self._opening("").enter == "async with":
             # `create_pool(…)` may be awaited or entered; the lifespan enters it.
             constructor = constructor.removeprefix("await ")
+        self._refuse_limited(constructor)
         opening = self._opening(constructor)
         shared, how = self._handle(lifespan, application, opening)
         self.rewriting.rewrite(call, whole, shared)
@@ -116,6 +122,16 @@ class _Sharing(Part):
             self.plan.doubts.append(f"a shared one keeps {client.state} between requests")
         title = f"build `{self.building.name}` once in the lifespan and {how}"
         return self.place.fix(title, *self.plan.checked(), safe=not self.plan.doubts)
+
+    def _refuse_limited(self, constructor: str) -> None:
+        """Raise Refused where each client has few connections, which would have to do for all requests."""
+        if self.building.client.what not in ("client", "session"):
+            return
+        for node in ast.walk(ast.parse(constructor.removeprefix("await "), mode="eval")):
+            if isinstance(node, ast.keyword) and node.arg in LIMITS:
+                value = node.value.value if isinstance(node.value, ast.Constant) else 1
+                if isinstance(value, int) and 0 < value < ENOUGH:
+                    raise Refused(f"its `{node.arg}` is meant for one request, not for all of them")
 
     def _unconditional(self, call: ast.Call) -> None:
         """Raise Refused where the constructor may not run, or may fail: at startup it always runs, and must not."""
