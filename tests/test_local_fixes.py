@@ -1812,3 +1812,54 @@ def test_a_race_has_no_bound() -> None:
     """
     reason = "the first one that is done is waited for: they may run against each other"
     assert refusals("unbounded-gather", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "os.chdir(path)",
+        "os.umask(0)",
+        "sys.stdout = path",
+        "os.environ['A'] = path\n        del os.environ['A']",
+    ],
+)
+def test_what_changes_the_process_for_a_time_stays_on_the_loop(change: str) -> None:
+    code = f"""
+    import os
+    import subprocess
+    import sys
+
+
+    def build(path):
+        {change}
+        subprocess.run(["make"])
+
+
+    async def run(path):
+        build(path)
+
+
+    async def itself(path):
+        {change}
+        subprocess.run(["make"])
+    """
+    assert refusals("blocking-subprocess", code) == [
+        f"`{name}` changes for a time what the whole process sees" for name in ("build", "itself")
+    ]
+
+
+def test_what_is_set_for_good_may_be_set_in_a_thread() -> None:
+    code = """
+    import os
+    import subprocess
+
+
+    def build(path):
+        os.environ["A"] = "1"
+        subprocess.run(["make"])
+
+
+    async def run(path):
+        build(path)
+    """
+    assert "await asyncio.to_thread(build, path)" in fixed("blocking-subprocess", code)

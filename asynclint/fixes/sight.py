@@ -55,6 +55,14 @@ FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
 LEFT = re.compile(r"\bLOCK_UN\b|\bLK_UNLCK\b|\bwith open\(|\.open\(.* as ")
 """What gives such a lock back, at the latest at the end of a `with`."""
 
+PROCESS = re.compile(
+    r"\bf?chdir\(|\bos\.umask\(|\bsetlocale\(|\bsetdefaulttimeout\(|\bredirect_std(?:out|err)\(|\bsys\.(?:stdout|stderr|stdin|argv)\s*=[^=]"
+)
+"""What changes the whole process for a time, during which today nothing else runs."""
+
+SET = re.compile(r"\bos\.environ\[[^\]\n]*\]\s*=[^=]|\bos\.environ\.update\(|\bos\.putenv\(")
+UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\bos\.unsetenv\(")
+
 LOGGERS = frozenset({"logger", "log", "logging"})
 
 
@@ -102,6 +110,15 @@ def locks_file(function: Function) -> bool:
         return False
     lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
     return takes_lock("\n".join(lines), function)
+
+
+def changes_process(function: Function) -> bool:
+    """Whether a function sets for a time what all threads see: the directory, the output, the environment."""
+    whole = function.module.file.text or ""
+    if not (PROCESS.search(whole) or UNSET.search(whole)):
+        return False
+    text = "\n".join(function.module.lines[function.facts.line - 1 : function.facts.end_line])
+    return bool(PROCESS.search(text) or (SET.search(text) and UNSET.search(text)))
 
 
 def takes_lock(text: str, function: Function) -> bool:

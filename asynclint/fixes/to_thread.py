@@ -125,6 +125,7 @@ def _first(place: Place) -> Fix:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
+    _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     _refuse_arguments(call)
     _refuse_gathered(place)
@@ -147,6 +148,12 @@ def _refuse_arguments(call: ast.Call) -> None:
             and keyword.value.value
         ):
             raise Refused("the stream that it opens would still be read on the event loop")
+
+
+def _refuse_changed(place: Place) -> None:
+    """Raise Refused where other tasks would run while the process has another directory, output or environment."""
+    if sight.changes_process(place.function):
+        raise Refused(f"`{place.function.name}` changes for a time what the whole process sees")
 
 
 def _refuse_gathered(place: Place) -> None:
@@ -472,6 +479,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield callback
     if sight.locks_file(function):
         yield f"`{function.name}` {LOCKED}"
+    if sight.changes_process(function):
+        yield f"`{function.name}` changes for a time what the whole process sees"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
     for site in function.sites:
