@@ -64,3 +64,25 @@ def test_a_browser_has_no_threads() -> None:
     assert refusals("blocking-file-io", asks) == [reason]
     other = session.replace("import js", "import json")
     assert "to_thread(read_file)" in fixed("blocking-file-io", code, session=other)
+
+
+@pytest.mark.parametrize("line", ["time.sleep(2)", "load()"])
+def test_nothing_waits_on_a_loop_that_was_stopped(line: str) -> None:
+    code = f"""
+    import os
+    import time
+
+
+    def load():
+        time.sleep(2)
+
+
+    async def leave(app):
+        try:
+            app.io_loop.stop()
+        finally:
+            {line}
+            os._exit(0)
+    """
+    assert refusals("blocking-sleep", code) == ["`app.io_loop.stop` stops the event loop before"]
+    assert "await" in fixed("blocking-sleep", code.replace("io_loop", "server"))

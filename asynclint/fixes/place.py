@@ -60,6 +60,9 @@ NEAR = 8
 WIDTHS = (88, 120)
 """No line is broken that is shorter, and each that is longer."""
 
+STOPPED = re.compile(r"loop(\(\))?\.(stop|close)$")
+"""Calls after which an `await` may never come back."""
+
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 
@@ -248,6 +251,11 @@ class Place:
         held = self.held
         if held is not None:
             raise Refused(f"`{held}` would be held while other tasks run")
+        function = self.source.definition(self.function)
+        for one in ast.walk(function[1]) if function is not None else ():
+            if isinstance(one, ast.Call) and one.lineno < self.node.lineno:
+                if STOPPED.search(ast.unparse(one.func)):
+                    raise Refused(f"`{ast.unparse(one.func)}` stops the event loop before")
         below: ast.AST = self.node
         for one in self.tree.above(self.node):
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
