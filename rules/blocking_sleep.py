@@ -35,7 +35,6 @@ class BlockingSleep(BlockingRule):
         if blocking is None or blocking.through is not None or blocking.name != "time.sleep":
             yield from super().repair(place)
             return
-        place.narrow()
         call = place.call
         if not place.in_coroutine:
             raise Refused("the enclosing function is not `async def`")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import fixed, refusals
+from test_local_fixes import fixed, refusals, safety
+
+from asynclint.findings import Safety
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,70 @@ def test_nothing_waits_on_a_loop_that_was_stopped(line: str) -> None:
     """
     assert refusals("blocking-sleep", code) == ["`app.io_loop.stop` stops the event loop before"]
     assert "await" in fixed("blocking-sleep", code.replace("io_loop", "server"))
+
+
+@pytest.mark.parametrize(
+    ("around", "reason"),
+    [
+        ("with lock", "`lock` would be held while other tasks run"),
+        ("for key in self.jobs", "other tasks could change `self.jobs` while it is gone through"),
+        ("if self.jobs", None),
+    ],
+)
+def test_what_stands_around_a_sleep_on_other_lines(around: str, reason: str | None) -> None:
+    code = f"""
+    import threading
+    import time
+
+    lock = threading.Lock()
+
+
+    class Worker:
+        def __init__(self):
+            self.jobs = {{}}
+
+        def add(self, key):
+            self.jobs[key] = 1
+
+        async def work(self):
+            {around}:
+                print("work")
+                time.sleep(1)
+    """
+    if reason is None:
+        assert safety("blocking-sleep", code) == [Safety.SAFE]
+    else:
+        assert refusals("blocking-sleep", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("coroutine-in-thread", "await asyncio.to_thread(work, 1)"),
+        ("called-before-offload", "await asyncio.to_thread(plain())"),
+    ],
+)
+def test_what_a_try_answers_today_is_no_safe_fix(rule: str, line: str) -> None:
+    code = f"""
+    import asyncio
+    import time
+
+
+    def plain():
+        time.sleep(1)
+
+
+    async def work(number):
+        await asyncio.sleep(number)
+
+
+    async def main():
+        try:
+            print("start")
+            {line}
+        except TypeError:
+            print("failed")
+    """
+    assert safety(rule, code) == [Safety.UNSAFE]
+    body = code.replace("except TypeError", "finally")
+    assert safety(rule, body) == [Safety.SAFE]

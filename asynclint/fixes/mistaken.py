@@ -17,7 +17,6 @@ THREADS = frozenset({"to_thread", "run_sync", "run_in_threadpool"})
 
 def await_directly(place: Place) -> Fix:
     """`await asyncio.to_thread(f, x, y=z)` → `await f(x, y=z)`. Raises Refused for other ways to hand it over."""
-    place.narrow()
     call, source = place.call, place.source
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     skip = 1 if name == "run_in_executor" else 0
@@ -51,7 +50,6 @@ def _start(place: Place, node: ast.expr | ast.keyword) -> int:
 
 def hand_function(place: Place) -> Fix:
     """`to_thread(f(x))` → `to_thread(f, x)`, and `create_task(f(x))` → `create_task(asyncio.to_thread(f, x))`."""
-    place.narrow()
     call, source, tree = place.call, place.source, place.tree
     parent = tree.parent(call)
     if isinstance(parent, ast.keyword):
