@@ -25,6 +25,7 @@ from asynclint.walk import Walk, everywhere
 ENGINE_RULES = {
     "syntax-error": "engine",
     "unreadable-file": "engine",
+    "internal-error": "engine",
     "unused-ignore": "engine",
 }
 

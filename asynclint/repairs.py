@@ -54,6 +54,10 @@ class Repairs:
             fixes = tuple(rule.repair(Place(finding, facts, site, function, self._workshop)))
         except Refused as reason:
             return replace(finding, refusal=str(reason))
+        except Exception as error:  # noqa: BLE001 - the others are judged all the same
+            from asynclint.facts.failed import described
+
+            return replace(finding, refusal=f"asynclint fails on it: {described(error)}")
         if any(one.safety is Safety.SAFE for one in fixes):
             if not self._workshop.declared(function, site):
                 # Another caller, of whom nothing is known, may hand over something else.

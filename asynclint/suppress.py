@@ -19,9 +19,9 @@ _COMMENT = re.compile(
 _OTHER_TOOL = re.compile(r"\s+#\s*(?:noqa\b|nosec\b|[A-Za-z][\w-]*:)")
 """Where, in the same comment, something begins that is not for us: `# asynclint: ignore  # noqa: E501`."""
 
-UNSUPPRESSABLE = frozenset({"syntax-error", "unreadable-file", "unused-ignore"})
-UNREAD = frozenset({"syntax-error", "unreadable-file"})
-"""Findings of files that the rules have not seen."""
+UNSUPPRESSABLE = frozenset({"syntax-error", "unreadable-file", "internal-error", "unused-ignore"})
+UNREAD = frozenset({"syntax-error", "unreadable-file", "internal-error"})
+"""Findings of files that the rules have not seen, or not seen whole."""
 
 
 @dataclass(slots=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules"
 
+# What asynclint itself fails on is an error of a test, not a finding.
+os.environ["ASYNCLINT_TRACEBACK"] = "1"
+
 # A test says the same of the same commit; `HYPOTHESIS_PROFILE=explore` looks for what nobody has seen yet.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(

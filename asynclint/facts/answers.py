@@ -13,6 +13,7 @@ from asynclint.facts.blocking import BlockingFacts
 from asynclint.facts.clients import ClientFacts
 from asynclint.facts.coroutines import CoroutineFacts
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.failed import failed
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.graph import Graph
 from asynclint.facts.held import HeldFacts
@@ -114,10 +115,12 @@ class Answers:
             if not module.file.reported:
                 continue
             facts = FileFacts(module)
-            for function in own:
-                self._blocking(function, facts)
-            for function in own:
-                self._function(function, facts)
+            for answer in (self._blocking, self._function):
+                for function in own:
+                    try:
+                        answer(function, facts)
+                    except Exception as error:  # noqa: BLE001 - the others are judged all the same
+                        self.evaluator.program.problems.append(failed(function, error))
             for function, site, mistake in crossing[name] if not module.file.is_test else ():
                 facts.at(function, site).mistakes[mistake.kind] = mistake
             if facts.lines:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
+from asynclint.facts.failed import failed
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import (
@@ -91,7 +92,11 @@ class Graph:
             self.add_module(module)
         while self._queue:
             function = self._queue.pop()
-            self._read(function)
+            try:
+                self._read(function)
+            except Exception as error:  # noqa: BLE001 - the others are judged all the same
+                self.out[function], self.speaking[function] = [], []
+                self.evaluator.program.problems.append(failed(function, error))
             if progress is not None and not len(self.out) & 127:
                 progress(f"following calls: {len(self.out)}/{len(self._seen)} functions")
 

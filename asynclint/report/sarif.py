@@ -22,6 +22,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 ENGINE = {
     "syntax-error": "The file does not parse.",
     "unreadable-file": "The file cannot be read.",
+    "internal-error": "asynclint fails on a function, and says nothing of it.",
     "unused-ignore": "A suppression that suppresses nothing.",
 }
 
