@@ -206,7 +206,11 @@ class Cache:
             return
         key = self._key(digests, fixes)
         others = [(k, p) for k, p in self._answers if k != key]
-        self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(findings, known))))
+        if listing.reader.pythons.asked:
+            # What other files of the project say is in no key: only `keep_output` knows how they look.
+            self._write(others)
+        else:
+            self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(findings, known))))
         self._keep_texts({digests[p]: files[p].text or "" for p in digests})
 
     def _keep_texts(self, texts: Mapping[bytes, str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asynclint.findings import Finding, Span
+from asynclint.pythons import Pythons
 from asynclint.replay import look, look_of, names
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Project:
     whole: bool = True
     """False when the project around the files was not read (none found, or too large): missing then means unknown."""
     memory: Memory | None = field(default=None, repr=False, compare=False)
+    pythons: Pythons | None = field(default=None, repr=False, compare=False)
+    """Which Python it says that it needs; None where that is not known."""
 
 
 @dataclass(slots=True)
@@ -154,7 +157,7 @@ class Listing:
         probes = [
             (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
         ]
-        probes += [(path, False) for path in reader.ignore_files]
+        probes += [(path, False) for path in (*reader.ignore_files, *reader.pythons.asked)]
         probes += [(path, True) for path in (*reader.sources_wanted, *reader.asked_for_packages)]
         if reader.repository is not None:
             probes.append((os.path.join(reader.repository, ".git", "info", "exclude"), False))
@@ -202,7 +205,7 @@ class Listing:
         if self.given is not None:
             files.append(self.reader.source(self.given[0], True, self.given[1]))
             files.sort(key=lambda f: f.name)
-        return Project(self.root, files, self.whole, memory)
+        return Project(self.root, files, self.whole, memory, self.reader.pythons)
 
 
 def discover(paths: Sequence[Path | str], config: Config) -> Project:
@@ -326,6 +329,7 @@ class _Reader:
         usual = config.exclude == DEFAULT_EXCLUDE
         self.outputs = OUTPUTS - set(config.extend_exclude) if usual else frozenset[str]()
         self.asked_for_packages: list[str] = []
+        self.pythons = Pythons(root)
         self.patterns = _spec([p for p in patterns if p not in self.plain])
         self.ignores: dict[str, Any] = {}
         self.repository = self._repository(root) if config.respect_gitignore else None

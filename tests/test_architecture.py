@@ -27,7 +27,7 @@ LAYERS = (
     ("replay", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
-    ("config",),
+    ("config", "pythons"),
     ("project",),
     ("facts",),
     ("fixes",),

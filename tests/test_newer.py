@@ -129,6 +129,45 @@ def test_the_cache_knows_it(
 
 
 @TOO_NEW
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[project]\nrequires-python = ">=3.12"\n', 0),
+        ('[project]\nrequires-python = "~= 3.13, <4"\n', 0),
+        ('[tool.poetry.dependencies]\npython = "^3.12"\n', 0),
+        ('[project]\nrequires-python = ">=3.10,<3.14"\n', 1),
+        ("[project]\nrequires-python = 3\n", 1),
+        ('[project]\nname = "x"\n', 1),
+        ("[project\n", 1),
+    ],
+)
+def test_it_is_meant_where_the_project_needs_that_python(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    said: int,
+) -> None:
+    server = tmp_path / "server"
+    server.mkdir()
+    (tmp_path / ".git").mkdir()
+    (server / "store.py").write_text(NEW)
+    (server / "user.py").write_text(USER)
+    monkeypatch.chdir(tmp_path)
+    for where in (tmp_path, server):
+        if where is tmp_path and "[project\n" in table:
+            continue  # Of this file more is read than which Python it needs.
+        for text, errors in ((table, said), ("", 1), (table, said)):
+            (where / "pyproject.toml").write_text(text)
+            for _ in range(2):
+                assert run(["check", ".", "--output-format", "concise"]) == 1
+                output = capsys.readouterr().out
+                assert output.count("this file needs Python 3.12") == errors
+                assert "user.py:5:5: error blocking-sleep" in output
+        (where / "pyproject.toml").unlink()
+
+
+@TOO_NEW
 def test_ignores_in_it_count() -> None:
     text = (
         NEW + "\n\nasync def f() -> None:\n    time.sleep(1)  # asynclint: ignore[blocking-sleep]\n"

@@ -399,7 +399,7 @@ class Program:
         module: Module | None = None
         try:
             facts = self._facts(file)
-            if facts.newer is not None:
+            if facts.newer is not None and not self._is_meant(file, facts.newer[-1]):
                 self.problems.append(too_new(file, *facts.newer))
             module = Module(file, facts)
             for klass in module.klasses:
@@ -422,6 +422,12 @@ class Program:
             )
         self._modules[key] = module
         return module
+
+    def _is_meant(self, file: SourceFile, needed: tuple[int, int]) -> bool:
+        """Whether the project says that it runs on nothing older than a file needs."""
+        pythons = self.project.pythons
+        lowest = pythons.lowest(file.path) if pythons is not None else None
+        return lowest is not None and lowest >= needed
 
     def _facts(self, file: SourceFile) -> ModuleFacts:
         """A module's facts, from an earlier run where one read the same text."""
