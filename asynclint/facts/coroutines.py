@@ -748,7 +748,7 @@ class CoroutineFacts:
         for use in facts.uses.get(variable, ()):
             if use.role[0] != "attr" or use.role[1] not in ("add", "append", "discard", "remove"):
                 return None
-        if self._stays(function, outer):
+        if self._stays(function, outer) or _goes_on(function, outer, bindings[0].block):
             return None
         return LostTask(name, f"`{variable}` is local and dies with the call", ())
 
@@ -772,6 +772,16 @@ _PLAIN = frozenset(
         "builtins.tuple",
     }
 )
+
+
+def _goes_on(function: Function, site: CallSite, outside: int) -> bool:
+    """Whether a coroutine that does not end comes by a place again and again: what it held before, it holds all the time."""
+    module = function.module
+    for index, block in enumerate(module.blocks):
+        endless = block.kind == "afor" or (block.kind == "while" and block.info == ("const", True))
+        if endless and module.inside(site.block, index) and not module.inside(outside, index):
+            return function.is_async
+    return False
 
 
 def _holds_none(recipe: Recipe) -> bool:
