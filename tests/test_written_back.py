@@ -191,3 +191,164 @@ def test_what_a_subclass_keeps_belongs_to_a_thread(base: str) -> None:
     """
     reason = "`Sqlite.add` uses a `Connection` that belongs to another thread"
     assert refusals("blocking-database-call", code) == [reason]
+
+
+def test_a_file_that_is_taken_away_after_it_was_read_is_no_work_for_two_threads() -> None:
+    code = """
+    import json
+    import time
+    from pathlib import Path
+
+
+    class Locks:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+
+        def _info(self, key):
+            with open(self.folder / key) as file:
+                return json.load(file)
+
+        def is_locked(self, key):
+            info = self._info(key)
+            if info["until"] < time.time():
+                (self.folder / key).unlink()
+                return False
+            return True
+
+        def size(self, key):
+            return len(self._info(key))
+
+
+    async def wait(locks: Locks, key: str):
+        return locks.is_locked(key)
+
+
+    async def size(locks: Locks, key: str):
+        return locks.size(key)
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    locked, size = found
+    assert "what `Locks._info` reads decides what is taken away" in (locked.refusal or "")
+    assert size.fixes
+
+
+def test_a_file_that_a_helper_writes_back() -> None:
+    code = """
+    import asyncio
+    import json
+
+
+    class Leases:
+        def write_json(self, path, data):
+            with open(path + ".new", "w") as file:
+                json.dump(data, file)
+
+        async def renew(self, path, until):
+            with open(path) as file:
+                lease = json.load(file)
+            lease["until"] = until
+            self.write_json(path, lease)
+    """
+    reason = "`path` is read and written back, and what others write in the meantime would be lost"
+    assert refusals("blocking-file-io", code) == [reason, reason]
+    waits = code.replace('lease["until"] = until', "await asyncio.sleep(1)")
+    assert fixed("blocking-file-io", waits).count("await asyncio.to_thread") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "refused"),
+    [
+        ("self.path", "open(self.path)", True),
+        ("self.path", "self.path.read_text()", True),
+        ("STATE", "open(STATE, 'rb')", True),
+        ("self.path", "open(self.other)", False),
+        ("path", "open(path)", False),
+    ],
+)
+def test_a_file_of_one_name_that_others_read(path: str, other: str, refused: bool) -> None:
+    code = f"""
+    import json
+    from pathlib import Path
+
+    STATE = Path("state.json")
+
+
+    class State:
+        def __init__(self, path: Path, other: Path) -> None:
+            self.path = path
+            self.other = other
+
+        def keep(self, values, path):
+            with open({path}, "w") as file:
+                json.dump(values, file)
+
+        def values(self, path):
+            return {other}
+
+        async def update(self, values, path):
+            self.keep(values, path)
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    [one] = found
+    if refused:
+        assert f"`{path}` is written in place, and `State.values`" in (one.refusal or "")
+    else:
+        assert one.fixes
+
+
+def test_code_of_others_that_is_imported() -> None:
+    code = """
+    import asyncio
+    import importlib
+    import json
+
+
+    def load(name, path):
+        with open(path) as file:
+            json.load(file)
+        return importlib.import_module(name)
+
+
+    async def plugin(name, path):
+        return load(name, path)
+    """
+    [reason] = refusals("blocking-file-io", code)
+    assert reason == "`load` imports code by name, which may count on the event loop's thread"
+    assert "to_thread(load" in fixed(
+        "blocking-file-io", code.replace("importlib.import_module", "str")
+    )
+
+
+@pytest.mark.parametrize("start", ["asyncio.create_task({})", "await {}"])
+def test_calls_that_are_started_in_their_order(start: str) -> None:
+    created = start.format('layer.create("a", {})')
+    updated = start.format('layer.update("a", {})')
+    code = f"""
+    import asyncio
+
+    import boto3
+
+
+    class Layer:
+        def __init__(self) -> None:
+            self.table = boto3.client("dynamodb")
+
+        async def create(self, key, item):
+            self.table.put_item(TableName="t", Item=item)
+
+        async def update(self, key, item):
+            self.table.update_item(TableName="t", Key=item)
+
+
+    async def handle(layer: Layer):
+        task = {created}
+        other = {updated}
+        print(task, other)
+    """
+    if start.startswith("await"):
+        assert fixed("blocking-sdk-call", code).count("to_thread") == 2
+    else:
+        assert refusals("blocking-sdk-call", code) == [
+            "`Layer.create` is started as a task beside `Layer.update`: without a wait, they run in their order",
+            "`Layer.update` is started as a task beside `Layer.create`: without a wait, they run in their order",
+        ]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import browser, gone_through, sight, to_thread, written_back
+from asynclint.fixes import browser, gone_through, in_order, sight, to_thread, written_back
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -41,6 +41,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
+    in_order.refuse(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")

@@ -66,6 +66,19 @@ UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\
 LOGGERS = frozenset({"logger", "log", "logging"})
 
 
+def imports_by_name(function: Function) -> bool:
+    """`importlib.import_module(name)`, `spec.loader.exec_module(module)`: what code that is loaded does at once is not known."""
+    for site in function.sites:
+        last = site.callee[-1] if site.callee else None
+        if last == "exec_module":
+            return True
+        if last in ("import_module", "__import__") and site.args:
+            name = site.args[0][0]
+            if not name or name[0] != "const":
+                return True
+    return False
+
+
 def asks_caller(workshop: Workshop, function: Function) -> str | None:
     """The name of the function that looks at its caller: this one, or one that it calls itself."""
     below = [e.target for e in workshop.facts.graph.out.get(function, ()) if e.how in SYNC]

@@ -10,7 +10,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import browser, child, gone_through, sight, written_back
+from asynclint.fixes import browser, child, gone_through, in_order, sight, written_back
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -125,6 +125,7 @@ def _first(place: Place) -> Fix:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
+    in_order.refuse(place)
     _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     _refuse_arguments(call)
@@ -483,6 +484,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` changes for a time what the whole process sees"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
+    if sight.imports_by_name(function):
+        yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
     for site in function.sites:
         yield from _needs_loop(workshop, function, site)
         for member in members(evaluator.callee(function.module, site)):

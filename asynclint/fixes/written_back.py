@@ -19,6 +19,8 @@ LOADS = re.compile(r"load|read|get", re.IGNORECASE)
 SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
 """What functions of one class, or of one module, are called that read its files, and write them."""
 
+OPENS = ("open(", "_text(", "_bytes(", "unlink(", "os.remove(")
+
 LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 
@@ -39,6 +41,7 @@ def refuse(place: Place) -> None:
     above = [one for one in place.tree.above(place.node) if isinstance(one, ast.With)]
     here = {place.node.lineno, *(item.context_expr.lineno for w in above for item in w.items)}
     found = list(_accesses(function[1]))
+    _refuse_met(place.function, [one for one in found if one.line in here])
     waits = [
         n.lineno
         for n in _own(function[1])
@@ -60,20 +63,27 @@ def refuse(place: Place) -> None:
 def refuse_below(functions: Iterable[Function]) -> None:
     """Raise Refused where functions read a file and write it back, which two threads would do at once."""
     loads: dict[tuple[object, ...], str] = {}
+    reads: dict[tuple[object, ...], str] = {}
     saves: set[tuple[object, ...]] = set()
+    removes: set[tuple[object, ...]] = set()
     for function in functions:
         node = syntax.definition(function) if _opens(function) else None
         if node is None:
             continue
         if any(_is_locked(one) for one in _own(node)):
             return
+        owner: tuple[object, ...] = (function.module, function.klass)
+        if any(_takes_away(one) for one in _own(node)):
+            removes.add(owner)
         found = list(_accesses(node))
+        _refuse_met(function, found)
         for one in found:
             if not one.writes and any(
                 o.writes and o.path == one.path and o.line >= one.line for o in found
             ):
                 raise Refused(_reason(f"`{one.path}`"))
-            owner: tuple[object, ...] = (function.module, function.klass)
+            if not one.writes:
+                reads[owner] = function.name
             if one.writes and SAVES.search(function.facts.name):
                 saves.add(owner)
             elif not one.writes and LOADS.search(function.facts.name):
@@ -81,11 +91,54 @@ def refuse_below(functions: Iterable[Function]) -> None:
     for owner, name in loads.items():
         if owner in saves:
             raise Refused(_reason(f"what `{name}` reads"))
+    for owner, name in reads.items():
+        if owner in removes:
+            raise Refused(
+                f"what `{name}` reads decides what is taken away, and others may do so, too"
+            )
+
+
+def _takes_away(node: ast.AST) -> bool:
+    """`path.unlink()`, `os.remove(path)`."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            node.func.attr == "unlink"
+            or (node.func.attr == "remove" and ast.unparse(node.func.value) == "os")
+        )
+    )
+
+
+def _refuse_met(function: Function, found: Iterable[Access]) -> None:
+    """Raise Refused where a function writes in place a file of one name that other functions open: today they take turns."""
+    module = function.module
+    for one in found:
+        if not one.writes or not _is_one_file(one.path, function):
+            continue
+        for other in module.functions:
+            own = other.klass is function.klass or not one.path.startswith("self.")
+            if other is function or not own or not _opens(other):
+                continue
+            if other.facts.name == "__init__" or other.facts.kind not in ("def", "async"):
+                continue
+            node = syntax.definition(other)
+            if node is not None and any(a.path == one.path for a in _accesses(node)):
+                raise Refused(f"`{one.path}` is written in place, and `{other.name}` opens it, too")
+
+
+def _is_one_file(path: str, function: Function) -> bool:
+    """Whether a path is the same at each call: an attribute of the object, or a global."""
+    root = path.partition(".")[0]
+    if root == function.self_name:
+        return path.isidentifier() or path.replace(".", "").isidentifier()
+    bound = root in function.facts.bindings or root in function.parameters
+    return path.isidentifier() and not bound
 
 
 def _opens(function: Function) -> bool:
     lines = function.module.span(function.facts.line, function.facts.end_line)
-    return any("open(" in line or "_text(" in line or "_bytes(" in line for line in lines)
+    return any(word in line for line in lines for word in OPENS)
 
 
 def _reason(path: str) -> str:
@@ -109,12 +162,22 @@ def _accesses(node: ast.AST) -> Iterator[Access]:
         elif isinstance(one.func, ast.Attribute) and one.func.attr in READS | WRITES:
             path, mode = one.func.value, "w" if one.func.attr in WRITES else "r"
         else:
+            yield from _by_a_helper(one)
             continue
         text = ast.unparse(path)
         if "+" in mode or "w" in mode:
             yield Access(text, True, one.lineno)
         if "+" in mode or "r" in mode:
             yield Access(text, False, one.lineno)
+
+
+def _by_a_helper(call: ast.Call) -> Iterator[Access]:
+    """`self._write_json(path, data)`: what is called so writes the file that it gets."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if SAVES.search(name):
+        for argument in call.args:
+            if isinstance(argument, (ast.Name, ast.Attribute)):
+                yield Access(ast.unparse(argument), True, call.lineno)
 
 
 def _mode(call: ast.Call, position: int) -> str:
