@@ -602,6 +602,24 @@ def save(key: str) -> None:
     assert one.refusal == "`saving.py` changes `api_key`"
 
 
+def test_settings_that_are_set_by_names_that_are_computed() -> None:
+    configured = CONFIGURED.replace("get_settings().", "settings.").replace(
+        "get_settings", "settings"
+    )
+    made = SETTINGS + "\n\nsettings = Settings()\n"
+    assert "settings.api_key" in fixed({"main.py": configured, "settings.py": made})["main.py"]
+    changing = """
+from settings import settings
+
+
+def save(values: dict) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+"""
+    [one] = findings({"main.py": configured, "settings.py": made, "saving.py": changing})
+    assert one.refusal == "`saving.py` changes attributes of `settings`"
+
+
 BRANCHED = """
 import os
 

@@ -352,3 +352,89 @@ def test_calls_that_are_started_in_their_order(start: str) -> None:
             "`Layer.create` is started as a task beside `Layer.update`: without a wait, they run in their order",
             "`Layer.update` is started as a task beside `Layer.create`: without a wait, they run in their order",
         ]
+
+
+def test_what_is_read_and_taken_away_in_one_step() -> None:
+    code = """
+    import asyncio
+
+    import boto3
+
+    store = boto3.client("s3")
+
+
+    async def log_in(code):
+        flow = store.get_object(Bucket="b", Key=code)
+        if flow is None:
+            return None
+        store.delete_object(Bucket="b", Key=code)
+        return flow
+
+
+    async def forget(code):
+        store.delete_object(Bucket="b", Key=code)
+    """
+    taken = "`store` gives `'b', code` once: it is read and taken away without a wait in between"
+    found, _ = _checked("blocking-sdk-call", {"app.py": _text(code)})
+    assert [one.refusal for one in found[:2]] == [taken, taken]
+    assert found[2].fixes
+
+
+@pytest.mark.parametrize(
+    ("emptied", "refused"),
+    [("self.workers = {}", True), ("self.workers.clear()", True), ("self.found = {}", False)],
+)
+def test_what_is_emptied_and_filled_again(emptied: str, refused: bool) -> None:
+    code = f"""
+    import requests
+
+
+    class Controller:
+        def __init__(self):
+            self.workers = {{}}
+            self.found = {{}}
+
+        def refresh(self, names):
+            {emptied}
+            for name in names:
+                self.workers[name] = requests.get(name).json()
+
+        async def worker(self, name):
+            return self.workers[name]
+
+
+    async def refresh(controller: Controller, names: list[str]):
+        controller.refresh(names)
+    """
+    found, _ = _checked("blocking-http-call", {"app.py": _text(code)})
+    [one] = found
+    if refused:
+        assert (
+            one.refusal
+            == "`Controller.refresh` empties `self.workers`, which others read meanwhile"
+        )
+    else:
+        assert one.fixes
+
+
+def test_a_parser_of_the_whole_module() -> None:
+    code = """
+    from pathlib import Path
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+
+
+    def meta(path: Path):
+        return yaml.load(path.read_text())
+
+
+    async def upload(path: Path):
+        return meta(path)
+    """
+    assert refusals("blocking-file-io", code) == [
+        "`meta` uses `yaml`, a parser for one thread at a time"
+    ]
+    own = code.replace("    return yaml.load", "    yaml = YAML()\n        return yaml.load")
+    assert "to_thread(meta, path)" in fixed("blocking-file-io", own)

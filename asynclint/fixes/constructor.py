@@ -127,6 +127,16 @@ class Constructor(Part):
                 continue
             if setting.search(text):
                 raise Refused(f"`{file.name}` changes `{node.attr}`")
+        if isinstance(base, ast.Name):
+            self._unchanged_by_name(name)
+
+    def _unchanged_by_name(self, name: str) -> None:
+        """Raise Refused where the project sets attributes of settings whose names it computes."""
+        setting = re.compile(rf"\bsetattr\(\s*(?:\w+\.)*{re.escape(name)}\s*,\s*[^\"'\s]")
+        for file in self.workshop.facts.program.project.files:
+            text = file.text or ""
+            if not file.is_test and "setattr" in text and name in text and setting.search(text):
+                raise Refused(f"`{file.name}` changes attributes of `{name}`")
 
     def site(self, call: ast.Call) -> CallSite | None:
         """The call site of a call of this module."""

@@ -22,6 +22,10 @@ WRITERS = frozenset({"json.dump", "yaml.dump", "yaml.safe_dump", "pickle.dump", 
 SIZE = r"add|discard|setdefault|update|popitem|pop|popleft|appendleft|clear|remove"
 """Methods that change the size of a dictionary, a set or a deque."""
 
+EMPTIED = re.compile(
+    r"\bself\.(\w+)(?:\s*:[^=\n]+)?\s*=\s*(?:\{\}|\[\]|dict\(\)|list\(\)|set\(\))|\bself\.(\w+)\.clear\(\)"
+)
+
 LISTS = r"append|extend|insert|sort"
 
 
@@ -35,6 +39,9 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
         if function.klass is not None and function.klass not in known:
             # An object of its own, as far as can be seen.
             continue
+        emptied = _emptied(function)
+        if emptied is not None:
+            raise Refused(f"`{function.name}` empties `{emptied}`, which others read meanwhile")
         for name in place.workshop.once(_known).setdefault(
             function, tuple(_gone_through(function))
         ):
@@ -42,6 +49,23 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
                 raise Refused(
                     f"the event loop could change `{name}` while a thread goes through it"
                 )
+
+
+def _emptied(function: Function) -> str | None:
+    """The container of its object that a method empties, and that other methods use."""
+    facts, module = function.facts, function.module
+    if function.klass is None or facts.name in ("__init__", "__post_init__"):
+        return None
+    text = "\n".join(module.span(facts.line, facts.end_line))
+    for match in EMPTIED.finditer(text):
+        name = match[1] or match[2]
+        word = re.compile(rf"\bself\.{name}\b")
+        for other in function.klass.methods():
+            if other is function or other.facts.name == "__init__":
+                continue
+            if word.search("\n".join(module.span(other.facts.line, other.facts.end_line))):
+                return f"self.{name}"
+    return None
 
 
 def refuse_written(place: Place, call: ast.Call) -> None:

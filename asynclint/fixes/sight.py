@@ -49,6 +49,8 @@ MADE = re.compile(
 
 LOCK = re.compile(r"(?<![bc])lock|mutex", re.IGNORECASE)
 
+PARSERS = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:ruamel\.yaml\.)?YAML\(", re.MULTILINE)
+
 FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
 """Functions that lock an open file until it is closed."""
 
@@ -64,6 +66,18 @@ SET = re.compile(r"\bos\.environ\[[^\]\n]*\]\s*=[^=]|\bos\.environ\.update\(|\bo
 UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\bos\.unsetenv\(")
 
 LOGGERS = frozenset({"logger", "log", "logging"})
+
+
+def shares_parser(function: Function) -> str | None:
+    """The name of the module's `ruamel.yaml.YAML` that a function uses: such an object keeps where it is in its text."""
+    names = PARSERS.findall(function.module.file.text or "")
+    for site in function.sites:
+        callee = site.callee
+        if callee and callee[0] == "attr" and callee[1] and callee[1][0] == "name":
+            name = callee[1][1]
+            if name in names and name not in function.facts.bindings:
+                return str(name)
+    return None
 
 
 def imports_by_name(function: Function) -> bool:

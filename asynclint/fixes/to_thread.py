@@ -125,6 +125,7 @@ def _first(place: Place) -> Fix:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
+    written_back.refuse_taken(place)
     in_order.refuse(place)
     _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
@@ -484,6 +485,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` changes for a time what the whole process sees"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
+    parser = sight.shares_parser(function)
+    if parser is not None:
+        yield f"`{function.name}` uses `{parser}`, a parser for one thread at a time"
     if sight.imports_by_name(function):
         yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
     for site in function.sites:

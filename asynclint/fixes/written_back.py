@@ -21,6 +21,10 @@ SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
 
 OPENS = ("open(", "_text(", "_bytes(", "unlink(", "os.remove(")
 
+GIVES = re.compile(r"h?get|load|read|fetch|find|retrieve")
+TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
+"""How the methods of a store begin that give what it has under a key, and those that take it away."""
+
 LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 
@@ -58,6 +62,37 @@ def refuse(place: Place) -> None:
                 continue
             if read.line < write.line and not any(read.line < n < write.line for n in waits):
                 raise Refused(_reason(f"`{read.path}`"))
+
+
+def refuse_taken(place: Place) -> None:
+    """Raise Refused where a coroutine reads something from a store and takes it away in the same step, so that it is given once."""
+    function = place.source.definition(place.function)
+    if function is None or not isinstance(place.node, ast.Call):
+        return
+    calls = [n for n in _own(function[1]) if isinstance(n, ast.Call)]
+    waits = [n.lineno for n in _own(function[1]) if isinstance(n, ast.Await)]
+    for read in calls:
+        for taken in calls:
+            if place.node not in (read, taken) or taken.lineno <= read.lineno:
+                continue
+            if not (_named(read, GIVES) and _named(taken, TAKES)) or _key(read) != _key(taken):
+                continue
+            if not any(read.lineno < n <= taken.lineno for n in waits):
+                store, key = _key(read)
+                raise Refused(
+                    f"`{store}` gives `{key}` once: it is read and taken away without a wait in between"
+                )
+
+
+def _named(call: ast.Call, names: re.Pattern[str]) -> bool:
+    return isinstance(call.func, ast.Attribute) and bool(names.match(call.func.attr))
+
+
+def _key(call: ast.Call) -> tuple[str, str]:
+    """Of `store.get(key)`, the store and the key."""
+    assert isinstance(call.func, ast.Attribute)
+    given = call.args[:1] or [k.value for k in call.keywords]
+    return ast.unparse(call.func.value), ", ".join(ast.unparse(one) for one in given)
 
 
 def refuse_below(functions: Iterable[Function]) -> None:
