@@ -39,3 +39,35 @@ def test_what_follows_is_done_whatever_happens(
         assert "except asyncio.CancelledError:" in fixed("swallowed-cancellation", code)
     else:
         assert reason in refusals("swallowed-cancellation", code)[0]
+
+
+def test_a_class_that_cancels_its_own_task() -> None:
+    code = """
+    import asyncio
+
+
+    class Syncer:
+        def start(self):
+            self.task = asyncio.create_task(self.run())
+
+        def stop(self):
+            self.task.cancel()
+
+        async def run(self):
+            try:
+                await self.sync()
+            except asyncio.CancelledError:
+                print("stopped")
+            await self.tell("stopped")
+
+        async def sync(self):
+            await asyncio.sleep(9)
+
+        async def tell(self, what):
+            await asyncio.sleep(0)
+    """
+    assert refusals("swallowed-cancellation", code) == [
+        "`Syncer.stop` cancels its task, and what follows is meant to be done then"
+    ]
+    others = code.replace("self.task.cancel()", "pass")
+    assert "raise\n" in fixed("swallowed-cancellation", others)

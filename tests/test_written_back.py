@@ -438,3 +438,138 @@ def test_a_parser_of_the_whole_module() -> None:
     ]
     own = code.replace("    return yaml.load", "    yaml = YAML()\n        return yaml.load")
     assert "to_thread(meta, path)" in fixed("blocking-file-io", own)
+
+
+def test_attributes_that_belong_together() -> None:
+    code = """
+    import json
+
+
+    class Index:
+        def __init__(self, path: str) -> None:
+            self.path = path
+            self.rows = None
+            self.names = None
+
+        def reload(self):
+            with open(self.path) as file:
+                found = json.load(file)
+            self.rows = found["rows"]
+            self.names = found["names"]
+
+        def alone(self):
+            with open(self.path) as file:
+                self.rows = json.load(file)
+
+        async def query(self, at):
+            return self.rows[at], self.names[at]
+
+
+    async def update(index: Index):
+        index.reload()
+
+
+    async def fill(index: Index):
+        index.alone()
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    whole, part = found
+    assert whole.refusal == (
+        "`Index.reload` sets `self.rows` and `self.names` one after the other, which `Index.query` reads together"
+    )
+    assert part.fixes
+
+
+@pytest.mark.parametrize("call", ["torch.cuda.set_device(index)", "torch.set_grad_enabled(False)"])
+def test_what_is_set_for_a_thread(call: str) -> None:
+    code = f"""
+    import torch
+
+
+    def load(path, index):
+        {call}
+        with open(path) as file:
+            return file.read()
+
+
+    async def start(path, index):
+        return load(path, index)
+    """
+    name = call.partition("(")[0].rpartition(".")[2]
+    assert refusals("blocking-file-io", code) == [
+        f"`load` sets something for its thread with `{name}`"
+    ]
+
+
+def test_threads_that_are_counted() -> None:
+    code = """
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
+
+
+    async def test_busy(path: Path):
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        return path.read_text()
+    """
+    assert refusals("blocking-file-io", code) == [
+        "the module gives the loop threads of its own, which may all be taken"
+    ]
+
+
+def test_a_route_that_goes_through_what_others_change_stays_a_coroutine() -> None:
+    code = """
+    import requests
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    class Controller:
+        def __init__(self):
+            self.workers = {}
+
+        def status(self):
+            return [requests.get(name).json() for name in self.workers]
+
+        async def register(self, name):
+            self.workers[name] = 1
+
+
+    controller = Controller()
+
+
+    @app.get("/status")
+    async def status():
+        return controller.status()
+    """
+    [reason] = refusals("blocking-http-call", code)
+    assert reason == "the event loop could change `self.workers` while a thread goes through it"
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("await asyncio.sleep(delay)", True),
+        ("for _ in range(3):\n                await asyncio.sleep(delay)", False),
+        ("await asyncio.sleep(1)", False),
+    ],
+)
+def test_those_that_wait_as_they_are_told_get_no_bound(body: str, refused: bool) -> None:
+    code = f"""
+    import asyncio
+
+
+    async def stop(name, delay):
+        {body.replace(chr(10) + "                ", chr(10) + "            ")}
+        await asyncio.to_thread(print, name)
+
+
+    async def stop_all(names: list[str], delay: float):
+        await asyncio.gather(*[stop(name, delay) for name in names])
+    """
+    if refused:
+        reason = "`stop` waits for a time that it is told, and the others would wait with it"
+        assert refusals("unbounded-gather", code) == [reason]
+    else:
+        assert "bounded(stop, name, delay)" in fixed("unbounded-gather", code)

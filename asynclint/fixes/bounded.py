@@ -159,6 +159,10 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
                 raise Refused(
                     f"`{one.name}` fans out into itself, and each level would have a bound"
                 )
+            if _waits_as_told(one):
+                raise Refused(
+                    f"`{one.name}` waits for a time that it is told, and the others would wait with it"
+                )
             if _waits_for_others(place.workshop, one, 2):
                 raise Refused(f"`{one.name}` waits for what another one may have to do first")
             if isinstance(node, ast.Call) and _makes_task(
@@ -177,6 +181,20 @@ def _recurs(workshop: Workshop, function: Function) -> bool:
     graph = workshop.facts.graph
     below = {e.target for e in graph.out.get(function, ()) if e.how in ("async", "spawn")}
     return any(e.caller in {function, *below} for e in graph.fanned.get(function, ()))
+
+
+def _waits_as_told(function: Function) -> bool:
+    """`await asyncio.sleep(delay)`, not to try again."""
+    return any(
+        site.callee == ("attr", ("name", "asyncio"), "sleep")
+        and bool(site.args)
+        and bool(site.args[0][0])
+        and site.args[0][0][0] in ("name", "attr")
+        and not any(
+            b.kind in ("for", "afor", "while", "except") for b in function.module.chain(site.block)
+        )
+        for site in function.sites
+    )
 
 
 def _waits_for_others(workshop: Workshop, function: Function, depth: int) -> bool:

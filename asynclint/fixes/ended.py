@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import Tree
 
 TAKEN = ("CancelledError", "BaseException")
+
+CANCELS = re.compile(r"\bself\.\w*(?:task|loop|future|job|worker|runner)\w*\.cancel\(")
+
+QUIET = [("name", name) for name in ("asyncio", "anyio", "logger", "log", "logging", "print")]
 
 DEPTH = 3
 """Callers looked at above a coroutine function, whose task may be the one."""
@@ -25,6 +31,31 @@ def refuse(place: Place) -> None:
         name = known[module]
         if name is not None:
             raise Refused(f"`{name}` waits for a task that it has cancelled, and would be told so")
+
+
+def refuse_own(place: Place, tried: ast.AST | None) -> None:
+    """Raise Refused where the class itself cancels its task, and something follows the `try` that is done then."""
+    klass, module = place.function.klass, place.function.module
+    found = place.source.definition(place.function)
+    if klass is None or found is None or not isinstance(tried, ast.Try):
+        return
+    end = tried.end_lineno or 0
+    if not any(s.line > end and _tells(s) for s in place.function.sites):
+        return
+    for method in klass.methods():
+        text = "\n".join(module.span(method.facts.line, method.facts.end_line))
+        if method is not place.function and CANCELS.search(text):
+            raise Refused(
+                f"`{method.name}` cancels its task, and what follows is meant to be done then"
+            )
+
+
+def _tells(site: CallSite) -> bool:
+    """A call that is made for what it does, and not to wait or to log."""
+    base = site.callee
+    while base and base[0] in ("attr", "sub"):
+        base = base[1]
+    return site.role[0] in ("await", "stmt") and base not in QUIET
 
 
 def _known(workshop: Workshop) -> dict[Module, str | None]:

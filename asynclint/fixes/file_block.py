@@ -10,6 +10,8 @@ from asynclint.fixes import browser, gone_through, in_order, sight, to_thread, w
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
+WRITING = frozenset({"write", "writelines", "dump", "truncate", "writerow", "writerows"})
+
 LEAVES = (
     ast.Await,
     ast.AsyncFor,
@@ -233,7 +235,7 @@ def _writes(block: ast.With) -> bool:
                 isinstance(t, str) and len(t) < 4 and set(t) & set("wax+") for t in texts
             ):
                 return True
-            if "Temporary" in opens:
+            if "Temporary" in opens or opens in WRITING:
                 return True
     return False
 

@@ -42,6 +42,9 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
         emptied = _emptied(function)
         if emptied is not None:
             raise Refused(f"`{function.name}` empties `{emptied}`, which others read meanwhile")
+        together = _set_together(function)
+        if together is not None:
+            raise Refused(f"`{function.name}` sets {together}")
         for name in place.workshop.once(_known).setdefault(
             function, tuple(_gone_through(function))
         ):
@@ -65,6 +68,27 @@ def _emptied(function: Function) -> str | None:
                 continue
             if word.search("\n".join(module.span(other.facts.line, other.facts.end_line))):
                 return f"self.{name}"
+    return None
+
+
+def _set_together(function: Function) -> str | None:
+    """Two attributes of its object that a method sets, and that a coroutine of the class reads, which sees one of them new."""
+    facts, module = function.facts, function.module
+    if function.klass is None or facts.name in ("__init__", "__post_init__", "__new__"):
+        return None
+    own = ("name", function.self_name)
+    names = list(
+        dict.fromkeys(b.attr for b in facts.attribute_bindings if b.base == own and b.attr != "[]")
+    )
+    if len(names) < 2:
+        return None
+    for other in function.klass.methods():
+        if other is function or not other.is_async:
+            continue
+        text = "\n".join(module.span(other.facts.line, other.facts.end_line))
+        read = [n for n in names if re.search(rf"\bself\.{n}\b(?!\s*=[^=])", text)]
+        if len(read) > 1:
+            return f"`self.{read[0]}` and `self.{read[1]}` one after the other, which `{other.name}` reads together"
     return None
 
 

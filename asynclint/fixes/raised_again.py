@@ -92,6 +92,7 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     _refuse_put_away(place, handler, tried)
     _refuse_read(place, handler, tried)
     ended.refuse(place)
+    ended.refuse_own(place, tried)
 
 
 def _refuse_put_away(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:

@@ -51,6 +51,11 @@ LOCK = re.compile(r"(?<![bc])lock|mutex", re.IGNORECASE)
 
 PARSERS = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:ruamel\.yaml\.)?YAML\(", re.MULTILINE)
 
+FOR_THREAD = frozenset(
+    {"set_device", "set_default_device", "set_grad_enabled", "set_default_dtype", "setcontext"}
+)
+"""Functions of torch, cupy and decimal that set something for one thread."""
+
 FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
 """Functions that lock an open file until it is closed."""
 
@@ -66,6 +71,14 @@ SET = re.compile(r"\bos\.environ\[[^\]\n]*\]\s*=[^=]|\bos\.environ\.update\(|\bo
 UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\bos\.unsetenv\(")
 
 LOGGERS = frozenset({"logger", "log", "logging"})
+
+
+def sets_for_thread(function: Function) -> str | None:
+    """The function of a library that sets something for the thread in which it is called."""
+    for site in function.sites:
+        if site.kind == "call" and site.callee and site.callee[-1] in FOR_THREAD:
+            return str(site.callee[-1])
+    return None
 
 
 def shares_parser(function: Function) -> str | None:

@@ -129,6 +129,8 @@ def _first(place: Place) -> Fix:
     in_order.refuse(place)
     _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
+    if "set_default_executor(" in (place.function.module.file.text or ""):
+        raise Refused("the module gives the loop threads of its own, which may all be taken")
     _refuse_arguments(call)
     _refuse_gathered(place)
     _refuse_bound(place)
@@ -488,6 +490,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     parser = sight.shares_parser(function)
     if parser is not None:
         yield f"`{function.name}` uses `{parser}`, a parser for one thread at a time"
+    setter = sight.sets_for_thread(function)
+    if setter is not None:
+        yield f"`{function.name}` sets something for its thread with `{setter}`"
     if sight.imports_by_name(function):
         yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
     for site in function.sites:
@@ -594,6 +599,9 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     try:
         written_back.refuse_below(_reached(place.workshop, function))
+        for edge in graph.out.get(function, ()):
+            if edge.how in SYNC and not _is_own(place, edge.site):
+                gone_through.refuse(place, _reached(place.workshop, edge.target))
     except Refused:
         return
     start = place.source.offset(node.lineno, node.col_offset)
