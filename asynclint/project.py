@@ -157,7 +157,10 @@ class Listing:
         probes = [
             (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
         ]
-        probes += [(path, False) for path in (*reader.ignore_files, *reader.pythons.asked)]
+        probes += [
+            (path, False)
+            for path in (*reader.ignore_files, *reader.pythons.files_of_root, *reader.pythons.asked)
+        ]
         probes += [(path, True) for path in (*reader.sources_wanted, *reader.asked_for_packages)]
         if reader.repository is not None:
             probes.append((os.path.join(reader.repository, ".git", "info", "exclude"), False))
@@ -197,6 +200,7 @@ class Listing:
             self.whole,
             packages,
             problems,
+            self.reader.pythons.of_root,
         )
 
     def read(self, memory: Memory | None = None) -> Project:

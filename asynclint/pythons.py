@@ -15,19 +15,34 @@ else:
 
 Version = tuple[int, int]
 
+NAMES = ("pyproject.toml", "setup.cfg", "setup.py")
+
+SETUP = re.compile(r"""python_requires\s*=\s*["']?([^"'\n]+)""")
+"""What a setup.py or a setup.cfg says."""
+
 LOWEST = re.compile(r"(?:>=|~=|==|\^|~|^)\s*3\.(\d+)")
 """The lower bound of a specifier: ">=3.12,<4", "^3.12", "3.12.*"."""
 
 
 class Pythons:
-    """The lowest Python of each directory's project, by the nearest pyproject.toml that names one."""
+    """The lowest Python of each directory's project, by the nearest pyproject.toml, setup.cfg or setup.py that names one."""
 
     def __init__(self, root: Path) -> None:
         """Nothing above `root` is looked at."""
         self._root = root
         self._known: dict[Path, Version | None] = {}
         self.asked: list[str] = []
-        """The files that were looked for."""
+        """The files below the root that were looked for."""
+
+    @property
+    def of_root(self) -> Version | None:
+        """The lowest Python of the project as a whole."""
+        return self._of(self._root)
+
+    @property
+    def files_of_root(self) -> list[str]:
+        """The files that may say so."""
+        return [os.fspath(self._root / name) for name in NAMES]
 
     def lowest(self, path: Path) -> Version | None:
         """The lowest Python that the project around a file runs on; None where it does not say."""
@@ -35,24 +50,32 @@ class Pythons:
 
     def _of(self, directory: Path) -> Version | None:
         if directory not in self._known:
-            found = self._named(directory / "pyproject.toml")
+            found = next(filter(None, (self._named(directory / name) for name in NAMES)), None)
             if found is None and directory != self._root and self._root in directory.parents:
                 found = self._of(directory.parent)
             self._known[directory] = found
         return self._known[directory]
 
     def _named(self, path: Path) -> Version | None:
-        self.asked.append(os.fspath(path))
+        if path.parent != self._root:
+            self.asked.append(os.fspath(path))
         try:
-            table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
+            named = (
+                _in_table(tomllib.loads(text)) if path.suffix == ".toml" else SETUP.findall(text)
+            )
         except (OSError, ValueError):
             return None
-        poetry = _table(_table(_table(table, "tool"), "poetry"), "dependencies")
-        for named in (_table(table, "project").get("requires-python"), poetry.get("python")):
-            bounds = LOWEST.findall(named) if isinstance(named, str) else []
+        for one in named:
+            bounds = LOWEST.findall(one) if isinstance(one, str) else []
             if bounds:
                 return 3, max(int(bound) for bound in bounds)
         return None
+
+
+def _in_table(table: dict[str, Any]) -> list[Any]:
+    poetry = _table(_table(_table(table, "tool"), "poetry"), "dependencies")
+    return [_table(table, "project").get("requires-python"), poetry.get("python")]
 
 
 def _table(table: dict[str, Any], name: str) -> dict[str, Any]:

@@ -175,3 +175,34 @@ def test_ignores_in_it_count() -> None:
     project = in_memory({"store.py": text})
     found = check.check(project, from_table({}, project.root)).findings
     assert [f.rule for f in found] == ["syntax-error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "threads"),
+    [
+        ("setup.py", 'from setuptools import setup\nsetup(python_requires=">=3.8.0")\n', False),
+        ("setup.cfg", "[options]\npython_requires = >=3.7\n", False),
+        ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.8"\n', False),
+        ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.9"\n', True),
+        ("setup.py", "from setuptools import setup\nsetup()\n", True),
+    ],
+)
+def test_threads_are_for_pythons_that_have_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    threads: bool,
+) -> None:
+    (tmp_path / "app.py").write_text(
+        "import shutil\n\n\nasync def f(path):\n    shutil.rmtree(path)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for written, offered in ((text, threads), ("", True), (text, threads)):
+        (tmp_path / name).write_text(written)
+        for _ in range(2):
+            assert run(["check", ".", "--output-format", "full"]) == 1
+            output = capsys.readouterr().out
+            assert ("asyncio.to_thread`\n" in output) == offered or not offered
+            assert ("which has no `asyncio.to_thread`" in output) != offered

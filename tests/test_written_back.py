@@ -261,6 +261,7 @@ def test_a_file_that_a_helper_writes_back() -> None:
         ("self.path", "open(self.path)", True),
         ("self.path", "self.path.read_text()", True),
         ("STATE", "open(STATE, 'rb')", True),
+        ("STATE", "(found := path or STATE) and open(found)", True),
         ("self.path", "open(self.other)", False),
         ("path", "open(path)", False),
     ],
@@ -573,3 +574,111 @@ def test_those_that_wait_as_they_are_told_get_no_bound(body: str, refused: bool)
         assert refusals("unbounded-gather", code) == [reason]
     else:
         assert "bounded(stop, name, delay)" in fixed("unbounded-gather", code)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ("if self.rows is not None:\n                return", "self.rows = rows", "self.rows"),
+        ("if name in self.known:\n                return", "self.known[name] = rows", "self.known"),
+        ("found = self.known.get(name)\n            if found:\n                return", "self.known[name] = rows", "self.known"),
+        ("if name in SEEN:\n                return", "SEEN.add(name)", "SEEN"),
+        ("if self.rows is not None:\n                return\n            await asyncio.sleep(0)", "self.rows = rows", None),
+        ("if name in self.known:\n                return", "self.rows = rows", None),
+        ("if name in self.known:\n                return", "known = {}\n            known[name] = rows", None),
+    ],
+)  # fmt: skip
+def test_what_is_asked_before_and_set_afterwards(
+    before: str, after: str, refused: str | None
+) -> None:
+    code = f"""
+    import asyncio
+    from pathlib import Path
+
+    SEEN = set()
+
+
+    class Store:
+        def __init__(self):
+            self.rows = None
+            self.known = {{}}
+
+        async def load(self, name):
+            {before}
+            rows = Path(name).read_text()
+            {after}
+    """
+    if refused is None:
+        assert "asyncio.to_thread(Path(name).read_text)" in fixed("blocking-file-io", code)
+        return
+    reason = f"`{refused}` is asked before and set afterwards, which two at once would both do"
+    assert refusals("blocking-file-io", code) == [reason]
+
+
+def test_what_a_lock_keeps_from_others_may_be_asked_and_set() -> None:
+    code = """
+    import asyncio
+    from pathlib import Path
+
+
+    class Store:
+        def __init__(self):
+            self.rows = None
+            self.lock = asyncio.Lock()
+
+        async def load(self, name):
+            async with self.lock:
+                if self.rows is None:
+                    self.rows = Path(name).read_text()
+    """
+    assert "await asyncio.to_thread(Path(name).read_text)" in fixed("blocking-file-io", code)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "return await maybe_future(read(path))",
+            "`maybe_future` takes what may have to be awaited",
+        ),
+        ("return open(path).read()", "the file is opened on the event loop"),
+        ("return read(path)  # noqa: ASYNC230", "a comment says that it is done on the event loop"),
+    ],
+)
+def test_places_that_are_meant(line: str, reason: str) -> None:
+    code = f"""
+    from pathlib import Path
+
+    from jupyter_core import maybe_future
+
+
+    def read(path):
+        return Path(path).read_text()
+
+
+    async def handle(path):
+        {line}
+    """
+    assert reason in refusals("blocking-file-io", code)[0]
+
+
+def test_a_path_that_is_spelled_in_other_ways() -> None:
+    code = """
+    import json
+
+    path = None
+
+
+    def read(given):
+        found = given or path
+        with open(found) as file:
+            return json.load(file)
+
+
+    async def save(values):
+        with open(f"{path}", "w") as file:
+            json.dump(values, file)
+    """
+    assert refusals("blocking-file-io", code) == [
+        "`path` is written in place, and `read` opens it, too"
+    ]

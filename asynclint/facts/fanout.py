@@ -51,6 +51,20 @@ LIMITS = frozenset(
         "random.choices",
     }
 )
+SIZES = frozenset(
+    {
+        "limit",
+        "batch",
+        "batch_size",
+        "page_size",
+        "per_page",
+        "max_messages",
+        "max_records",
+        "top_k",
+    }
+)
+"""Keywords with which a call says how many it is to get."""
+
 BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
 """What the names of unknown guards say."""
 
@@ -411,6 +425,9 @@ class FanOutFacts:
             type_ = self.evaluator.call_type(module, site.index)
             if type_ is not None:
                 return isinstance(type_, Coro)
+            local = self._local_function(function, site)
+            if local is not None and self._is_bounded(local):
+                return False
             return self._looks_new(site)
         for member in members(callee):
             value = member.of if isinstance(member, Part) else member
@@ -443,6 +460,15 @@ class FanOutFacts:
             elif isinstance(value, Threaded) or value is None:
                 return False
         return True
+
+    def _local_function(self, function: Function, site: CallSite) -> Function | None:
+        """The function defined beside a call, whatever its decorators make of it."""
+        if not site.callee or site.callee[0] != "name":
+            return None
+        bindings = function.facts.bindings.get(site.callee[1], ())
+        if len(bindings) != 1 or not bindings[0].recipe or bindings[0].recipe[0] != "def":
+            return None
+        return function.module.functions[int(bindings[0].recipe[1])]
 
     def _is_task(self, type_: Type) -> bool:
         return isinstance(type_, Inst) and type_.of == "asyncio.Task"
@@ -638,6 +664,10 @@ class FanOutFacts:
                 for i in recipe[2]
             )
         if tag == "await":
+            awaited = recipe[1]
+            if awaited and awaited[0] == "call":
+                asked = function.module.site(awaited[1]).args
+                return not any(keyword in SIZES for _, keyword in asked)
             return True
         if tag == "comp":
             return self._data(function, recipe[3], site, depth + 1)
@@ -717,6 +747,8 @@ class FanOutFacts:
                     self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1)
                     for r, _ in inner.args
                 )
+        if any(keyword in SIZES for _, keyword in inner.args):
+            return False
         text = inner.callee
         name = text[-1] if text else None
         if isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS):

@@ -6,7 +6,15 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import browser, gone_through, in_order, sight, to_thread, written_back
+from asynclint.fixes import (
+    browser,
+    checked_first,
+    gone_through,
+    in_order,
+    sight,
+    to_thread,
+    written_back,
+)
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -44,6 +52,8 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     place.refuse_cleanup()
     written_back.refuse(place)
     in_order.refuse(place)
+    checked_first.refuse(place)
+    to_thread.refuse_old_python(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")

@@ -52,8 +52,11 @@ IMPORTED = re.compile(
 )
 
 ON_PURPOSE = re.compile(
-    r"\bon the (event )?loop\b|\bnot (in|from) a thread\b|\bblock(s|ing)? (is|on purpose)"
+    r"\bon the (event )?loop\b|\busing await\b|\bnot offloaded\b|\bnot (in|from) a thread\b|\bblock(s|ing)? (is|on purpose)"
 )
+NOQA = re.compile(r"#\s*noqa:[^#]*\bASYNC2\d\d\b")
+"""A comment that says the same to ruff."""
+
 NEAR = 8
 """What a comment says about code that is to stay on the event loop, and how many lines above it may stand."""
 
@@ -295,6 +298,9 @@ class Place:
 
     def refuse_meant(self) -> None:
         """Raise Refused where a comment above, in the same suite, says that the code runs on the event loop on purpose."""
+        for line in {self.node.lineno, self.node.end_lineno or self.node.lineno}:
+            if NOQA.search(self.source.line(line)):
+                raise Refused("a comment says that it is done on the event loop")
         number = self.tree.statement(self.node).lineno - 1
         statement = self.tree.parent(self.tree.statement(self.node))
         if isinstance(statement, ast.If):

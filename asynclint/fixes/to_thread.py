@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.graph import SYNC
@@ -10,7 +11,15 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import browser, child, gone_through, in_order, sight, written_back
+from asynclint.fixes import (
+    browser,
+    checked_first,
+    child,
+    gone_through,
+    in_order,
+    sight,
+    written_back,
+)
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -45,6 +54,9 @@ WRITES = frozenset({"write", "writelines", "writerow", "writerows", "flush", "se
 
 LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
 """Roots of classes whose objects work in the event loop's thread only."""
+
+MAYBE = re.compile(r"maybe_?(future|await|coro)|ensure_future|isawaitable|iscoroutine")
+"""Functions that take a value or a coroutine."""
 
 LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
@@ -127,6 +139,8 @@ def _first(place: Place) -> Fix:
     written_back.refuse(place)
     written_back.refuse_taken(place)
     in_order.refuse(place)
+    checked_first.refuse(place)
+    refuse_old_python(place)
     _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     if "set_default_executor(" in (place.function.module.file.text or ""):
@@ -140,6 +154,9 @@ def _first(place: Place) -> Fix:
 
 
 def _refuse_arguments(call: ast.Call) -> None:
+    base = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "open":
+        raise Refused("the file is opened on the event loop, and nothing closes it")
     for node in ast.walk(call):
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             raise Refused("its arguments do more than give values")
@@ -152,6 +169,14 @@ def _refuse_arguments(call: ast.Call) -> None:
             and keyword.value.value
         ):
             raise Refused("the stream that it opens would still be read on the event loop")
+
+
+def refuse_old_python(place: Place) -> None:
+    """Raise Refused where the project runs on a Python that has no `asyncio.to_thread`."""
+    pythons = place.workshop.facts.program.project.pythons
+    lowest = pythons.of_root if pythons is not None else None
+    if lowest is not None and lowest < (3, 9) and place.loop == "asyncio":
+        raise Refused("the project runs on Python 3.8, too, which has no `asyncio.to_thread`")
 
 
 def _refuse_changed(place: Place) -> None:
@@ -167,8 +192,13 @@ def _refuse_gathered(place: Place) -> None:
         if isinstance(one, (ast.stmt, ast.Lambda)):
             return
         if isinstance(one, ast.Call) and below is not one.func:
-            if ast.unparse(one.func).rpartition(".")[2] == "gather":
+            name = ast.unparse(one.func).rpartition(".")[2]
+            if name == "gather":
                 raise Refused("the coroutines beside it are made first, and would wait unstarted")
+            if MAYBE.search(name):
+                raise Refused(
+                    f"`{name}` takes what may have to be awaited, which a thread cannot make"
+                )
         below = one
 
 

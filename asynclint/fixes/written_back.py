@@ -157,8 +157,8 @@ def _refuse_met(function: Function, found: Iterable[Access]) -> None:
                 continue
             if other.facts.name == "__init__" or other.facts.kind not in ("def", "async"):
                 continue
-            node = syntax.definition(other)
-            if node is not None and any(a.path == one.path for a in _accesses(node)):
+            lines = "\n".join(module.span(other.facts.line, other.facts.end_line))
+            if re.search(rf"(?<![\w.]){re.escape(one.path)}\b", lines):
                 raise Refused(f"`{one.path}` is written in place, and `{other.name}` opens it, too")
 
 
@@ -199,11 +199,22 @@ def _accesses(node: ast.AST) -> Iterator[Access]:
         else:
             yield from _by_a_helper(one)
             continue
-        text = ast.unparse(path)
+        text = ast.unparse(_plain(path))
         if "+" in mode or "w" in mode:
             yield Access(text, True, one.lineno)
         if "+" in mode or "r" in mode:
             yield Access(text, False, one.lineno)
+
+
+def _plain(path: ast.expr) -> ast.expr:
+    """Of `f"{path}"`, `str(path)` and `Path(path)`, the path."""
+    if isinstance(path, ast.JoinedStr) and len(path.values) == 1:
+        [value] = path.values
+        return _plain(value.value) if isinstance(value, ast.FormattedValue) else path
+    if isinstance(path, ast.Call) and len(path.args) == 1:
+        if ast.unparse(path.func).rpartition(".")[2] in ("str", "Path", "fspath"):
+            return _plain(path.args[0])
+    return path
 
 
 def _by_a_helper(call: ast.Call) -> Iterator[Access]:
