@@ -61,16 +61,24 @@ class Pythons:
             self.asked.append(os.fspath(path))
         try:
             text = path.read_text("utf-8")
-            named = (
-                _in_table(tomllib.loads(text)) if path.suffix == ".toml" else SETUP.findall(text)
-            )
+            if path.suffix != ".toml":
+                return named_in_setup(text)
+            return _lowest(_in_table(tomllib.loads(text)))
         except (OSError, ValueError):
             return None
-        for one in named:
-            bounds = LOWEST.findall(one) if isinstance(one, str) else []
-            if bounds:
-                return 3, max(int(bound) for bound in bounds)
-        return None
+
+
+def named_in_setup(text: str) -> Version | None:
+    """The lowest Python that the text of a setup.py or a setup.cfg names."""
+    return _lowest(SETUP.findall(text))
+
+
+def _lowest(named: list[Any]) -> Version | None:
+    for one in named:
+        bounds = LOWEST.findall(one) if isinstance(one, str) else []
+        if bounds:
+            return 3, max(int(bound) for bound in bounds)
+    return None
 
 
 def _in_table(table: dict[str, Any]) -> list[Any]:

@@ -256,17 +256,19 @@ def test_a_file_that_a_helper_writes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "other", "refused"),
+    ("path", "mode", "refused"),
     [
-        ("self.path", "open(self.path)", True),
-        ("self.path", "self.path.read_text()", True),
-        ("STATE", "open(STATE, 'rb')", True),
-        ("STATE", "(found := path or STATE) and open(found)", True),
-        ("self.path", "open(self.other)", False),
-        ("path", "open(path)", False),
+        ("self.path", "w", "`self.path`"),
+        ("STATE", "w", "`STATE`"),
+        ("str(STATE)", "wb", "`STATE`"),
+        ("self.path", "a", None),
+        ("path", "w", None),
+        ("str(path) + '.json'", "w", None),
     ],
 )
-def test_a_file_of_one_name_that_others_read(path: str, other: str, refused: bool) -> None:
+def test_a_file_of_one_name_that_is_written_in_place(
+    path: str, mode: str, refused: str | None
+) -> None:
     code = f"""
     import json
     from pathlib import Path
@@ -275,26 +277,23 @@ def test_a_file_of_one_name_that_others_read(path: str, other: str, refused: boo
 
 
     class State:
-        def __init__(self, path: Path, other: Path) -> None:
+        def __init__(self, path: Path) -> None:
             self.path = path
-            self.other = other
 
         def keep(self, values, path):
-            with open({path}, "w") as file:
+            with open({path}, "{mode}") as file:
                 json.dump(values, file)
-
-        def values(self, path):
-            return {other}
 
         async def update(self, values, path):
             self.keep(values, path)
+
+        async def write(self, values, path):
+            with open({path}, "{mode}") as file:
+                file.write(values)
     """
     found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
-    [one] = found
-    if refused:
-        assert f"`{path}` is written in place, and `State.values`" in (one.refusal or "")
-    else:
-        assert one.fixes
+    reason = f"{refused} is written in place, and two threads would mix what they write"
+    assert [one.refusal for one in found] == ([reason, reason] if refused else [None, None])
 
 
 def test_code_of_others_that_is_imported() -> None:
@@ -669,16 +668,88 @@ def test_a_path_that_is_spelled_in_other_ways() -> None:
     path = None
 
 
-    def read(given):
-        found = given or path
-        with open(found) as file:
-            return json.load(file)
-
-
     async def save(values):
         with open(f"{path}", "w") as file:
             json.dump(values, file)
     """
     assert refusals("blocking-file-io", code) == [
-        "`path` is written in place, and `read` opens it, too"
+        "`path` is written in place, and two threads would mix what they write"
+    ]
+
+
+def test_a_helper_that_blocks_on_purpose() -> None:
+    code = """
+    from pathlib import Path
+
+
+    def change(path):
+        # Intentionally blocks everything until the change is done.
+        return Path(path).read_text()
+
+
+    async def apply(path):
+        return change(path)
+    """
+    assert refusals("blocking-file-io", code) == [
+        "a comment in `change` says that it blocks on purpose"
+    ]
+
+
+def test_what_is_half_done_is_seen_by_nobody() -> None:
+    code = """
+    from pathlib import Path
+
+
+    async def reload(app, path):
+        app.state.model = None
+        print("unloaded")
+        text = Path(path).read_text()
+        app.state.model = text
+
+
+    class Store:
+        async def reload(self, path):
+            self.rows = None
+            self.rows = Path(path).read_text()
+
+        async def load(self, path):
+            self.loading = True
+            self.rows = Path(path).read_text()
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    assert found[0].refusal == (
+        "`app.state.model` is set before and after it, and others would see what is between"
+    )
+    assert found[1].refusal == (
+        "`self.rows` is set before and after it, and others would see what is between"
+    )
+    assert found[2].fixes
+
+
+def test_no_wait_in_a_transaction() -> None:
+    code = """
+    from pathlib import Path
+
+
+    async def save(session, path):
+        with session.begin():
+            session.add(Path(path).read_text())
+    """
+    assert "would be held while other tasks run" in refusals("blocking-file-io", code)[0]
+
+
+def test_no_wait_at_the_end_of_a_stream() -> None:
+    code = """
+    import asyncio
+    from pathlib import Path
+
+
+    async def stream(path):
+        try:
+            yield 1
+        finally:
+            Path(path).write_text("")
+    """
+    assert refusals("blocking-file-io", code) == [
+        "it cleans up after a cancellation, which could cut it short"
     ]

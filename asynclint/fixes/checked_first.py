@@ -24,6 +24,12 @@ def refuse(place: Place) -> None:
     shared = set(_set_behind(own, here, _local(place)))
     if not shared:
         return
+    since = max((n for n in waits if n < here), default=0)
+    for one in _set(own, since, here - 1, _local(place)):
+        if one in shared:
+            raise Refused(
+                f"`{one}` is set before and after it, and others would see what is between"
+            )
     for node in own:
         line = getattr(node, "lineno", 0)
         if not 0 < line <= here or any(line <= n < here for n in waits):
@@ -53,16 +59,30 @@ def _local(place: Place) -> set[str]:
     }
 
 
+def _set(own: list[ast.AST], since: int, until: int, local: set[str]) -> Iterator[str]:
+    """The same between two lines."""
+    for node in own:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and since < node.lineno <= until:
+            if (node.end_lineno or 0) <= until:
+                yield from _targets(node, local)
+
+
+def _targets(node: ast.Assign | ast.AnnAssign, local: set[str]) -> Iterator[str]:
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        one = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(target, ast.Name) and target.id in local:
+            continue
+        # `request.app.state.model`: what hangs on a parameter's attribute is not the call's own.
+        far = isinstance(one, ast.Attribute) and isinstance(one.value, ast.Attribute)
+        if (far or _root(one) not in local) and isinstance(one, (ast.Attribute, ast.Name)):
+            yield ast.unparse(one)
+
+
 def _set_behind(own: list[ast.AST], here: int, local: set[str]) -> Iterator[str]:
     """The attributes and containers that are set from a line on, as far as others see them."""
     for node in own:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and (node.end_lineno or 0) >= here:
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                one = target.value if isinstance(target, ast.Subscript) else target
-                if isinstance(target, ast.Name) and target.id in local:
-                    continue
-                if _root(one) not in local and isinstance(one, (ast.Attribute, ast.Name)):
-                    yield ast.unparse(one)
+            yield from _targets(node, local)
         elif isinstance(node, ast.Call) and node.lineno >= here:
             if isinstance(node.func, ast.Attribute) and node.func.attr in ("add", "setdefault"):
                 if _root(node.func.value) not in local:

@@ -31,20 +31,18 @@ LISTS = r"append|extend|insert|sort"
 
 def refuse(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where the functions that a thread runs go through what others of their module add to or take from."""
-    if _is_locked(place):
-        return
+    locked = _is_locked(place)
     ran = list(functions)
     known = place.function.klass, ran[0].klass if ran else None
     for function in ran:
         if function.klass is not None and function.klass not in known:
             # An object of its own, as far as can be seen.
             continue
-        emptied = _emptied(function)
-        if emptied is not None:
-            raise Refused(f"`{function.name}` empties `{emptied}`, which others read meanwhile")
-        together = _set_together(function)
-        if together is not None:
-            raise Refused(f"`{function.name}` sets {together}")
+        half = _emptied(function, locked) or _set_together(function, locked)
+        if half is not None:
+            raise Refused(f"`{function.name}` {half}")
+        if locked:
+            continue
         for name in place.workshop.once(_known).setdefault(
             function, tuple(_gone_through(function))
         ):
@@ -54,7 +52,13 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
                 )
 
 
-def _emptied(function: Function) -> str | None:
+def _unlocked(function: Function, locked: bool) -> str:
+    """The text of a function; none where it waits for the lock that the coroutine holds."""
+    text = "\n".join(function.module.span(function.facts.line, function.facts.end_line))
+    return "" if locked and re.search(r"with [^\n]*lock", text, re.IGNORECASE) else text
+
+
+def _emptied(function: Function, locked: bool) -> str | None:
     """The container of its object that a method empties, and that other methods use."""
     facts, module = function.facts, function.module
     if function.klass is None or facts.name in ("__init__", "__post_init__"):
@@ -66,14 +70,14 @@ def _emptied(function: Function) -> str | None:
         for other in function.klass.methods():
             if other is function or other.facts.name == "__init__":
                 continue
-            if word.search("\n".join(module.span(other.facts.line, other.facts.end_line))):
-                return f"self.{name}"
+            if word.search(_unlocked(other, locked)):
+                return f"empties `self.{name}`, which others read meanwhile"
     return None
 
 
-def _set_together(function: Function) -> str | None:
+def _set_together(function: Function, locked: bool) -> str | None:
     """Two attributes of its object that a method sets, and that a coroutine of the class reads, which sees one of them new."""
-    facts, module = function.facts, function.module
+    facts = function.facts
     if function.klass is None or facts.name in ("__init__", "__post_init__", "__new__"):
         return None
     own = ("name", function.self_name)
@@ -85,10 +89,10 @@ def _set_together(function: Function) -> str | None:
     for other in function.klass.methods():
         if other is function or not other.is_async:
             continue
-        text = "\n".join(module.span(other.facts.line, other.facts.end_line))
+        text = _unlocked(other, locked)
         read = [n for n in names if re.search(rf"\bself\.{n}\b(?!\s*=[^=])", text)]
         if len(read) > 1:
-            return f"`self.{read[0]}` and `self.{read[1]}` one after the other, which `{other.name}` reads together"
+            return f"sets `self.{read[0]}` and `self.{read[1]}` one after the other, which `{other.name}` reads together"
     return None
 
 

@@ -28,7 +28,7 @@ Made = TypeVar("Made")
 Read = TypeVar("Read", bound=ast.expr)
 
 HELD = re.compile(
-    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode|pool|engine\.(connect|begin)\(",
+    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode|pool|engine\.(connect|begin)\(|\.begin(_nested)?\(|transaction|\batomic\(",
     re.IGNORECASE,
 )
 """`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
@@ -331,7 +331,8 @@ class Place:
                     _in_thread(n) for t in tried.body for n in ast.walk(t)
                 ):
                     raise Refused("it is what is done where no thread can be had")
-            if isinstance(one, ast.Try) and below in one.finalbody and self.loop != "asyncio":
+            ends = isinstance(one, ast.Try) and below in one.finalbody
+            if ends and (self.loop != "asyncio" or self.function.facts.generator):
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
 

@@ -48,8 +48,8 @@ def share(place: Place) -> Fix:
 
 LIMITS = frozenset({"limit", "limit_per_host", "max_connections"})
 
-ENOUGH = 100
-"""What aiohttp and httpx allow by themselves."""
+ENOUGH = 10
+"""Connections that do for many requests, which wait for a moment at most. aiohttp and httpx allow a hundred by themselves."""
 
 OWN_APPLICATION = re.compile(r"=\s*(?:\w+\.)?(?:FastAPI|Starlette|Litestar|Sanic|Quart)\(")
 

@@ -56,6 +56,11 @@ FOR_THREAD = frozenset(
 )
 """Functions of torch, cupy and decimal that set something for one thread."""
 
+MEANT = re.compile(
+    r"#.*\b(?:intentional|deliberate|on purpose)\w*\b.*\bblock|#.*\bblock\w*\b.*\b(?:intentional|deliberate|on purpose)",
+    re.IGNORECASE,
+)
+
 FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
 """Functions that lock an open file until it is closed."""
 
@@ -71,6 +76,12 @@ SET = re.compile(r"\bos\.environ\[[^\]\n]*\]\s*=[^=]|\bos\.environ\.update\(|\bo
 UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\bos\.unsetenv\(")
 
 LOGGERS = frozenset({"logger", "log", "logging"})
+
+
+def means_to_block(function: Function) -> bool:
+    """Whether a comment in a function says that it stops the event loop on purpose."""
+    facts, module = function.facts, function.module
+    return any(MEANT.search(line) for line in module.span(facts.line, facts.end_line))
 
 
 def sets_for_thread(function: Function) -> str | None:

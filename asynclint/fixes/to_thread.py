@@ -23,6 +23,7 @@ from asynclint.fixes import (
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
+from asynclint.pythons import named_in_setup
 
 THREAD_BOUND = (
     "sqlite3.",
@@ -45,6 +46,10 @@ ONE_AT_A_TIME = (
     "imaplib.",
     "ftplib.",
     "poplib.",
+    "clickhouse_connect.",
+    "llama_cpp.",
+    "faiss.",
+    "selenium.",
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
 
@@ -173,8 +178,12 @@ def _refuse_arguments(call: ast.Call) -> None:
 
 def refuse_old_python(place: Place) -> None:
     """Raise Refused where the project runs on a Python that has no `asyncio.to_thread`."""
-    pythons = place.workshop.facts.program.project.pythons
-    lowest = pythons.of_root if pythons is not None else None
+    project = place.workshop.facts.program.project
+    lowest = project.pythons.of_root if project.pythons is not None else None
+    above = place.function.module.file.path.parents
+    for file in project.files:
+        if file.path.name == "setup.py" and file.path.parent in above:
+            lowest = named_in_setup(file.text or "") or lowest
     if lowest is not None and lowest < (3, 9) and place.loop == "asyncio":
         raise Refused("the project runs on Python 3.8, too, which has no `asyncio.to_thread`")
 
@@ -520,6 +529,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     parser = sight.shares_parser(function)
     if parser is not None:
         yield f"`{function.name}` uses `{parser}`, a parser for one thread at a time"
+    if sight.means_to_block(function):
+        yield f"a comment in `{function.name}` says that it blocks on purpose"
     setter = sight.sets_for_thread(function)
     if setter is not None:
         yield f"`{function.name}` sets something for its thread with `{setter}`"

@@ -21,6 +21,9 @@ SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
 
 OPENS = ("open(", "_text(", "_bytes(", "unlink(", "os.remove(")
 
+OPENING = re.compile(r"\bopen\(")
+"""`open(lock_path)` locks nothing."""
+
 GIVES = re.compile(r"h?get|load|read|fetch|find|retrieve")
 TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
 """How the methods of a store begin that give what it has under a key, and those that take it away."""
@@ -35,6 +38,8 @@ class Access:
     path: str
     writes: bool
     line: int
+    opens: bool = True
+    """False where a function of the project is given the path."""
 
 
 def refuse(place: Place) -> None:
@@ -45,7 +50,6 @@ def refuse(place: Place) -> None:
     above = [one for one in place.tree.above(place.node) if isinstance(one, ast.With)]
     here = {place.node.lineno, *(item.context_expr.lineno for w in above for item in w.items)}
     found = list(_accesses(function[1]))
-    _refuse_met(place.function, [one for one in found if one.line in here])
     waits = [
         n.lineno
         for n in _own(function[1])
@@ -62,6 +66,7 @@ def refuse(place: Place) -> None:
                 continue
             if read.line < write.line and not any(read.line < n < write.line for n in waits):
                 raise Refused(_reason(f"`{read.path}`"))
+    _refuse_met(place.function, [one for one in found if one.line in here])
 
 
 def refuse_taken(place: Place) -> None:
@@ -111,12 +116,13 @@ def refuse_below(functions: Iterable[Function]) -> None:
         if any(_takes_away(one) for one in _own(node)):
             removes.add(owner)
         found = list(_accesses(node))
-        _refuse_met(function, found)
         for one in found:
             if not one.writes and any(
                 o.writes and o.path == one.path and o.line >= one.line for o in found
             ):
                 raise Refused(_reason(f"`{one.path}`"))
+        _refuse_met(function, found)
+        for one in found:
             if not one.writes:
                 reads[owner] = function.name
             if one.writes and SAVES.search(function.facts.name):
@@ -146,20 +152,12 @@ def _takes_away(node: ast.AST) -> bool:
 
 
 def _refuse_met(function: Function, found: Iterable[Access]) -> None:
-    """Raise Refused where a function writes in place a file of one name that other functions open: today they take turns."""
-    module = function.module
+    """Raise Refused where a function writes in place a file that is the same at each call: today calls take turns."""
     for one in found:
-        if not one.writes or not _is_one_file(one.path, function):
-            continue
-        for other in module.functions:
-            own = other.klass is function.klass or not one.path.startswith("self.")
-            if other is function or not own or not _opens(other):
-                continue
-            if other.facts.name == "__init__" or other.facts.kind not in ("def", "async"):
-                continue
-            lines = "\n".join(module.span(other.facts.line, other.facts.end_line))
-            if re.search(rf"(?<![\w.]){re.escape(one.path)}\b", lines):
-                raise Refused(f"`{one.path}` is written in place, and `{other.name}` opens it, too")
+        if one.writes and one.opens and _is_one_file(one.path, function):
+            raise Refused(
+                f"`{one.path}` is written in place, and two threads would mix what they write"
+            )
 
 
 def _is_one_file(path: str, function: Function) -> bool:
@@ -182,7 +180,8 @@ def _reason(path: str) -> str:
 
 def _is_locked(node: ast.AST) -> bool:
     return isinstance(node, (ast.With, ast.AsyncWith)) and any(
-        LOCK.search(ast.unparse(item.context_expr)) for item in node.items
+        LOCK.search(text) and not OPENING.search(text)
+        for text in (ast.unparse(item.context_expr) for item in node.items)
     )
 
 
@@ -223,7 +222,7 @@ def _by_a_helper(call: ast.Call) -> Iterator[Access]:
     if SAVES.search(name):
         for argument in call.args:
             if isinstance(argument, (ast.Name, ast.Attribute)):
-                yield Access(ast.unparse(argument), True, call.lineno)
+                yield Access(ast.unparse(argument), True, call.lineno, False)
 
 
 def _mode(call: ast.Call, position: int) -> str:
