@@ -753,3 +753,28 @@ def test_no_wait_at_the_end_of_a_stream() -> None:
     assert refusals("blocking-file-io", code) == [
         "it cleans up after a cancellation, which could cut it short"
     ]
+
+
+@pytest.mark.parametrize("between", ["", "await asyncio.sleep(0)"])
+def test_a_record_that_is_read_changed_and_written_back(between: str) -> None:
+    code = f"""
+    import asyncio
+
+    import boto3
+
+
+    class Versions:
+        def __init__(self) -> None:
+            self.table = boto3.client("dynamodb")
+
+        async def bump(self, name):
+            item = self.table.get_item(TableName="t", Key=name)
+            {between}
+            item["Item"]["version"] = 2
+            self.table.put_item(TableName="t", Item=item)
+    """
+    if between:
+        assert fixed("blocking-sdk-call", code).count("to_thread") == 2
+    else:
+        reason = "`self.table` is asked and then changed without a wait in between, which two at once would both do"
+        assert refusals("blocking-sdk-call", code) == [reason, reason]

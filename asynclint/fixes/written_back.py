@@ -24,6 +24,10 @@ OPENS = ("open(", "_text(", "_bytes(", "unlink(", "os.remove(")
 OPENING = re.compile(r"\bopen\(")
 """`open(lock_path)` locks nothing."""
 
+ASKS = re.compile(r"h?get|list|scroll|exists|has_|describe|find|retrieve")
+CHANGES = re.compile(r"create|upsert|h?set|put|update|insert|modify|save")
+"""How the methods of a store begin that tell what it has, and those that change it by that."""
+
 GIVES = re.compile(r"h?get|load|read|fetch|find|retrieve")
 TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
 """How the methods of a store begin that give what it has under a key, and those that take it away."""
@@ -80,13 +84,18 @@ def refuse_taken(place: Place) -> None:
         for taken in calls:
             if place.node not in (read, taken) or taken.lineno <= read.lineno:
                 continue
+            if any(read.lineno < n <= taken.lineno for n in waits):
+                continue
+            if _named(read, ASKS) and _named(taken, CHANGES) and _key(read)[0] == _key(taken)[0]:
+                raise Refused(
+                    f"`{_key(read)[0]}` is asked and then changed without a wait in between, which two at once would both do"
+                )
             if not (_named(read, GIVES) and _named(taken, TAKES)) or _key(read) != _key(taken):
                 continue
-            if not any(read.lineno < n <= taken.lineno for n in waits):
-                store, key = _key(read)
-                raise Refused(
-                    f"`{store}` gives `{key}` once: it is read and taken away without a wait in between"
-                )
+            store, key = _key(read)
+            raise Refused(
+                f"`{store}` gives `{key}` once: it is read and taken away without a wait in between"
+            )
 
 
 def _named(call: ast.Call, names: re.Pattern[str]) -> bool:
