@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.model import AttributeBinding, Binding, CallSite, Recipe
@@ -63,53 +65,25 @@ class Varying:
             if method is not None and base == ("name", method.self_name):
                 return self._attribute_varies(_first(recipe), method, edges, depth)
             return self._varies(base, function, site, edges, depth + 1)
-        if tag == "str":
-            for part in recipe[1]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag in ("await", "not", "star", "iter", "enter"):
-            return self._varies(recipe[1], function, site, edges, depth + 1)
-        if tag == "item":
-            return self._varies(recipe[1], function, site, edges, depth + 1)
-        if tag == "sub":
-            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
-                recipe[2], function, site, edges, depth + 1
-            )
-        if tag == "any":
-            for part in recipe[1]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "display":
-            for part in recipe[2]:
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "dict":
-            for part in (*recipe[1], *recipe[2]):
-                found = self._varies(part, function, site, edges, depth + 1)
-                if found is not None:
-                    return found
-            return None
-        if tag == "binop":
-            return self._varies(recipe[1], function, site, edges, depth + 1) or self._varies(
-                recipe[2], function, site, edges, depth + 1
-            )
         if tag == "call":
-            inner = function.module.site(recipe[1])
-            callee = inner.callee
-            if callee and callee[0] == "attr":
-                found = self._varies(callee[1], function, inner, edges, depth + 1)
-                if found is not None:
-                    return found
-            for part, _ in inner.args:
-                found = self._varies(part, function, inner, edges, depth + 1)
-                if found is not None:
-                    return found
+            return self._call_varies(function, function.module.site(recipe[1]), edges, depth)
+        return self._first_that_varies(_parts(recipe), function, site, edges, depth)
+
+    def _call_varies(
+        self, function: Function, inner: CallSite, edges: Edges, depth: int
+    ) -> str | None:
+        parts = [part for part, _ in inner.args]
+        if inner.callee and inner.callee[0] == "attr":
+            parts.insert(0, inner.callee[1])
+        return self._first_that_varies(parts, function, inner, edges, depth)
+
+    def _first_that_varies(
+        self, parts: Iterable[Recipe], function: Function, site: Spot, edges: Edges, depth: int
+    ) -> str | None:
+        for part in parts:
+            found = self._varies(part, function, site, edges, depth + 1)
+            if found is not None:
+                return found
         return None
 
     def _name_varies(
@@ -243,6 +217,20 @@ class Varying:
                 for one in members(self.evaluator.callee(function.module, site))
             )
         ]
+
+
+def _parts(recipe: Recipe) -> Iterable[Recipe]:
+    """The expressions of which another one is made."""
+    tag = recipe[0]
+    if tag in ("await", "not", "star", "iter", "enter", "item"):
+        return (recipe[1],)
+    if tag in ("sub", "binop"):
+        return (recipe[1], recipe[2])
+    if tag in ("str", "any"):
+        return tuple(recipe[1])
+    if tag == "display":
+        return tuple(recipe[2])
+    return (*recipe[1], *recipe[2]) if tag == "dict" else ()
 
 
 def _first(recipe: Recipe) -> str:

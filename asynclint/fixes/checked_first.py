@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.source import own_nodes
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 TESTS = (ast.If, ast.While, ast.IfExp)
 
@@ -18,7 +18,7 @@ def refuse(place: Place) -> None:
     found = place.source.definition(place.function)
     if found is None or _is_locked(place):
         return
-    own = list(_own(found[1]))
+    own = list(own_nodes(found[1]))
     here = place.node.lineno
     waits = [n.lineno for n in own if isinstance(n, WAITS)]
     shared = set(_set_behind(own, here, _local(place)))
@@ -104,11 +104,3 @@ def _root(node: ast.expr) -> str:
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function without those of functions in it."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, FUNCTIONS):
-            yield child
-            yield from _own(child)

@@ -462,3 +462,14 @@ class Source:
         while number > 1 and self.line(number - 1).lstrip().startswith("#"):
             number -= 1
         return int(number)
+
+
+NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function without those of the functions and classes in it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, NESTED):
+            yield child
+            yield from own_nodes(child)

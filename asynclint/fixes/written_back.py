@@ -11,10 +11,10 @@ from asynclint.facts import syntax
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.source import own_nodes
 
 READS = frozenset({"read_text", "read_bytes"})
 WRITES = frozenset({"write_text", "write_bytes"})
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 LOADS = re.compile(r"load|read|get", re.IGNORECASE)
 SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
 """What functions of one class, or of one module, are called that read its files, and write them."""
@@ -56,7 +56,7 @@ def refuse(place: Place) -> None:
     found = list(_accesses(function[1]))
     waits = [
         n.lineno
-        for n in _own(function[1])
+        for n in own_nodes(function[1])
         if isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith))
     ]
     for read in found:
@@ -78,8 +78,8 @@ def refuse_taken(place: Place) -> None:
     function = place.source.definition(place.function)
     if function is None or not isinstance(place.node, ast.Call):
         return
-    calls = [n for n in _own(function[1]) if isinstance(n, ast.Call)]
-    waits = [n.lineno for n in _own(function[1]) if isinstance(n, ast.Await)]
+    calls = [n for n in own_nodes(function[1]) if isinstance(n, ast.Call)]
+    waits = [n.lineno for n in own_nodes(function[1]) if isinstance(n, ast.Await)]
     for read in calls:
         for taken in calls:
             if place.node not in (read, taken) or taken.lineno <= read.lineno:
@@ -119,10 +119,10 @@ def refuse_below(functions: Iterable[Function]) -> None:
         node = syntax.definition(function) if _opens(function) else None
         if node is None:
             continue
-        if any(_is_locked(one) for one in _own(node)):
+        if any(_is_locked(one) for one in own_nodes(node)):
             return
         owner: tuple[object, ...] = (function.module, function.klass)
-        if any(_takes_away(one) for one in _own(node)):
+        if any(_takes_away(one) for one in own_nodes(node)):
             removes.add(owner)
         found = list(_accesses(node))
         for one in found:
@@ -195,7 +195,7 @@ def _is_locked(node: ast.AST) -> bool:
 
 
 def _accesses(node: ast.AST) -> Iterator[Access]:
-    for one in _own(node):
+    for one in own_nodes(node):
         if not isinstance(one, ast.Call):
             continue
         if isinstance(one.func, ast.Name) and one.func.id == "open" and one.args:
@@ -243,11 +243,3 @@ def _mode(call: ast.Call, position: int) -> str:
         if given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str)
         else "r"
     )
-
-
-def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function without those of functions in it."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, FUNCTIONS):
-            yield child
-            yield from _own(child)
