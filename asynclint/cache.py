@@ -234,12 +234,12 @@ class Cache:
         output: bytes,
         code: int,
         findings: list[Finding],
-        limits: tuple[int, bool],
+        limits: tuple[int, bool, bool],
     ) -> None:
         """Remember what a command printed, if what it looked at can be told from what a later edit makes of it.
 
-        `findings` are those that were printed; `limits` are the size of the largest file that is read, and whether
-        fixes were shown.
+        `findings` are those that were printed; `limits` are the size of the largest file that is read, whether fixes
+        were shown, and whether the project has tables of its own.
         """
         listing = self._listing
         named = _last_lines(findings)

@@ -233,7 +233,9 @@ def _keep_output(
 
     output = text.encode(sys.stdout.encoding, "backslashreplace")
     key = circumstances(click.get_current_context().find_root().obj)
-    limits = (config.max_file_size, _shows_fixes(config))
+    # Where nothing is found, nothing is fixed.
+    fixes = _shows_fixes(config) and bool(findings)
+    limits = (config.max_file_size, fixes, bool(config.knowledge))
     cache.keep_output(key, output, code, findings, limits)
 
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     Look = tuple[int, int, int, int]
     """Size, time of modification, time of change, inode."""
     Record = tuple[
-        bytes, list[Any], list[Any], list[Any], tuple[int, bool], dict[bytes, str], bytes, int
+        bytes, list[Any], list[Any], list[Any], tuple[int, bool, bool], dict[bytes, str], bytes, int
     ]
     """What it depends on beside files; files as `silent.File`, directories, and other places with their looks; up to
-    which size files are read, and whether fixes are shown; texts by their digests, where they are newer than those
-    that are kept; output and exit code."""
+    which size files are read, whether fixes are shown, and whether the project has tables of its own; texts by their
+    digests, where they are newer than those that are kept; output and exit code."""
 
 FOLDER = ".asynclint_cache"
 NAME = "replay"
-MAGIC = b"asynclint replay 2\n"
+MAGIC = b"asynclint replay 3\n"
 
 MAX_CHANGED = 8
 """Files. Who changed more of them pulled or switched branches."""

@@ -21,13 +21,15 @@ import warnings
 from _blake2 import blake2b
 from zlib import crc32
 
+from asynclint.inert import are_builtins, definition, is_prose
 from asynclint.replay import HOT, MAX_CHANGED, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from asynclint.inert import Definition
     from asynclint.replay import Record
 
     File = tuple[str, tuple[int, int, int, int] | None, bytes, int]
@@ -43,28 +45,8 @@ PARSE_ONLY = 0x400
 """`ast.PyCF_ONLY_AST`; to import `ast` takes longer than to parse."""
 
 STRINGS = frozenset({"JoinedStr", "TemplateStr"})
-VALUES = frozenset(
-    {
-        "BinOp",
-        "BoolOp",
-        "Compare",
-        "Constant",
-        "Dict",
-        "IfExp",
-        "List",
-        "Name",
-        "Set",
-        "Tuple",
-        "UnaryOp",
-    }
-)
-"""Expressions that only compute a value."""
-
 UNUSUAL = ("\r", "\f", "\v", "\0", "\ufeff", "asynclint")
 """Where these are in a text, its lines may be other ones, or comments may speak of other lines than their own."""
-
-TELLING = ("asynclint", "async", "await", "coding", "global", "startup", "yield")
-"""Words by which a comment says something to Python, to this tool, or to what it looks for in a text."""
 
 Name = str
 
@@ -154,7 +136,7 @@ def after_edit(folder: str, record: Record, changed: Sequence[File]) -> Record |
         if now[path][2] != known:
             edits.append((file, text))
     if edits:
-        if not _says_nothing(folder, files, edits, newer, limits[1]):
+        if not _says_nothing(folder, files, edits, newer, *limits[1:]):
             return None
         newer = {**newer, **{now[file[0]][2]: text for file, text in edits}}
     files = [now.get(file[0], file) for file in files]
@@ -168,11 +150,12 @@ def _says_nothing(
     edits: Sequence[tuple[File, str]],
     newer: Mapping[bytes, str],
     fixes: bool,
+    tables: bool,
 ) -> bool:
     """Whether no finding can depend on edits, which are given as files and what these say now.
 
     `newer` are texts that are not in the file. `fixes` says that the output shows fixes, which depend on more of a
-    text than findings do.
+    text than findings do; `tables`, that the project has tables of its own, which may say something of any call.
     """
     store = _open(folder)
     if store is None or len(newer) > MAX_CHANGED:
@@ -182,6 +165,10 @@ def _says_nothing(
         return False
     added: list[Name] = []
     removed: list[Name] = []
+    others: set[Name] = set()
+    """Taken away from texts that are not in the file."""
+    called: set[Name] = set()
+    gone: set[bytes] = set()
     for (_, _, known, last), text in edits:
         before = newer.get(known)
         if before is None:
@@ -189,27 +176,35 @@ def _says_nothing(
             before = data[start : start + length].decode("utf-8", "surrogatepass")
         if any(mark in text for mark in UNUSUAL):
             return False
-        names = _names(before, text, last, fixes)
-        if names is None or (names[1] and (known in newer or _count(files, known) > 1)):
+        edit = _Edit(before, text, fixes)
+        if not edit.is_silent(last):
             return False
-        added += names[0]
-        removed += names[1]
+        alone = sum(file[2] == known for file in files) == 1
+        if edit.removed and not alone:
+            return False
+        added += edit.added
+        called |= edit.called
+        if known in newer:
+            gone |= {known} if alone else set()
+            others |= set(edit.removed)
+        else:
+            removed += edit.removed
+    if called and tables:
+        return False
     end = HEADER.unpack_from(data)[1]
-    others = [text.encode("utf-8", "surrogatepass") for text in newer.values()]
+    left = [text.encode("utf-8", "surrogatepass") for one, text in newer.items() if one not in gone]
     new = [text.encode("utf-8", "surrogatepass") for _, text in edits]
-    for name in {*added, *removed}:
+    for name in {*added, *removed, *others}:
         word = name.encode()
         if _mentions(data, word, end) != removed.count(name):
             return False
-        if any(_mentions(one, word, len(one)) for one in others):
+        if any(_mentions(one, word, len(one)) for one in left):
             return False
         if sum(_mentions(one, word, len(one)) for one in new) != added.count(name):
             return False
-    return True
-
-
-def _count(files: Sequence[File], known: bytes) -> int:
-    return sum(file[2] == known for file in files)
+    # What is handed to a builtin is looked at where a function of the project has its name.
+    texts = [data, *left, *new] if called else []
+    return not any(_defines(one, name.encode()) for name in called for one in texts)
 
 
 def _text(path: str, limit: int) -> str | None:
@@ -222,22 +217,78 @@ def _text(path: str, limit: int) -> str | None:
         return None
 
 
-def _names(before: str, after: str, last: int, fixes: bool) -> tuple[list[Name], list[Name]] | None:
-    """The names that a silent edit defines and those that it takes away; None where it may not be silent."""
-    old, new = before.split("\n"), after.split("\n")
-    first = _common(old, new)
-    behind = _common(old[first:][::-1], new[first:][::-1])
-    # The first two lines may declare an encoding.
-    if first < 2 or last > first or old[first - 1].endswith("\\"):
+class _Edit:
+    """What became of a text: the names that it defines now and no longer, and the builtins that these definitions call."""
+
+    def __init__(self, before: str, after: str, fixes: bool) -> None:
+        self.before = before
+        self.after = after
+        self.fixes = fixes
+        self.added: list[Name] = []
+        self.removed: list[Name] = []
+        self.called: set[Name] = set()
+
+    def is_silent(self, last: int) -> bool:
+        """Whether no finding can depend on the edit, if none names a line behind the last one."""
+        old, new = self.before.split("\n"), self.after.split("\n")
+        first = _common(old, new)
+        behind = _common(old[first:][::-1], new[first:][::-1])
+        tree = _parsed(self.after)
+        if tree is None:
+            return False
+        sides = [(self.after, tree, new, self.added)]
+        if _has_code(old, first, behind) or _has_code(new, first, behind):
+            known = _parsed(self.before)
+            if known is None:
+                return False
+            sides.append((self.before, known, old, self.removed))
+            for _, tree, lines, _ in sides:
+                first, behind = _widened(tree, len(lines), first, behind)
+        # The first two lines may declare an encoding.
+        if first < 2 or last > first or old[first - 1].endswith("\\"):
+            return False
+        return all(
+            self._takes(
+                text, _defined(tree, lines[: len(lines) - behind], first, self.fixes), names
+            )
+            for text, tree, lines, names in sides
+        )
+
+    def _takes(self, text: str, found: list[Definition] | None, names: list[Name]) -> bool:
+        """Note what one of the texts defines; false where it may say something."""
+        if found is None:
+            return False
+        names += [one.name for one in found]
+        called = {name for one in found for name in one.calls}
+        self.called |= called
+        return not called or are_builtins(called, text)
+
+
+def _parsed(text: str) -> Any:
+    """The syntax tree of a text; None where it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return compile(text, "text", "exec", PARSE_ONLY, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found: list[list[Name]] = []
-    for text, lines in ((after, new), (before, old)):
-        count = len(lines) - behind - first
-        names = _defined(text, lines[first : first + count], first, fixes, text is after)
-        if names is None:
-            return None
-        found.append(names)
-    return found[0], found[1]
+
+
+def _has_code(lines: list[str], first: int, behind: int) -> bool:
+    """Whether more than comments stands on lines, without the first ones and the ones behind."""
+    shown = (line.strip() for line in lines[first : len(lines) - behind])
+    return any(one and one[0] != "#" for one in shown)
+
+
+def _widened(tree: Any, count: int, first: int, behind: int) -> tuple[int, int]:
+    """How many lines come before and behind an edit, if it is one of whole functions; there are so many lines."""
+    for node in tree.body:
+        if type(node).__name__ == "FunctionDef":
+            if node.lineno <= first < node.end_lineno:
+                first = node.lineno - 1
+            if node.lineno <= count - behind < node.end_lineno:
+                behind = count - node.end_lineno
+    return first, behind
 
 
 def _common(one: list[str], other: list[str]) -> int:
@@ -250,51 +301,31 @@ def _common(one: list[str], other: list[str]) -> int:
     return count
 
 
-def _defined(
-    text: str, lines: list[str], first: int, fixes: bool, always: bool
-) -> list[Name] | None:
-    """The names that some lines of a text define; None where they may say something.
-
-    `first` is how many lines come before them. `always` says to look also where there is no code among them.
-    """
+def _defined(tree: Any, lines: list[str], first: int, fixes: bool) -> list[Definition] | None:
+    """What the lines of a text behind the first ones define; None where they may say something."""
     code: set[int] = set()
-    for number, line in enumerate(lines, first + 1):
+    for number, line in enumerate(lines[first:], first + 1):
         shown = line.strip()
         if shown.startswith("#"):
-            if fixes or not _is_prose(shown[1:]):
+            if fixes or not is_prose(shown[1:]):
                 return None
         elif fixes and ('"' in shown or "'" in shown):
             return None
         elif shown:
             code.add(number)
-    if not code and not always:
-        # Whether a string goes on here is decided by what comes before, which is the same on both sides.
-        return []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree: Any = compile(text, "text", "exec", PARSE_ONLY, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
     if not code:
         return [] if not _is_in_string(tree, first) else None
-    names: list[Name] = []
+    found: list[Definition] = []
     for node in tree.body:
         if node.lineno <= first and node.end_lineno > first:
             return None
-        if first < node.lineno <= first + len(lines):
-            name = _inert(node, fixes)
-            if name is None or name.startswith("__"):
+        if first < node.lineno <= len(lines):
+            one = definition(node, fixes)
+            if one is None or one.name.startswith("__"):
                 return None
-            names.append(name)
+            found.append(one)
             code.difference_update(range(node.lineno, node.end_lineno + 1))
-    return names if not code else None
-
-
-def _is_prose(comment: str) -> bool:
-    """Whether a comment is for people alone, and no code that somebody has put aside."""
-    words = comment.strip().rstrip(".").lower()
-    return not any(sign in words for sign in (*TELLING, "(", "=", ".", "["))
+    return found if not code else None
 
 
 def _is_in_string(tree: Any, line: int) -> bool:
@@ -318,70 +349,6 @@ def _is_in_string(tree: Any, line: int) -> bool:
     return False
 
 
-def _inert(node: Any, fixes: bool) -> Name | None:
-    """The name of a function that only computes a value from its parameters, or of a constant."""
-    kind = type(node).__name__
-    if kind == "Assign":
-        plain = len(node.targets) == 1 and type(node.targets[0]).__name__ == "Name"
-        constant = plain and type(node.value).__name__ == "Constant" and _tells_nothing(node.value)
-        return str(node.targets[0].id) if constant else None
-    if kind != "FunctionDef" or node.decorator_list or node.returns or _variables(node):
-        return None
-    given = node.args
-    every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-    every += [one for one in (given.vararg, given.kwarg) if one is not None]
-    defaults = [*given.defaults, *(one for one in given.kw_defaults if one is not None)]
-    if any(one.annotation is not None for one in every) or (every and fixes):
-        return None
-    if not all(type(one).__name__ == "Constant" and _tells_nothing(one) for one in defaults):
-        return None
-    parameters = frozenset(one.arg for one in every)
-    return str(node.name) if all(_computes(one, parameters) for one in node.body) else None
-
-
-def _variables(node: Any) -> bool:
-    return bool(getattr(node, "type_params", None))
-
-
-def _computes(statement: Any, parameters: frozenset[str]) -> bool:
-    """Whether a statement does nothing but decide and return."""
-    kind = type(statement).__name__
-    if kind == "Pass":
-        return True
-    if kind == "Return":
-        return statement.value is None or _is_value(statement.value, parameters)
-    if kind == "Expr":
-        return type(statement.value).__name__ == "Constant" and _tells_nothing(statement.value)
-    if kind != "If" or not _is_value(statement.test, parameters):
-        return False
-    return all(_computes(one, parameters) for one in (*statement.body, *statement.orelse))
-
-
-def _is_value(node: Any, parameters: frozenset[str]) -> bool:
-    """Whether an expression is made of parameters and constants."""
-    kind = type(node).__name__
-    if kind == "Constant":
-        return _tells_nothing(node)
-    if kind not in VALUES or (kind == "Name" and node.id not in parameters):
-        return False
-    return all(_is_value(one, parameters) for one in _operands(node))
-
-
-def _tells_nothing(constant: Any) -> bool:
-    """Whether a constant is none that reads like code."""
-    value = constant.value
-    return _is_prose(value) if isinstance(value, str) else not isinstance(value, bytes)
-
-
-def _operands(node: Any) -> Iterator[Any]:
-    for field in node._fields:
-        value = getattr(node, field)
-        for one in value if isinstance(value, list) else (value,):
-            # Operators and contexts have no position.
-            if hasattr(one, "lineno"):
-                yield one
-
-
 def _mentions(data: bytes, word: bytes, end: int) -> int:
     """How often a word stands in a text."""
     count = 0
@@ -391,6 +358,16 @@ def _mentions(data: bytes, word: bytes, end: int) -> int:
         count += not (_in_word(data[at - 1 : at]) or _in_word(data[behind : behind + 1]))
         at = data.find(word, behind, end)
     return count
+
+
+def _defines(data: bytes, word: bytes) -> bool:
+    """Whether a text may define a function or a class of a name."""
+    at = data.find(word)
+    while at >= 0:
+        if data[max(0, at - 80) : at].rstrip(b" \t\\\r\n").endswith((b"def", b"class")):
+            return True
+        at = data.find(word, at + len(word))
+    return False
 
 
 def _in_word(byte: bytes) -> bool:

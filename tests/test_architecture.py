@@ -24,7 +24,7 @@ RULES = ROOT / "rules"
 # Reading order is import order: a module imports only what stands on its own line or above it.
 # Findings are words that everything speaks; knowledge and configuration are what facts are inferred with.
 LAYERS = (
-    ("replay", "silent", "watch", "progress"),
+    ("replay", "inert", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
     ("config", "pythons"),

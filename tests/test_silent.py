@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 from test_cache import SETTINGS, replayed, run, tree, uncached
 
-from asynclint import cache, replay, silent
+from asynclint import cache, inert, replay, silent
+from asynclint.facts import program
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Program
+from asynclint.facts.types import Lib
+from asynclint.knowledge import Knowledge
+from asynclint.project import Project
 
 __all__ = ["tree"]
 
@@ -97,10 +104,33 @@ SILENT: dict[str, Callable[[str], str]] = {
     ),
     "a constant": lambda text: text + "\nADDED = 3\n",
     "two of them": lambda text: text + "\nADDED = 'a few words'\n\n\ndef more():\n    return 1\n",
+    "a call of a builtin": lambda text: text + "\n\ndef added():\n    return print()\n",
+    "calls of builtins": lambda text: (
+        text
+        + "\n\ndef added(one):\n    if len(one) > 1:\n        print('long', one)\n    return str(one) + '1'\n"
+    ),
 }
 
 SPEAKING: dict[str, Callable[[str], str]] = {
     "a call": lambda text: text + "\n\ndef added():\n    return load()\n",
+    "a call of a builtin that is none": lambda text: (
+        text + "\n\ndef added():\n    return len('one')\n\n\nlen = load\n"
+    ),
+    "a call of a name that a loop binds": lambda text: (
+        text
+        + "\n\ndef added():\n    return print('one')\n\n\ndef more():\n    [print for print in '12']\n"
+    ),
+    "a call of what may be imported": lambda text: (
+        text + "\nfrom helpers import *\n\n\ndef added():\n    return print(1)\n"
+    ),
+    "a call of a parameter": lambda text: text + "\n\ndef added(print):\n    return print(1)\n",
+    "a call that hands on another": lambda text: (
+        text + "\n\ndef added(one):\n    return print(len(one))\n"
+    ),
+    "a call with a keyword": lambda text: (
+        text + "\n\ndef added(one):\n    return print(1, file=one)\n"
+    ),
+    "a call of another builtin": lambda text: text + "\n\ndef added(one):\n    return open(one)\n",
     "a finding": lambda text: text + "\n\nasync def added():\n    time.sleep(1)\n",
     "a name that is mentioned": lambda text: text + "\n\ndef load():\n    return 1\n",
     "an attribute": lambda text: text + "\n\ndef added(one):\n    return one.close\n",
@@ -153,6 +183,44 @@ def test_one_silent_edit_after_another_is_answered(project: Path) -> None:
         assert answered("--output-format", "concise")
 
 
+def test_calls_of_builtins_come_and_go(project: Path) -> None:
+    for called in ("len('one')", "None", "print(1)", "", "len('two')"):
+        added = f"\n\ndef added():\n    return {called}\n" if called else ""
+        (project / "helpers.py").write_text(HELPERS + added, "utf-8")
+        assert answered("--output-format", "concise")
+
+
+@pytest.mark.parametrize("kind", ["def len(self, one)", "def  \\\n len(self, one)", "class len"])
+def test_a_call_of_a_builtin_is_not_silent_where_the_project_has_one_of_its_name(
+    project: Path, kind: str
+) -> None:
+    (project / "more.py").write_text(
+        f"import asyncio\n\n\nclass More:\n    {kind}:\n        pass\n", "utf-8"
+    )
+    run("--output-format", "concise")
+    (project / "app.py").write_text(SILENT["calls of builtins"](APP), "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_a_call_is_not_silent_where_the_project_says_what_calls_do(project: Path) -> None:
+    settings = (
+        '[tool.asynclint.knowledge.modules.builtins]\nfunctions = { len = { blocks = "wait" } }\n'
+    )
+    (project / "pyproject.toml").write_text(SETTINGS[0] + settings, "utf-8")
+    run("--output-format", "concise")
+    (project / "app.py").write_text(SILENT["calls of builtins"](APP), "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_the_builtins_give_a_value_and_do_nothing_else() -> None:
+    site = CallSite(0, "call", 0, None, (), ("stmt",), 0, 1, 0, 1, 1)
+    nothing = Project(Path("."), [])
+    evaluator = Evaluator(Program(nothing, frozenset()), Knowledge())
+    for name in inert.BUILTINS:
+        assert name in program.BUILTINS
+        assert evaluator.is_mute(Lib(f"builtins.{name}"), site), name
+
+
 def test_what_is_taken_away_again_was_never_there(project: Path) -> None:
     (project / "helpers.py").write_text(HELPERS.replace("unused", "needless"), "utf-8")
     assert answered("--output-format", "concise")
@@ -168,12 +236,22 @@ def test_what_two_files_say_is_told_apart(project: Path) -> None:
     assert not answered("--output-format", "concise")
 
 
+def test_where_nothing_is_found_there_are_no_fixes(project: Path) -> None:
+    (project / "app.py").write_text(APP.replace("time.sleep(1)", "pass"), "utf-8")
+    run()
+    for what in ("a function", "two of them", "calls of builtins"):
+        given = SILENT[what](APP).removeprefix(APP)
+        (project / "helpers.py").write_text(f"{HELPERS}\n# Something.\n{given}", "utf-8")
+        assert answered(), what
+
+
 def test_with_fixes_only_what_no_fix_reads_is_silent(project: Path) -> None:
     for what, silent_too in (
         ("an empty line", True),
         ("two of them", False),
         ("a comment", False),
         ("a function", False),
+        ("a call of a builtin", False),
     ):
         (project / "helpers.py").write_text(HELPERS, "utf-8")
         run()
@@ -240,6 +318,9 @@ WORDS = (
 )
 
 
+CALLED = ("print", "len", "str", "sorted", "open", "handler")
+
+
 def changed(text: str, chance: random.Random, number: int) -> str:
     """A text with an edit that is silent more often than not."""
     lines = text.splitlines(keepends=True)
@@ -254,6 +335,12 @@ def changed(text: str, chance: random.Random, number: int) -> str:
             [f"def {name}():\n", "    return None\n"],
             [f"def {name}(one):\n", f"    return one{chance.choice(('', '.close()', ' + 1'))}\n"],
             [f"{name} = {chance.choice(('1', 'None', 'print'))}\n"],
+            [f"def {name}(one):\n", f"    return {chance.choice(CALLED)}(one)\n"],
+            [
+                f"def {name}():\n",
+                f"    {chance.choice(CALLED)}(1)\n",
+                "    return len('two words')\n",
+            ],
         )
     )
     if chance.random() < 0.5:
@@ -292,6 +379,60 @@ def test_no_edit_of_a_real_package_makes_a_difference(
     monkeypatch.setattr(cache, "HOT", 0)
     monkeypatch.setattr(silent, "HOT", 0)
     _edited(root, random.Random(name), "concise", 12)
+
+
+BODIES = (
+    ["return {called}({given})"],
+    ["{called}({given})"],
+    ["if {called}({given}) == {given}:", "    return {called}({given})", "return one"],
+    ['"""Two words."""', "{called}({given}, {given})", "return [{called}({given}), {given}]"],
+    ["return {called}({called}({given}))"],
+    ["{called}({given}).close()"],
+)
+
+
+def calling(text: str, chance: random.Random, number: int) -> str:
+    """A text with a function that calls something, at its end or in place of the one that was put there before."""
+    lines = "\n".join(chance.choice(BODIES)).format(
+        called=chance.choice((*sorted(inert.BUILTINS), "sorted", "open", "handler")),
+        given=chance.choice(("one", "one", "1", "'two words'", "other")),
+    )
+    function = f"def added_{number}(one):\n" + "".join(
+        f"    {line}\n" for line in lines.split("\n")
+    )
+    kept, mark, _ = text.partition("\n\ndef added_")
+    return f"{kept if mark and chance.random() < 0.7 else text.rstrip()}\n\n{function}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_function_that_calls_makes_a_difference(
+    tree: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    chance = random.Random(f"calls {seed}")
+    files = sorted(p for p in tree.rglob("*.py") if cache.FOLDER not in p.parts)
+    asked: list[set[str]] = []
+
+    def are_builtins(names: set[str], text: str) -> bool:
+        asked.append(names)
+        return inert.are_builtins(names, text)
+
+    monkeypatch.setattr(silent, "are_builtins", are_builtins)
+    run("--output-format", "concise")
+    done: list[str] = []
+    silent_calls = 0
+    for _ in range(16):
+        number = chance.randrange(len(files))
+        path = files[number]
+        path.write_text(calling(path.read_text("utf-8"), chance, number), "utf-8")
+        done.append(path.read_text("utf-8")[-80:])
+        asked.clear()
+        replayed.clear()
+        assert run("--output-format", "concise") == uncached("--output-format", "concise"), done
+        silent_calls += replayed[0] and any(asked)
+        time.sleep(0.02)
+    assert silent_calls > 1
 
 
 def _edited(root: Path, chance: random.Random, style: str, edits: int) -> None:
