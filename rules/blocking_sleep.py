@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
+from asynclint.fixes.interleaved import broken, spot
 from asynclint.fixes.mocked import refuse_replaced
 from asynclint.rule import BlockingRule
 
@@ -49,7 +50,8 @@ class BlockingSleep(BlockingRule):
         title = f"await `{library}.sleep` instead"
         # What an object holds may be another sleep in a subclass or a test.
         named = not isinstance(call.func, ast.Attribute) or place.is_module(call.func.value)
-        yield place.fix(title, sleep, *edits, safe=named and not _replaced(place))
+        alone = named and not _replaced(place) and not _interrupts(place)
+        yield place.fix(title, sleep, *edits, safe=alone)
 
 
 def _replaced(place: Place) -> bool:
@@ -59,3 +61,9 @@ def _replaced(place: Place) -> bool:
     except Refused:
         return True
     return False
+
+
+def _interrupts(place: Place) -> bool:
+    """Whether others would see, or change, what the coroutine does in one step today."""
+    at = spot(place)
+    return at is not None and broken(at) is not None

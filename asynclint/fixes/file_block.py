@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import (
     browser,
-    checked_first,
     gone_through,
     in_order,
+    interleaved,
     sight,
     to_thread,
     written_back,
@@ -52,7 +52,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     place.refuse_cleanup()
     written_back.refuse(place)
     in_order.refuse(place)
-    checked_first.refuse(place)
+    interleaved.refuse(interleaved.spot(place))
     to_thread.refuse_old_python(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:

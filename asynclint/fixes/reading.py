@@ -23,6 +23,7 @@ class Reading:
     """One module. Raises Refused for one that cannot be parsed, or that says it is generated."""
 
     def __init__(self, workshop: Workshop, module: Module) -> None:
+        self.workshop = workshop
         self.module = module
         self.source: Source = workshop.source(module)
         self.tree = self.source.whole

@@ -13,13 +13,14 @@ from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, me
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
     browser,
-    checked_first,
     child,
     gone_through,
     in_order,
+    interleaved,
     sight,
     written_back,
 )
+from asynclint.fixes.effects import GIVEN, effects
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -49,6 +50,7 @@ ONE_AT_A_TIME = (
     "clickhouse_connect.",
     "llama_cpp.",
     "faiss.",
+    "pexpect.",
     "selenium.",
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
@@ -144,7 +146,7 @@ def _first(place: Place) -> Fix:
     written_back.refuse(place)
     written_back.refuse_taken(place)
     in_order.refuse(place)
-    checked_first.refuse(place)
+    interleaved.refuse(interleaved.spot(place))
     refuse_old_python(place)
     _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
@@ -327,6 +329,7 @@ def _refuse_bound(place: Place) -> None:
             written_back.refuse_below(_reached(place.workshop, member.function))
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
+            _refuse_effects(place, place.site, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(
@@ -362,6 +365,23 @@ def _refuse_bound(place: Place) -> None:
                 )
 
 
+def _refuse_effects(place: Place, site: CallSite, function: Function) -> None:
+    """Raise Refused where what is called changes something that it did not make, and that others see, without a lock."""
+    found = place.workshop.once(effects).across(place.function, site, function)
+    # What a caller hands over, it can see; what hangs on that, and is set by its own methods, it cannot.
+    changed = [
+        one
+        for one in found
+        if one.root.whose != GIVEN or one.text.startswith(f"{one.by.self_name}.")
+    ]
+    if len(set(changed)) == 1 and changed[0].replaced:
+        return
+    for one in sorted(changed, key=lambda one: (one.by.name, one.text)):
+        raise Refused(
+            f"`{one.by.name}` changes `{one.text}`, which others may read or change meanwhile"
+        )
+
+
 def refuse_site(place: Place, site: CallSite) -> None:
     """Raise Refused where a call within a block that a thread is to run works in the event loop's thread only."""
     workshop, function = place.workshop, place.function
@@ -372,6 +392,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
             _refuse_below(workshop, member.function)
             if not _is_own(place, site):
                 gone_through.refuse(place, _reached(workshop, member.function))
+            _refuse_effects(place, site, member.function)
         if isinstance(member, LibMethod) and (
             member.cls.startswith(THREAD_BOUND) or _is_shared(function, site, member)
         ):
@@ -637,6 +658,9 @@ def plain_route(place: Place) -> Iterator[Fix]:
     if any(
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
+        return
+    changed = [e for e in place.workshop.once(effects).of(function) if e.root.whose != GIVEN]
+    if changed and not (len(changed) == 1 and changed[0].replaced):
         return
     try:
         written_back.refuse_below(_reached(place.workshop, function))

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from asynclint.facts.program import Function
 from asynclint.facts.types import Cls, Func, Inst
 from asynclint.findings import Edit, Refused
-from asynclint.fixes import imports
+from asynclint.fixes import imports, interleaved
 from asynclint.fixes.edits import Edits
 from asynclint.fixes.exchange import Exchange
 from asynclint.fixes.holders import Holders
+from asynclint.fixes.interleaved import Spot
 from asynclint.fixes.loops import refuse_loops
 from asynclint.fixes.mentions import Global, Held, Holder, Local, Result, State
 from asynclint.fixes.mocked import refuse_mocked
@@ -140,7 +141,11 @@ class Plan:
         if plain is not None and plain not in self._promoted:
             self._promoted.add(plain)
             self._promote(plain)
-        self._waiting.add(reading.scope(node))
+        scope = reading.scope(node)
+        self._waiting.add(scope)
+        if scope.facts.kind in ("def", "async"):
+            at = Spot(reading.workshop, reading.tree, scope, reading.definition(scope), node)
+            interleaved.refuse(at)
 
     def _promote(self, function: Function) -> None:
         """`def` → `async def`, with every call of it awaited. Raises Refused where others may call it."""

@@ -1,0 +1,361 @@
+"""What a coroutine does in one step today, and a new wait would take apart: others would run between its two halves.
+
+A step reaches from one wait to the next. What is read in its first half and set in the second one, or set in the first and
+read or set again in the second, must stay in one step.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function
+from asynclint.facts.types import Func, members
+from asynclint.findings import Refused
+from asynclint.fixes.effects import ALL, CHANGES, GIVEN, OBJECT, effects
+from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.source import NESTED, Tree, own_nodes
+
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+TESTS = (ast.If, ast.While, ast.IfExp)
+LOOPS = (ast.For, ast.While)
+ASKS = frozenset({"get"})
+
+
+@dataclass(slots=True)
+class Half:
+    """What one half of a step, or code behind it, reads and sets, by the texts of attributes and globals."""
+
+    reads: set[str] = field(default_factory=set)
+    tests: set[str] = field(default_factory=set)
+    """What is read to decide something."""
+    sets: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a coroutine is to wait."""
+
+    workshop: Workshop
+    tree: Tree
+    function: Function
+    definition: ast.AST
+    """The function's `def`."""
+    node: ast.AST
+
+
+def spot(place: Place) -> Spot | None:
+    """That of a finding; None where its function cannot be found in the text."""
+    found = place.source.definition(place.function)
+    if found is None:
+        return None
+    return Spot(place.workshop, place.tree, place.function, found[1], place.node)
+
+
+def refuse(at: Spot | None) -> None:
+    """Raise Refused where a wait would come between two halves of one step."""
+    reason = broken(at) if at is not None else None
+    if reason is not None:
+        raise Refused(reason)
+
+
+def broken(at: Spot) -> str | None:
+    """Why a wait lets others see, or change, what is half done; None where it does not."""
+    if is_locked(at):
+        return None
+    step = _Step(at)
+    before, after, behind = step.before(), step.after(), step.behind()
+    for one in sorted(before.sets & (after.sets | after.reads)):
+        return f"`{one}` is set before and after it, and others would see what is between"
+    for one in sorted((before.tests & behind.sets) | (before.reads & after.sets)):
+        return f"`{one}` is asked before and set afterwards, which two at once would both do"
+    return None
+
+
+def is_locked(at: Spot) -> bool:
+    """Whether a lock is held around the place."""
+    return any(
+        isinstance(one, (ast.AsyncWith, ast.With))
+        and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
+        for one in at.tree.above(at.node)
+    )
+
+
+class _Step:
+    """The step of a coroutine in which a place lies."""
+
+    def __init__(self, at: Spot) -> None:
+        self.at = at
+        self.effects = at.workshop.once(effects)
+        self.statement = at.tree.statement(at.node)
+        self.sites = {
+            (s.line, s.col, s.end_line, s.end_col): s for s in at.function.sites if s.kind == "call"
+        }
+
+    def before(self) -> Half:
+        """What is done since the last wait."""
+        half = Half()
+        for node in self._earlier():
+            self._note(node, half)
+        for node in self._header(self.statement):
+            self._reads(node, half)
+        if isinstance(self.statement, ast.AugAssign):
+            self._reads(self.statement.target, half)
+        return half
+
+    def after(self) -> Half:
+        """What is done until the next wait."""
+        half = Half()
+        for target in _targets(self.statement):
+            self._sets(target, half)
+        for node in self._later():
+            self._note(node, half)
+        return half
+
+    def behind(self) -> Half:
+        """What is done anywhere below it in the coroutine."""
+        half = Half()
+        here: int = getattr(self.at.node, "lineno", 0)
+        for node in own_nodes(self.at.definition):
+            if (getattr(node, "end_lineno", 0) or 0) >= here:
+                for target in _targets(node) if isinstance(node, ast.stmt) else ():
+                    self._sets(target, half)
+                if isinstance(node, ast.Call) and node.lineno >= here:
+                    self._called(node, half)
+        return half
+
+    # -- the way through the function -------------------------------------------------------------
+
+    def _earlier(self) -> Iterator[ast.AST]:
+        """The statements, and parts of statements, that run before the place since the last wait, nearest first."""
+        tree = self.at.tree
+        below: ast.AST = self.statement
+        while True:
+            parent: ast.AST | None = tree.parent(below)
+            suite = _suite(parent, below)
+            if parent is None or suite is None:
+                return
+            for one in reversed(suite[: _index(suite, below)]):
+                waits = _waits(one)
+                yield from _behind_line(one, waits[-1]) if waits else (one,)
+                if waits:
+                    return
+            if isinstance(parent, LOOPS) and suite is parent.body:
+                rest = suite[_index(suite, below) + 1 :]
+                if not any(_waits(one) for one in (below, *rest)):
+                    yield from rest
+            if isinstance(parent, ast.Try) and suite is not parent.body:
+                if any(_waits(one) for one in parent.body):
+                    return
+                yield from parent.body
+            if not isinstance(parent, ast.stmt) and not isinstance(parent, ast.ExceptHandler):
+                return
+            if isinstance(parent, (*NESTED, ast.AsyncFor, ast.AsyncWith)):
+                return
+            for node in self._header(parent):
+                if _waits(node):
+                    return
+                yield node
+            if isinstance(parent, ast.ExceptHandler):
+                outer = tree.parent(parent)
+                if not isinstance(outer, ast.Try) or any(_waits(one) for one in outer.body):
+                    return
+                yield from outer.body
+                parent = outer
+            below = parent
+
+    def _later(self) -> Iterator[ast.AST]:
+        """The statements, and parts of statements, that run after the place until the next wait."""
+        tree = self.at.tree
+        below: ast.AST = self.statement
+        for inner in _bodies(self.statement):
+            for one in inner:
+                yield one
+                if _waits(one):
+                    break
+        while True:
+            parent: ast.AST | None = tree.parent(below)
+            suite = _suite(parent, below)
+            if parent is None or suite is None:
+                return
+            for one in suite[_index(suite, below) + 1 :]:
+                waits = _waits(one)
+                if waits:
+                    yield from _above_line(one, waits[0])
+                    return
+                yield one
+                if isinstance(one, (ast.Return, ast.Raise)):
+                    return
+            if isinstance(parent, LOOPS) and suite is parent.body:
+                for again in (*self._header(parent), *suite[: _index(suite, below)]):
+                    if _waits(again):
+                        break
+                    yield again
+            if isinstance(parent, ast.Try) and suite is parent.body:
+                for one in (*parent.orelse, *parent.finalbody):
+                    if _waits(one):
+                        return
+                    yield one
+            if isinstance(parent, ast.ExceptHandler):
+                parent = tree.parent(parent)
+            if not isinstance(parent, ast.stmt) or isinstance(parent, (*NESTED, ast.AsyncFor)):
+                return
+            below = parent
+
+    def _header(self, statement: ast.AST) -> Iterator[ast.AST]:
+        """What a statement evaluates itself."""
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.expr) and child not in _targets(statement):
+                yield child
+            elif isinstance(child, ast.withitem):
+                yield child.context_expr
+
+    # -- what is read and set ---------------------------------------------------------------------
+
+    def _note(self, node: ast.AST, half: Half) -> None:
+        if isinstance(node, NESTED):
+            return
+        for one in (node, *own_nodes(node)):
+            if isinstance(one, ast.stmt):
+                for target in _targets(one):
+                    self._sets(target, half)
+            if isinstance(one, ast.AugAssign):
+                self._reads(one.target, half)
+            if isinstance(one, TESTS):
+                self._tests(one.test, half)
+            if isinstance(one, ast.Call):
+                self._called(one, half)
+            if isinstance(one, (ast.Attribute, ast.Name)) and isinstance(one.ctx, ast.Load):
+                self._read(one, half)
+        if self.at.tree.parent(node) is not None:
+            around = self.at.tree.parent(node)
+            if isinstance(around, TESTS) and node is around.test:
+                self._tests(node, half)
+
+    def _reads(self, node: ast.AST, half: Half) -> None:
+        for one in ast.walk(node):
+            if isinstance(one, (ast.Attribute, ast.Name)):
+                self._read(one, half)
+
+    def _tests(self, node: ast.AST, half: Half) -> None:
+        for one in ast.walk(node):
+            if isinstance(one, (ast.Attribute, ast.Name)) and self._is_shared(one):
+                half.tests.add(ast.unparse(one))
+
+    def _read(self, node: ast.expr, half: Half) -> None:
+        if self._is_shared(node):
+            half.reads.add(ast.unparse(node))
+
+    def _sets(self, target: ast.expr, half: Half) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for one in target.elts:
+                self._sets(one, half)
+            return
+        one = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(target, ast.Name) and target.id not in self.at.function.facts.globals:
+            return
+        if isinstance(one, (ast.Attribute, ast.Name)) and self._is_shared(one):
+            half.sets.add(ast.unparse(one))
+
+    def _called(self, call: ast.Call, half: Half) -> None:
+        """What a method of a container does to it, and what a helper of the project does."""
+        func = call.func
+        if isinstance(func, ast.Attribute):
+            if func.attr in ASKS and self._is_shared(func.value):
+                half.tests.add(ast.unparse(func.value))
+            if func.attr in CHANGES and self._is_shared(func.value):
+                if self._is_container(call):
+                    half.sets.add(ast.unparse(func.value))
+        site = self._site(call)
+        if site is None or call is self.at.node:
+            return
+        function = self.at.function
+        evaluator = self.at.workshop.facts.graph.evaluator
+        for member in members(evaluator.callee(function.module, site)):
+            if not isinstance(member, Func) or member.function.is_async:
+                continue
+            for effect in self.effects.across(function, site, member.function):
+                text = effect.text.removesuffix("[…]")
+                if effect.root.whose == ALL and effect.by.module is function.module:
+                    half.sets.add(text)
+                elif text.startswith("self.") and isinstance(func, ast.Attribute):
+                    half.sets.add(f"{ast.unparse(func.value)}{text[4:]}")
+
+    def _site(self, call: ast.Call) -> CallSite | None:
+        end = call.end_lineno or 0, call.end_col_offset or 0
+        return self.sites.get((call.lineno, call.col_offset, *end))
+
+    def _is_container(self, call: ast.Call) -> bool:
+        site = self._site(call)
+        return site is None or self.effects.is_containers(self.at.function, site)
+
+    def _is_shared(self, node: ast.expr) -> bool:
+        """Whether others may know what an attribute, or a global, stands for."""
+        depth = 0
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            depth += isinstance(node, ast.Attribute)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return False
+        found = self.effects.named(self.at.function, node.id)
+        roots = {r.whose for r in found if depth > 0 or r.whose != ALL or r.name}
+        if GIVEN in roots and roots == {GIVEN}:
+            # `request.app.state.model`: what hangs on a parameter's attribute is not the call's own.
+            return depth > 1
+        return bool(roots & {ALL, OBJECT}) and (depth > 0 or node.id != self.at.function.self_name)
+
+
+def _suite(parent: ast.AST | None, below: ast.AST) -> list[ast.stmt] | None:
+    """The list of statements that holds one."""
+    for name in ("body", "orelse", "finalbody"):
+        suite = getattr(parent, name, None)
+        if isinstance(suite, list) and any(one is below for one in suite):
+            return suite
+    return None
+
+
+def _index(suite: list[ast.stmt], below: ast.AST) -> int:
+    return next(i for i, one in enumerate(suite) if one is below)
+
+
+def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse"):
+        suite = getattr(statement, name, None)
+        if isinstance(suite, list):
+            yield suite
+
+
+def _targets(statement: ast.AST) -> list[ast.expr]:
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    if isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        return [statement.target]
+    if isinstance(statement, ast.Delete):
+        return statement.targets
+    return []
+
+
+def _waits(node: ast.AST) -> list[int]:
+    """The lines of the waits in a node."""
+    if isinstance(node, NESTED):
+        return []
+    return sorted(n.lineno for n in (node, *own_nodes(node)) if isinstance(n, WAITS))
+
+
+def _behind_line(statement: ast.stmt, line: int) -> Iterator[ast.AST]:
+    """The statements within another one that begin below a line; of a simple statement that waits, what it sets."""
+    for one in own_nodes(statement):
+        if isinstance(one, ast.stmt) and one.lineno > line:
+            yield one
+    for one in (statement, *own_nodes(statement)):
+        if isinstance(one, ast.Assign) and one.lineno <= line <= (one.end_lineno or 0):
+            yield ast.copy_location(ast.Assign(one.targets, ast.Constant(None)), one)
+
+
+def _above_line(statement: ast.stmt, line: int) -> Iterator[ast.AST]:
+    """The statements within another one that end above a line."""
+    for one in own_nodes(statement):
+        if isinstance(one, ast.stmt) and (one.end_lineno or 0) < line:
+            yield one

@@ -1,0 +1,236 @@
+"""Steps that a new wait must not take apart, and what threads must not change."""
+
+from __future__ import annotations
+
+import pytest
+from test_local_fixes import _checked, _text, fixed, refusals
+
+from asynclint.findings import Safety
+
+MEANWHILE = "which others may read or change meanwhile"
+TWICE = "which two at once would both do"
+BETWEEN = "and others would see what is between"
+
+
+def service(body: str, helper: str = "pass") -> str:
+    indented = "\n".join(f"            {line}" for line in body.split("\n"))
+    helped = "\n".join(f"            {line}" for line in helper.split("\n"))
+    return f"""
+    import asyncio
+    from pathlib import Path
+
+    SEEN = {{}}
+    COUNT = 0
+
+
+    class Store:
+        def __init__(self):
+            self.rows = []
+            self.size = 0
+            self.lock = asyncio.Lock()
+
+        def _helper(self, name):
+{helped}
+
+        async def load(self, name):
+{indented}
+    """
+
+
+WHOLE = [
+    # What a helper has set before is read behind the wait.
+    (
+        "self._helper(name)\nrows = Path(name).read_text()\nreturn self.size, rows",
+        "self.size = len(name)",
+        f"`self.size` is set before and after it, {BETWEEN}",
+    ),
+    # Read before, and set by a helper behind it.
+    (
+        "size = self.size\nrows = Path(name).read_text()\nself._helper(rows)\nreturn size",
+        "self.size = len(name)",
+        f"`self.size` is asked before and set afterwards, {TWICE}",
+    ),
+    (
+        "self.size = self.size + len(Path(name).read_text())",
+        "pass",
+        f"`self.size` is asked before and set afterwards, {TWICE}",
+    ),
+    (
+        "for one in name:\n    rows = Path(one).read_text()\n    self.size = self.size + len(rows)",
+        "pass",
+        f"`self.size` is set before and after it, {BETWEEN}",
+    ),
+    (
+        "self.rows.append(name)\nrows = Path(name).read_text()\nself.rows.remove(name)",
+        "pass",
+        f"`self.rows` is set before and after it, {BETWEEN}",
+    ),
+    (
+        "if name in SEEN:\n    return\nrows = Path(name).read_text()\nSEEN.update({name: rows})",
+        "pass",
+        f"`SEEN` is asked before and set afterwards, {TWICE}",
+    ),
+    (
+        "known = self.rows\nif name in known:\n    return\nrows = Path(name).read_text()\nknown.append(rows)",
+        "pass",
+        f"`known` is asked before and set afterwards, {TWICE}",
+    ),
+    (
+        "try:\n    size = self.size\n    rows = Path(name).read_text()\nfinally:\n    self.size = 0",
+        "pass",
+        f"`self.size` is asked before and set afterwards, {TWICE}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "helper", "reason"), WHOLE)
+def test_a_step_stays_whole(body: str, helper: str, reason: str) -> None:
+    assert refusals("blocking-file-io", service(body, helper)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("body", "helper"),
+    [
+        # A wait is between them today.
+        ("size = self.size\nawait asyncio.sleep(0)\nrows = Path(name).read_text()\nself.size = 1", "pass"),
+        ("size = self.size\nrows = Path(name).read_text()\nawait asyncio.sleep(0)\nself.size = 1", "pass"),
+        # The coroutine leaves before.
+        ("if self.size:\n    return Path(name).read_text()\nself.rows.append(name)", "pass"),
+        # What it makes itself.
+        ("rows = []\nrows.append(name)\ntext = Path(name).read_text()\nrows.append(text)\nreturn rows", "pass"),
+        # Under a lock of the event loop's.
+        ("async with self.lock:\n    self.size = self.size + len(Path(name).read_text())", "pass"),
+        # The helper sets something else.
+        ("self._helper(name)\nrows = Path(name).read_text()\nreturn self.size, rows", "self.rows.append(name)"),
+        # `os.remove` changes no container.
+        ("path = os.path.join(name)\ntext = Path(name).read_text()\nos.remove(path)\nreturn text", "pass"),
+    ],
+)  # fmt: skip
+def test_what_may_be_taken_apart(body: str, helper: str) -> None:
+    code = service(body, helper).replace("import asyncio", "import asyncio\n    import os")
+    assert "await asyncio.to_thread(Path(name).read_text)" in fixed("blocking-file-io", code)
+
+
+HANDED = """
+    import asyncio
+    import threading
+    from pathlib import Path
+
+    KNOWN = {{}}
+    LAST = None
+
+
+    class Reader:
+        def __init__(self, path):
+            self.path = path
+            self.last = None
+            self.seen = []
+            self.guard = threading.Lock()
+
+        def read(self, name):
+            text = Path(name).read_text()
+            {change}
+            return text
+
+
+    def remember(reader, name, text):
+        global LAST
+        {deep}
+
+
+    class Service:
+        def __init__(self):
+            self.reader = Reader("x")
+
+        async def load(self, name):
+            {made}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "deep", "made", "reason"),
+    [
+        ("if self.last != name:\n                self.last = text", "pass", "return self.reader.read(name)", f"`Reader.read` changes `self.last`, {MEANWHILE}"),
+        ("self.last, self.path = text, name", "pass", "return self.reader.read(name)", f"`Reader.read` changes `self.last`, {MEANWHILE}"),
+        ("self.seen.append(name)", "pass", "return self.reader.read(name)", f"`Reader.read` changes `self.seen`, {MEANWHILE}"),
+        ("KNOWN[name] = text", "pass", "return self.reader.read(name)", f"`Reader.read` changes `KNOWN[…]`, {MEANWHILE}"),
+        ("KNOWN[name] = text", "pass", "return Reader(name).read(name)", f"`Reader.read` changes `KNOWN[…]`, {MEANWHILE}"),
+        ("remember(self, name, text)", "LAST = name", "return Reader(name).read(name)", f"`remember` changes `LAST`, {MEANWHILE}"),
+        ("remember(self, name, text)", "reader.last = reader.seen = text", "return self.reader.read(name)", f"`remember` changes `reader.last`, {MEANWHILE}"),
+        ("found = self.seen\n            found.append(name)", "pass", "return self.reader.read(name)", f"`Reader.read` changes `found`, {MEANWHILE}"),
+        # One attribute, set at once.
+        ("self.last = text", "pass", "return self.reader.read(name)", None),
+        # Its own object, and what is changed under a lock.
+        ("self.last = text", "pass", "return Reader(name).read(name)", None),
+        ("remember(self, name, text)", "reader.last = text", "return Reader(name).read(name)", None),
+        ("with self.guard:\n                self.seen.append(text)", "pass", "return self.reader.read(name)", None),
+        ("found = list(self.seen)\n            found.append(name)", "pass", "return self.reader.read(name)", None),
+    ],
+)  # fmt: skip
+def test_what_a_thread_changes_must_be_its_own(
+    change: str, deep: str, made: str, reason: str | None
+) -> None:
+    code = HANDED.format(change=change, deep=deep, made=made)
+    if reason is None:
+        call = made.removeprefix("return ").removesuffix("(name)")
+        assert f"await asyncio.to_thread({call}, name)" in fixed("blocking-file-io", code)
+    else:
+        assert refusals("blocking-file-io", code) == [reason]
+
+
+def test_a_route_stays_on_the_loop_where_it_changes_what_others_see() -> None:
+    code = """
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    LAST = {}
+
+
+    @app.get("/")
+    async def route(name: str):
+        text = Path(name).read_text()
+        LAST[name] = text
+        return text
+    """
+    assert "async def route" in fixed("blocking-file-io", code)
+
+
+def test_a_twin_takes_no_step_apart() -> None:
+    code = """
+    from anthropic import Anthropic
+
+
+    class Chat:
+        def __init__(self):
+            self._client = Anthropic()
+            self._turns = 0
+
+        async def ask(self, text):
+            turn = self._turns
+            answer = self._client.messages.create(model="m", max_tokens=1, messages=[])
+            self._turns = turn + 1
+            return answer
+    """
+    [reason] = refusals("blocking-sdk-call", code)
+    assert "`self._turns` is asked before and set afterwards" in reason
+
+
+def test_a_sleep_that_takes_a_step_apart_is_no_safe_fix() -> None:
+    code = """
+    import time
+
+
+    class Limit:
+        def __init__(self):
+            self.last = 0.0
+
+        async def wait(self):
+            if time.monotonic() - self.last < 1:
+                time.sleep(1)
+            self.last = time.monotonic()
+    """
+    [found] = _checked("blocking-sleep", {"app.py": _text(code)})[0]
+    assert [fix.safety for fix in found.fixes] == [Safety.UNSAFE]
+    assert "await asyncio.sleep(1)" in fixed("blocking-sleep", code)
