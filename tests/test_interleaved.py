@@ -217,6 +217,26 @@ def test_a_twin_takes_no_step_apart() -> None:
     assert "`self._turns` is asked before and set afterwards" in reason
 
 
+def test_a_client_may_be_closed_and_forgotten() -> None:
+    code = """
+    from anthropic import Anthropic
+
+
+    class Chat:
+        def __init__(self):
+            self._client = Anthropic()
+
+        async def ask(self, text):
+            return self._client.messages.create(model="m", max_tokens=1, messages=[])
+
+        async def close(self):
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+    """
+    assert "await self._client.close()" in fixed("blocking-sdk-call", code)
+
+
 def test_a_sleep_that_takes_a_step_apart_is_no_safe_fix() -> None:
     code = """
     import time
