@@ -198,7 +198,8 @@ class _Step:
                 if isinstance(one, (ast.Return, ast.Raise)):
                     return
             if isinstance(parent, LOOPS) and suite is parent.body:
-                for again in (*self._header(parent), *suite[: _index(suite, below)]):
+                tested = [parent.test] if isinstance(parent, ast.While) else []
+                for again in (*tested, *suite[: _index(suite, below)]):
                     if _waits(again):
                         break
                     yield again
