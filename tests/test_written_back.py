@@ -413,6 +413,35 @@ def test_what_is_emptied_and_filled_again(emptied: str, reason: str) -> None:
     assert refusals("blocking-http-call", code) == [f"`Controller.refresh` {reason}"]
 
 
+def test_a_repository_takes_one_writer() -> None:
+    code = """
+    import git
+
+
+    def record(path, text):
+        repository = git.Repo(path)
+        repository.index.add([text])
+        repository.archive(open(text, "wb"))
+
+
+    def fetched(address, path):
+        return git.Repo.clone_from(address, path)
+
+
+    async def note(path: str, text: str):
+        record(path, text)
+
+
+    async def get(address: str, path: str):
+        return fetched(address, path)
+    """
+    found, _ = _checked("blocking-subprocess", {"app.py": _text(code)})
+    assert [one.refusal for one in found] == [
+        "`record` works in a git repository, whose index takes one writer at a time",
+        None,
+    ]
+
+
 def test_a_parser_of_the_whole_module() -> None:
     code = """
     from pathlib import Path

@@ -78,6 +78,14 @@ UNSET = re.compile(r"\bdel os\.environ\[|\bos\.environ\.(?:pop|clear|update)\(|\
 LOGGERS = frozenset({"logger", "log", "logging"})
 
 
+def works_in_repository(workshop: Workshop, function: Function) -> bool:
+    """Whether a function opens a git repository that is there: its index takes one writer at a time."""
+    return any(
+        site.callee and site.callee[-1] == "Repo" and "git.Repo" in _paths(workshop, function, site)
+        for site in function.sites
+    )
+
+
 def means_to_block(function: Function) -> bool:
     """Whether a comment in a function says that it stops the event loop on purpose."""
     facts, module = function.facts, function.module

@@ -552,6 +552,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` uses `{parser}`, a parser for one thread at a time"
     if sight.means_to_block(function):
         yield f"a comment in `{function.name}` says that it blocks on purpose"
+    if sight.works_in_repository(workshop, function):
+        yield f"`{function.name}` works in a git repository, whose index takes one writer at a time"
     setter = sight.sets_for_thread(function)
     if setter is not None:
         yield f"`{function.name}` sets something for its thread with `{setter}`"
