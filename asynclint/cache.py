@@ -42,7 +42,7 @@ from asynclint.replay import read as records_of
 from asynclint.silent import digest
 
 if TYPE_CHECKING:
-    from asynclint.replay import Record
+    from asynclint.replay import Limits, Reading, Record
 
 NAME = "results"
 MAGIC = b"asynclint\0\1"
@@ -72,6 +72,7 @@ class Answer:
     findings: list[Finding]
     known: dict[str, packs.Meta]
     """What the rules say of themselves."""
+    reading: Reading
 
 
 class Cache:
@@ -173,8 +174,7 @@ class Cache:
     def keep(
         self,
         project: Project,
-        findings: list[Finding],
-        known: Mapping[str, packs.Meta],
+        answer: Answer,
         fixes: bool = True,
     ) -> None:
         """Write down what a check said of the texts that it was given, and the facts of the modules it read.
@@ -210,7 +210,7 @@ class Cache:
             # What other files of the project say is in no key: only `keep_output` knows how they look.
             self._write(others)
         else:
-            self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(findings, known))))
+            self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(answer))))
         self._keep_texts({digests[p]: files[p].text or "" for p in digests})
 
     def _keep_texts(self, texts: Mapping[bytes, str]) -> None:
@@ -234,12 +234,11 @@ class Cache:
         output: bytes,
         code: int,
         findings: list[Finding],
-        limits: tuple[int, bool, bool],
+        limits: Limits,
     ) -> None:
         """Remember what a command printed, if what it looked at can be told from what a later edit makes of it.
 
-        `findings` are those that were printed; `limits` are the size of the largest file that is read, whether fixes
-        were shown, and whether the project has tables of its own.
+        `findings` are those that were printed.
         """
         listing = self._listing
         named = _last_lines(findings)
@@ -539,18 +538,18 @@ def _finding(row: Any) -> Finding:
     )
 
 
-def _plain(findings: list[Finding], known: Mapping[str, packs.Meta]) -> Any:
+def _plain(answer: Answer) -> Any:
     metas = [
         (m.name, m.group, m.level, m.default, m.since, m.summary, str(m.page), m.yields_to)
-        for m in known.values()
+        for m in answer.known.values()
     ]
-    return [_row(f) for f in findings], metas
+    return [_row(f) for f in answer.findings], metas, answer.reading
 
 
 def _answer(plain: Any) -> Answer:
-    rows, metas = plain
+    rows, metas, reading = plain
     known = {
         name: packs.Meta(name, group, level, default, since, summary, Path(page), yields_to)
         for name, group, level, default, since, summary, page, yields_to in metas
     }
-    return Answer([_finding(row) for row in rows], known)
+    return Answer([_finding(row) for row in rows], known, reading)

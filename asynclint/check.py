@@ -20,6 +20,7 @@ from asynclint.findings import Finding, Level
 from asynclint.knowledge import Knowledge
 from asynclint.project import Project
 from asynclint.repairs import Repairs
+from asynclint.replay import Reading
 from asynclint.walk import Walk, everywhere
 
 ENGINE_RULES = {
@@ -65,6 +66,7 @@ class Result:
     """These and the notes that are not shown: what fixes are taken from."""
     known: dict[str, packs.Meta] = field(default_factory=dict)
     """What the rules say of themselves, by name."""
+    reading: Reading = ([], [])
 
 
 def check(
@@ -112,7 +114,8 @@ def _check(
         kept = seen + [f for f in kept if not shown(f, config)]
     kept = _sorted(kept)
     stats.seconds["fixes"] = time.perf_counter() - start
-    return Result([f for f in kept if shown(f, config)], stats, kept, known)
+    reading = (sorted(repair.program.sought), [str(f.path) for f in repair.program.unread()])
+    return Result([f for f in kept if shown(f, config)], stats, kept, known, reading)
 
 
 def _of_suppression(finding: Finding, config: Config) -> Finding | None:

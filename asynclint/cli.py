@@ -201,7 +201,7 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
                 click.echo(f"files: {len(listing.wanted)}\nfiles parsed: 0 (0 lines)", err=True)
             text = _print(answer.findings, listing.texts(), answer.known, config, options)
             code = _code(answer.findings, config)
-            _keep_output(cache, config, options, answer.findings, text, code)
+            _keep_output(cache, config, options, answer, text, code)
             return code
         _validate(config.rules, named)
         return _checked(listing.read(cache), config, options, cache)
@@ -222,7 +222,7 @@ def _cache(listing: Any, config: Config) -> Any:
 
 
 def _keep_output(
-    cache: Any, config: Config, options: dict[str, Any], findings: list[Any], text: str, code: int
+    cache: Any, config: Config, options: dict[str, Any], result: Any, text: str, code: int
 ) -> None:
     """Keep what was printed, where it depends on nothing but what is looked at when it is printed again."""
     plain = not (options["debug_stats"] or options["output_file"] or config.rules)
@@ -234,9 +234,9 @@ def _keep_output(
     output = text.encode(sys.stdout.encoding, "backslashreplace")
     key = circumstances(click.get_current_context().find_root().obj)
     # Where nothing is found, nothing is fixed.
-    fixes = _shows_fixes(config) and bool(findings)
-    limits = (config.max_file_size, fixes, bool(config.knowledge))
-    cache.keep_output(key, output, code, findings, limits)
+    fixes = _shows_fixes(config) and bool(result.findings)
+    limits = (config.max_file_size, fixes, bool(config.knowledge), result.reading)
+    cache.keep_output(key, output, code, result.findings, limits)
 
 
 def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) -> int:
@@ -252,7 +252,9 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
         if progress is not None:
             progress.clear()
     if cache is not None:
-        cache.keep(project, result.findings, result.known, repairs)
+        from asynclint.cache import Answer
+
+        cache.keep(project, Answer(result.findings, result.known, result.reading), repairs)
     findings = result.findings
     if options["debug_stats"]:
         click.echo("\n".join(result.stats.lines()), err=True)
@@ -271,7 +273,7 @@ def _checked(project: Any, config: Config, options: dict[str, Any], cache: Any) 
     text = _print(findings, texts, result.known, config, options)
     code = _code(findings, config)
     if cache is not None and not fixing and not options["stdin"]:
-        _keep_output(cache, config, options, findings, text, code)
+        _keep_output(cache, config, options, result, text, code)
     return code
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
+
+    Docstring = tuple[int, int, list[str]]
+    """How many lines come before and behind it, and its lines."""
 
 VALUES = frozenset(
     {
@@ -48,6 +51,18 @@ BUILTINS = frozenset(
 
 TELLING = ("asynclint", "async", "await", "coding", "global", "startup", "yield")
 """Words by which a comment says something to Python, to this tool, or to what it looks for in a text."""
+
+
+DOCUMENTED = frozenset({"Module", "FunctionDef", "AsyncFunctionDef", "ClassDef"})
+
+LEADING = ("@", "break", "continue", "from", "import", "raise", "return")
+"""What lines of a statement begin with that somebody looks for in a text, and not in its tree."""
+
+READ = (*TELLING, "setattr", "defaultlifespan")
+"""Words that are looked for in texts, strings and comments not left out."""
+
+CALLED = ("pop(", "attr(", "(app", "(state", "(self")
+"""The same of calls."""
 
 
 class Definition:
@@ -138,6 +153,56 @@ def are_builtins(names: set[str], text: str) -> bool:
             return False
         tables += table.children
     return True
+
+
+def documentation(tree: Any, lines: list[str], first: int, end: int) -> Docstring | None:
+    """The docstring to which lines of a text belong; None where there is none, or more than it stands on its lines."""
+    stack = [tree]
+    while stack:
+        around = stack.pop()
+        for index, one in enumerate(_statements(around)):
+            if not one.lineno - 1 <= first <= end <= one.end_lineno:
+                continue
+            if index == 0 and type(around).__name__ in DOCUMENTED and _is_string(one):
+                own = lines[one.lineno - 1 : one.end_lineno]
+                alone = not own[-1].encode()[one.end_col_offset :].strip()
+                indent = own[0][: one.col_offset]
+                if not alone or indent.strip():
+                    return None
+                if any(line.strip() and not line.startswith(indent) for line in own):
+                    return None
+                return one.lineno - 1, len(lines) - one.end_lineno, own
+            stack.append(one)
+    return None
+
+
+def _is_string(node: Any) -> bool:
+    return type(node).__name__ == "Expr" and isinstance(getattr(node.value, "value", None), str)
+
+
+def _statements(node: Any) -> Iterator[Any]:
+    """The statements, handlers and cases directly in another one, those of its body first."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for one in getattr(node, name, ()):
+            if hasattr(one, "pattern"):
+                yield from one.body
+            elif hasattr(one, "lineno"):
+                yield one
+
+
+def is_text(lines: list[str], sought: Sequence[str]) -> bool:
+    """Whether the lines of a docstring hold nothing that is looked for in texts: these names, and what looks like code."""
+    text = "\n".join(lines)
+    lowered = text.lower()
+    if any(sign in lowered for sign in READ) or any(name in text for name in sought):
+        return False
+    squeezed = "".join(lowered.split())
+    if any(sign in squeezed for sign in CALLED):
+        return False
+    behind = (part.lstrip()[:1] for part in text.split(".")[1:])
+    if any(one.islower() or one == "_" for one in behind):
+        return False
+    return not any(line.lstrip().startswith(LEADING) for line in lines)
 
 
 def is_prose(comment: str) -> bool:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from asynclint.config import Config
 from asynclint.facts.infer import ProjectFacts
+from asynclint.facts.program import Program
 from asynclint.facts.workers import usable
 from asynclint.findings import Finding, Refused, Safety
 from asynclint.packs import Pack
@@ -31,6 +32,11 @@ class Repairs:
         self._facts = facts
         self._config = config
         self._pack = pack
+
+    @property
+    def program(self) -> Program:
+        """What was read of the project."""
+        return self._facts.program
 
     @cached_property
     def _workshop(self) -> Workshop:

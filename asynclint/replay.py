@@ -15,6 +15,9 @@ from zlib import crc32
 
 from asynclint import __version__
 
+Reading = tuple[list[str], list[str]]
+"""The names that were looked for in texts, and the paths of files of which no more was asked than that."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
 
     Look = tuple[int, int, int, int]
     """Size, time of modification, time of change, inode."""
-    Record = tuple[
-        bytes, list[Any], list[Any], list[Any], tuple[int, bool, bool], dict[bytes, str], bytes, int
-    ]
-    """What it depends on beside files; files as `silent.File`, directories, and other places with their looks; up to
-    which size files are read, whether fixes are shown, and whether the project has tables of its own; texts by their
-    digests, where they are newer than those that are kept; output and exit code."""
+    Limits = tuple[int, bool, bool, Reading]
+    """Up to which size files are read, whether fixes are shown, whether the project has tables of its own, and what
+    was read."""
+    Record = tuple[bytes, list[Any], list[Any], list[Any], Limits, dict[bytes, str], bytes, int]
+    """What it depends on beside files; files as `silent.File`, directories, and other places with their looks; how far
+    edits may go; texts by their digests, where they are newer than those that are kept; output and exit code."""
 
 FOLDER = ".asynclint_cache"
 NAME = "replay"

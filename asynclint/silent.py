@@ -21,7 +21,7 @@ import warnings
 from _blake2 import blake2b
 from zlib import crc32
 
-from asynclint.inert import are_builtins, definition, is_prose
+from asynclint.inert import are_builtins, definition, documentation, is_prose, is_text
 from asynclint.replay import HOT, MAX_CHANGED, look
 
 TYPE_CHECKING = False
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from asynclint.inert import Definition
-    from asynclint.replay import Record
+    from asynclint.inert import Definition, Docstring
+    from asynclint.replay import Limits, Record
 
     File = tuple[str, tuple[int, int, int, int] | None, bytes, int]
     """A path, how it looked, the digest of its text, and the last of its lines that the output names."""
@@ -136,7 +136,7 @@ def after_edit(folder: str, record: Record, changed: Sequence[File]) -> Record |
         if now[path][2] != known:
             edits.append((file, text))
     if edits:
-        if not _says_nothing(folder, files, edits, newer, *limits[1:]):
+        if not _says_nothing(folder, files, edits, newer, limits):
             return None
         newer = {**newer, **{now[file[0]][2]: text for file, text in edits}}
     files = [now.get(file[0], file) for file in files]
@@ -149,14 +149,13 @@ def _says_nothing(
     files: Sequence[File],
     edits: Sequence[tuple[File, str]],
     newer: Mapping[bytes, str],
-    fixes: bool,
-    tables: bool,
+    limits: Limits,
 ) -> bool:
     """Whether no finding can depend on edits, which are given as files and what these say now.
 
-    `newer` are texts that are not in the file. `fixes` says that the output shows fixes, which depend on more of a
-    text than findings do; `tables`, that the project has tables of its own, which may say something of any call.
+    `newer` are texts that are not in the file.
     """
+    _, fixes, tables, (sought, unread) = limits
     store = _open(folder)
     if store is None or len(newer) > MAX_CHANGED:
         return False
@@ -169,7 +168,7 @@ def _says_nothing(
     """Taken away from texts that are not in the file."""
     called: set[Name] = set()
     gone: set[bytes] = set()
-    for (_, _, known, last), text in edits:
+    for (path, _, known, last), text in edits:
         before = newer.get(known)
         if before is None:
             start, length = index[known]
@@ -177,7 +176,7 @@ def _says_nothing(
         if any(mark in text for mark in UNUSUAL):
             return False
         edit = _Edit(before, text, fixes)
-        if not edit.is_silent(last):
+        if not edit.is_silent(last, None if path in unread else sought):
             return False
         alone = sum(file[2] == known for file in files) == 1
         if edit.removed and not alone:
@@ -228,31 +227,45 @@ class _Edit:
         self.removed: list[Name] = []
         self.called: set[Name] = set()
 
-    def is_silent(self, last: int) -> bool:
-        """Whether no finding can depend on the edit, if none names a line behind the last one."""
+    def is_silent(self, last: int, sought: Sequence[Name] | None) -> bool:
+        """Whether no finding can depend on the edit, if none names a line behind the last one.
+
+        `sought` are names that were looked for in the text, whatever they mean there; None where any may be.
+        """
         old, new = self.before.split("\n"), self.after.split("\n")
         first = _common(old, new)
         behind = _common(old[first:][::-1], new[first:][::-1])
-        tree = _parsed(self.after)
-        if tree is None:
+        coded = _has_code(old, first, behind) or _has_code(new, first, behind)
+        # Where comments alone are others, the strings are the same on both sides.
+        now, then = _parsed(self.after), _parsed(self.before) if coded else None
+        if now is None or (coded and then is None) or first < 2 or last > first:
             return False
-        sides = [(self.after, tree, new, self.added)]
-        if _has_code(old, first, behind) or _has_code(new, first, behind):
-            known = _parsed(self.before)
-            if known is None:
-                return False
-            sides.append((self.before, known, old, self.removed))
-            for _, tree, lines, _ in sides:
+        if coded:
+            text = documentation(now, new, first, len(new) - behind)
+            before = documentation(then, old, first, len(old) - behind)
+            if text is not None and before is not None:
+                return self._is_text(sought, text, before)
+            for tree, lines in ((now, new), (then, old)):
                 first, behind = _widened(tree, len(lines), first, behind)
         # The first two lines may declare an encoding.
         if first < 2 or last > first or old[first - 1].endswith("\\"):
             return False
         return all(
-            self._takes(
-                text, _defined(tree, lines[: len(lines) - behind], first, self.fixes), names
+            not _speaks_of(sought or (), lines[first : len(lines) - behind])
+            and self._takes(
+                said, _defined(tree, lines[: len(lines) - behind], first, self.fixes), names
             )
-            for text, tree, lines, names in sides
+            for said, tree, lines, names in (
+                (self.after, now, new, self.added),
+                (self.before, then, old, self.removed),
+            )
         )
+
+    def _is_text(self, sought: Sequence[Name] | None, now: Docstring, then: Docstring) -> bool:
+        """Whether a docstring is all that is another one, and says as little as before."""
+        if self.fixes or sought is None or now[:2] != then[:2]:
+            return False
+        return is_text(now[2], sought) and is_text(then[2], sought)
 
     def _takes(self, text: str, found: list[Definition] | None, names: list[Name]) -> bool:
         """Note what one of the texts defines; false where it may say something."""
@@ -272,6 +285,10 @@ def _parsed(text: str) -> Any:
             return compile(text, "text", "exec", PARSE_ONLY, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _speaks_of(names: Sequence[Name], lines: Sequence[str]) -> bool:
+    return any(name and name in line for name in names for line in lines)
 
 
 def _has_code(lines: list[str], first: int, behind: int) -> bool:
@@ -314,7 +331,7 @@ def _defined(tree: Any, lines: list[str], first: int, fixes: bool) -> list[Defin
         elif shown:
             code.add(number)
     if not code:
-        return [] if not _is_in_string(tree, first) else None
+        return [] if tree is None or not _is_in_string(tree, first) else None
     found: list[Definition] = []
     for node in tree.body:
         if node.lineno <= first and node.end_lineno > first:

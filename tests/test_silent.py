@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import random
 import shutil
@@ -48,6 +49,11 @@ async def handler():
 
 class Store:
     def read(self):
+        """Reads. All of it.
+
+        Once (or 1.5 times), as
+        it was said before.
+        """
         return (
             1,
             2,
@@ -57,6 +63,22 @@ class Store:
 NUMBER = 1 + \\
     2
 '''
+
+LIFESPAN = """\
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    app.state.counter = httpx.AsyncClient()
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
 
 HELPERS = "def load():\n    return 1\n\n\ndef unused():\n    return None\n"
 
@@ -98,6 +120,10 @@ SILENT: dict[str, Callable[[str], str]] = {
     "empty lines between functions": lambda text: after(text, "        )", "\n\n\n"),
     "a comment": lambda text: after(text, "class Store:", "    # What is kept of the texts.\n"),
     "a comment in brackets": lambda text: after(text, "            1,", "            # Two.\n"),
+    "a docstring": lambda text: text.replace("All of it.", "Everything there is."),
+    "a longer docstring": lambda text: text.replace("Once (", "Twice.\n\n        Or (once "),
+    "a shorter docstring": lambda text: text.replace("        it was said before.\n", ""),
+    "a docstring of one line": lambda text: text + '\n\ndef added():\n    """One two."""\n',
     "a function": lambda text: text + "\n\ndef added(one, *, two=2):\n    return one + two\n",
     "a function between others": lambda text: after(
         text, "    time.sleep(1)", "\n\ndef added():\n    pass\n"
@@ -113,6 +139,18 @@ SILENT: dict[str, Callable[[str], str]] = {
 
 SPEAKING: dict[str, Callable[[str], str]] = {
     "a call": lambda text: text + "\n\ndef added():\n    return load()\n",
+    "a docstring that speaks of the loop": lambda text: text.replace("All of it", "It is async"),
+    "a docstring with code": lambda text: text.replace("All of it", "Then store.close it"),
+    "a docstring that looks like an import": lambda text: text.replace("it was", "from it was"),
+    "a docstring that is no longer one": lambda text: text.replace(
+        '        """Reads', '        f"""Reads'
+    ),
+    "a docstring that ends": lambda text: text.replace("Once (", 'Once.""" + """('),
+    "a docstring and a line more": lambda text: text.replace(
+        'before.\n        """', 'before."""; load()'
+    ),
+    "a string that is no docstring": lambda text: text.replace("first", "third"),
+    "a line further left": lambda text: text.replace("        it was", "   it was"),
     "a call of a builtin that is none": lambda text: (
         text + "\n\ndef added():\n    return len('one')\n\n\nlen = load\n"
     ),
@@ -181,6 +219,41 @@ def test_one_silent_edit_after_another_is_answered(project: Path) -> None:
         path = project / ("app.py" if number % 2 else "helpers.py")
         path.write_text(f"{path.read_text('utf-8')}\n\ndef added_{number}():\n    pass\n", "utf-8")
         assert answered("--output-format", "concise")
+
+
+def test_what_is_taken_away_is_looked_at(project: Path) -> None:
+    path = project / "helpers.py"
+    for taken, silent_too in (
+        ("# Words.\n", True),
+        ("# async words.\n", False),
+        ("# noqa\n# asynclint: ignore-file\n", False),
+    ):
+        path.write_text(f"import asyncio\n\nONE = 1\n{taken}", "utf-8")
+        run("--output-format", "concise")
+        run("--output-format", "concise")
+        path.write_text("import asyncio\n\nONE = 1\n", "utf-8")
+        assert answered("--output-format", "concise") is silent_too, taken
+
+
+def test_a_docstring_is_not_silent_where_something_is_looked_for_in_it(project: Path) -> None:
+    (project / "more.py").write_text(LIFESPAN, "utf-8")
+    run("--output-format", "concise")
+    assert replay.read(str(project / cache.FOLDER))[0][4][-1][0] == ["counter"]
+    path = project / "app.py"
+    path.write_text(APP.replace("All of it", "All"), "utf-8")
+    assert answered("--output-format", "concise")
+    path.write_text(APP.replace("All of it", "All that the counter says"), "utf-8")
+    assert not answered("--output-format", "concise")
+    path.write_text(APP.replace("All of it", "All that is said"), "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_a_docstring_is_not_silent_where_nobody_read_the_code_around_it(project: Path) -> None:
+    path = project / "more.py"
+    path.write_text('def more():\n    """One.\n\n    Two.\n    """\n', "utf-8")
+    run("--output-format", "concise")
+    path.write_text('def more():\n    """One.\n\n    Three.\n    """\n', "utf-8")
+    assert not answered("--output-format", "concise")
 
 
 def test_calls_of_builtins_come_and_go(project: Path) -> None:
@@ -368,13 +441,7 @@ def test_no_edit_makes_a_difference(
 def test_no_edit_of_a_real_package_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = importlib.util.find_spec(name)
-    assert found is not None and found.origin is not None
-    root = tmp_path / "package"
-    shutil.copytree(
-        Path(found.origin).parent, root / name, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    root = _copied(name, tmp_path)
     monkeypatch.chdir(root)
     monkeypatch.setattr(cache, "HOT", 0)
     monkeypatch.setattr(silent, "HOT", 0)
@@ -433,6 +500,72 @@ def test_no_function_that_calls_makes_a_difference(
         silent_calls += replayed[0] and any(asked)
         time.sleep(0.02)
     assert silent_calls > 1
+
+
+SAID = (
+    "It waits.",
+    "Two words",
+    "The pool. It is",
+    "async",
+    "self.client.close()",
+    "from here",
+    "(self)",
+)
+
+
+def documented(text: str, chance: random.Random) -> str:
+    """A text in which one docstring says something else, or a little more."""
+    found = [
+        node.body[0].value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and ast.get_docstring(node) is not None
+    ]
+    if not found:
+        return text
+    one = chance.choice(found)
+    lines = text.split("\n")
+    indent = " " * one.col_offset
+    words = chance.choice(SAID)
+    if one.lineno == one.end_lineno or chance.random() < 0.3:
+        lines[one.lineno - 1 : one.end_lineno] = [f'{indent}"""{words}', f'{indent}"""']
+    else:
+        lines.insert(chance.randint(one.lineno, one.end_lineno - 1), f"{indent}{words}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", ["starlette", "anyio"])
+def test_no_docstring_makes_a_difference(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _copied(name, tmp_path)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    chance = random.Random(f"docstrings of {name}")
+    files = [p for p in sorted(root.rglob("*.py")) if '    """' in p.read_text("utf-8")]
+    run("--output-format", "concise")
+    known = 0
+    for _ in range(12):
+        path = chance.choice(files)
+        path.write_text(documented(path.read_text("utf-8"), chance), "utf-8")
+        replayed.clear()
+        assert run("--output-format", "concise") == uncached("--output-format", "concise"), path
+        known += replayed[0]
+        time.sleep(0.02)
+    assert known > 1
+
+
+def _copied(name: str, folder: Path) -> Path:
+    """A project with the code of an installed package."""
+    found = importlib.util.find_spec(name)
+    assert found is not None and found.origin is not None
+    root = folder / "package"
+    shutil.copytree(
+        Path(found.origin).parent, root / name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    return root
 
 
 def _edited(root: Path, chance: random.Random, style: str, edits: int) -> None:

@@ -528,11 +528,11 @@ class Conditions:
         self, module: Module, parent: int, site: CallSite
     ) -> Iterator[tuple[Block, bool]]:
         """`if …: return` before the site."""
-        for index in range(parent + 1, len(module.blocks)):
+        for index in module.children.get(parent, ()):
             block = module.blocks[index]
             if block.line >= site.line:
                 return
-            if block.parent == parent and block.kind == "if" and block.raises:
+            if block.kind == "if" and block.raises:
                 yield block, False
 
 

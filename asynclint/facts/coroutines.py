@@ -178,6 +178,7 @@ class CoroutineFacts:
     def _is_shown(self, root: str, shown: re.Pattern[str]) -> bool:
         if root not in self._shown:
             files = self.evaluator.program.project.files
+            self.evaluator.program.sought.add("")
             self._shown[root] = any(shown.search(file.text or "") for file in files)
         return self._shown[root]
 

@@ -18,6 +18,7 @@ from asynclint.facts.types import (
     Gen,
     Inst,
     Lib,
+    LibMethod,
     Manager,
     Part,
     Threaded,
@@ -131,16 +132,35 @@ class Graph:
         if klass is not None and klass.facts.bases:
             self._entry_methods(klass)
         speaking = self.speaking[function] = []
+        evaluator = self.evaluator
         for site in function.sites:
-            callee = self.evaluator.callee(module, site)
-            if callee is None or self.evaluator.is_mute(callee, site):
+            callee = evaluator.callee(module, site)
+            if callee is None:
                 continue
-            speaking.append(site)
-            edges.extend(self._edges(function, site, callee))
+            if isinstance(callee, (Lib, LibMethod)):
+                if evaluator.is_mute(callee, site):
+                    continue
+                speaking.append(site)
+                if site.kind == "call" and self._runs_nothing(callee):
+                    continue
+            else:
+                speaking.append(site)
+            edges += self._edges(function, site, callee)
         self._properties(function, edges)
         for edge in edges:
             self.into[edge.target].append(edge)
             self.visit(edge.target)
+
+    def _runs_nothing(self, callee: Lib | LibMethod) -> bool:
+        """Whether a call of a library runs none of the functions and generators that it may be given."""
+        if isinstance(callee, Lib) and (callee.path in APPLIERS or callee.path in CONSUMERS):
+            return False
+        known = self.evaluator.known_callee(callee)
+        return known is None or (
+            known.offloads is None
+            and known.calls_on_loop is None
+            and not (known.spawns_call or known.consumes or known.registers)
+        )
 
     def _edges(self, function: Function, site: CallSite, callee: Type) -> list[Edge]:
         edges: list[Edge] = []
@@ -240,7 +260,7 @@ class Graph:
     ) -> list[tuple[Function, str, bool]]:
         target = callee.function
         facts = target.facts
-        if self.evaluator.decorator_paths(target) & {
+        if facts.decorators and self.evaluator.decorator_paths(target) & {
             "contextlib.contextmanager", "contextlib.asynccontextmanager"
         }:  # fmt: skip
             # The call makes a manager; entering runs the body.

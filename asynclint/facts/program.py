@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import PurePath
 from typing import Any
 
@@ -45,11 +46,11 @@ class Module:
 
     __slots__ = (
         "_children",
+        "_ends",
         "_filled",
         "_lines",
         "_makes_lazy",
         "_set_attributes",
-        "_starts",
         "blocks",
         "facts",
         "file",
@@ -62,7 +63,7 @@ class Module:
     def __init__(self, file: SourceFile, facts: ModuleFacts) -> None:
         self.file = file
         self._lines: list[str] | None = None
-        self._starts: array[int] | None = None
+        self._ends: array[int] | None = None
         self._set_attributes: set[str] | None = None
         self._filled: set[Recipe] | None = None
         self._children: dict[int, list[int]] | None = None
@@ -95,12 +96,14 @@ class Module:
         text = self.file.text or ""
         if self._lines is not None or "\r" in text or text[:1] == "\ufeff":
             return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
-        if self._starts is None:
-            self._starts = array("Q", [0])
-            self._starts.extend(match.end() for match in re.finditer("\n", text))
-            self._starts.append(len(text) + 1)
-        starts = self._starts
-        return text[starts[number - 1] : starts[number] - 1] if 0 < number < len(starts) else ""
+        ends = self._ends
+        if ends is None:
+            # Without the newlines, of which there is one behind each line.
+            ends = self._ends = array("Q", accumulate(map(len, text.split("\n"))))
+        if not 0 < number <= len(ends):
+            return ""
+        start = ends[number - 2] + number - 1 if number > 1 else 0
+        return text[start : ends[number - 1] + number - 1]
 
     def span(self, first: int, last: int) -> list[str]:
         """Some lines, counted from 1, without taking the whole text apart."""
@@ -150,7 +153,10 @@ class Module:
         if found is None:
             found = self._children = {}
             for index, one in enumerate(self.blocks):
-                found.setdefault(one.parent, []).append(index)
+                if one.parent in found:
+                    found[one.parent].append(index)
+                else:
+                    found[one.parent] = [index]
         return found
 
     def entered(self, site: CallSite) -> Iterator[int]:
@@ -371,6 +377,8 @@ class Program:
     _order: dict[str, int] = field(default_factory=dict)
     _based: dict[str | None, list[Klass]] = field(default_factory=lambda: defaultdict(list))
     """The classes of the modules read so far, by the last names of their bases."""
+    sought: set[str] = field(default_factory=set)
+    """Names that were looked for in the project's texts, in strings and comments, too."""
     _unread: dict[str, list[SourceFile]] | None = None
     """By word: files that hold it and were not read when that was first asked for."""
 
@@ -507,6 +515,10 @@ class Program:
     def loaded(self) -> list[Module]:
         """The modules read so far, in the order of the project's files."""
         return [m for f in self.project.files if (m := self._modules.get(f.name)) is not None]
+
+    def unread(self) -> list[SourceFile]:
+        """The files of which no facts were asked for."""
+        return [file for file in self.project.files if file.name not in self._modules]
 
     def load_mentioning(self, word: str) -> list[Module]:
         """All modules whose text contains `word`."""

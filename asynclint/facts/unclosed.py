@@ -136,6 +136,7 @@ class UnclosedFacts:
 
     def _is_closed(self, name: str, function: Function) -> bool:
         """Whether the project's text closes something of this name, or hands it to what may."""
+        self.evaluator.program.sought.add(name)
         direct = re.compile(
             rf"\b{re.escape(name)}\)?\s*\.\s*{VERB}"
             rf"|(?:getattr|hasattr|delattr|pop)\([^()]*[\"']{re.escape(name)}[\"']"
