@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import tokenize
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -341,7 +340,9 @@ def _fix(kept: list[Any], project: Any, config: Config, options: dict[str, Any])
 def _decoded(data: bytes) -> str:
     """What an editor hands over, in the encoding that it declares; bytes that do not fit become marks."""
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        from asynclint.project import declared_encoding
+
+        encoding = declared_encoding(data)
     except SyntaxError:
         encoding = "utf-8-sig"
     return data.decode(encoding, errors="replace")

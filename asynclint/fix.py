@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import io
 import os
 import stat
 import tempfile
-import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from asynclint.findings import Edit, Finding, Fix, Safety
 from asynclint.fixes.unbound import unbound
-from asynclint.project import Project
+from asynclint.project import Project, declared_encoding
 
 ROUNDS = 30
 """Fixes that touch each other wait for the next round, and so do those that stood beside a wrong one; what is left is left."""
@@ -464,7 +462,7 @@ def _prepare(path: Path, before: str, after: str) -> tuple[Path, str]:
     """The file to replace, and the name of the finished one beside it."""
     path = Path(os.path.realpath(path))
     data = path.read_bytes()
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    encoding = declared_encoding(data)
     if encoding == "utf-8-sig" and before.startswith("\ufeff"):
         encoding = "utf-8"
     if data.decode(encoding) != before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import time
 import tokenize
@@ -545,8 +546,7 @@ class _Reader:
                     f"line {line} is not valid UTF-8, and no encoding is declared",
                 )
         try:
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-            text = data.decode(encoding)
+            text = data.decode(declared_encoding(data))
         except (SyntaxError, LookupError) as error:
             return None, ("syntax-error", f"encoding declaration cannot be used: {error}")
         except UnicodeError as error:
@@ -624,6 +624,20 @@ class _Texts(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+FUTURE_FSTRINGS = re.compile(rb"#.*coding[:=]\s*future[-_]fstrings\b")
+"""A codec that a package of this name brings: UTF-8 with f-strings, which every Python has today."""
+
+
+def declared_encoding(data: bytes) -> str:
+    """The encoding that a file declares. Raises SyntaxError where there is no such encoding."""
+    try:
+        return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    except SyntaxError:
+        if any(FUTURE_FSTRINGS.match(line) for line in data.split(b"\n", 2)[:2]):
+            return "utf-8"
+        raise
 
 
 def _is_test(path: str, root: str) -> bool:

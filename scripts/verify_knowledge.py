@@ -38,6 +38,7 @@ from asynclint.knowledge.model import Class, Client, Entry, Function, Library
 
 AWAITABLE_RESULT: dict[str, str] = {
     "asyncio.gather": "a future",
+    "aiodocker.images.DockerImages.*": "an iterator where `stream` is true",
     "aiomysql.*": "a context manager that may be awaited, or a future",
     "aio_pika.abc.AbstractConnection.channel": "a channel that may be awaited",
     "aio_pika.abc.AbstractChannel.close": "wrapped, gives a future",

@@ -262,6 +262,7 @@ def test_directories_that_cannot_be_listed(root: Path, monkeypatch: pytest.Monke
             b"#!/bin/x\n# vim: fileencoding=cp1252\n'\x80'\n",
             "#!/bin/x\n# vim: fileencoding=cp1252\n'€'\n",
         ),
+        (b"# coding: future_fstrings\nx = '\xc3\xa4'\n", "# coding: future_fstrings\nx = 'ä'\n"),
         (b"x = 'coding'\n", "x = 'coding'\n"),
         (b"a = 1\r\nb = 2\rc = 3\n", "a = 1\r\nb = 2\rc = 3\n"),
         (b"a = '\x0c\xe2\x80\xa8'\n", "a = '\x0c\u2028'\n"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ PLAIN = frozenset({"builtins.staticmethod", "builtins.classmethod"})
 MISSING = ("missing",)
 """Stands where a call hands over nothing."""
 
+AWAITED = 2
+"""Calls that await what a function gives, from which on it is taken to be a coroutine whatever decorates it."""
+
 MAX_CALLS = 24
 """Calls of one name. Of a name that is called more often, most calls are those of other functions."""
 
@@ -36,6 +39,10 @@ class Callers:
         """Classes by the last names of their bases."""
         self._inside: dict[Klass, list[Call]] = defaultdict(list)
         """By class: where its methods call `super().__init__` or `cls`."""
+        self._awaited: Counter[str] = Counter()
+        """How often what has a name is awaited where it is called."""
+        self._named: Counter[str] = Counter()
+        """How many functions have a name."""
 
     def handed(self, function: Function, parameter: Parameter) -> Type:
         """The object that every call hands over, tests aside; unknown where that is not known of one of them."""
@@ -44,6 +51,12 @@ class Callers:
         if parameter.kind not in ("pos", "kw") or not self._is_plain(function):
             return None
         return agreed(self._values(function, parameter))
+
+    def await_it(self, function: Function) -> bool:
+        """Whether the project awaits what a function gives that no other one shares its name with."""
+        name = function.facts.name
+        self._by_name()
+        return self._named[name] == 1 and self._awaited[name] >= AWAITED
 
     def _values(self, function: Function, parameter: Parameter) -> Iterator[Type]:
         """What each call hands over, and the default."""
@@ -102,9 +115,14 @@ class Callers:
                 for klass in module.klasses:
                     for base in klass.facts.bases:
                         self._below[base_name(base)].append(klass)
+                self._named.update([function.name for function in module.facts.functions])
                 for site in module.facts.calls:
                     callee = site.callee
-                    if site.kind != "call" or not site.args or not callee or callee[0] not in NAMED:
+                    if site.kind != "call" or not callee or callee[0] not in NAMED:
+                        continue
+                    if site.role[0] == "await":
+                        self._awaited[callee[-1]] += 1
+                    if not site.args:
                         continue
                     self._calls[callee[-1]].append((module, site))
                     if callee[-1] in ("__init__", "cls"):

@@ -205,6 +205,7 @@ class ClientFacts:
                 "stmt",
                 "test",
                 "cmp",
+                "in",
                 "op",
                 "unpack",
             ):
@@ -240,6 +241,7 @@ class ClientFacts:
                 "not",
                 "is",
                 "cmp",
+                "in",
                 "for",
                 "afor",
                 "sub",

@@ -11,18 +11,35 @@ from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import NONE, Const, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
+from asynclint.facts.types import (
+    NONE,
+    Const,
+    Coro,
+    Func,
+    Gen,
+    Inst,
+    Lib,
+    LibMethod,
+    Tup,
+    Type,
+    members,
+)
 from asynclint.facts.view import LostCoroutine, LostTask
 from asynclint.findings import Link
 
 Role = tuple[Any, ...]
 
-COROUTINE_ATTRIBUTES = frozenset({
-    "send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_running", "cr_origin", "__await__",
-    "__name__", "__qualname__", "add_done_callback", "cancel", "done", "result", "set_name", "get_name",
-    "__class__", "__del__", "exception", "cancelled", "remove_done_callback", "get_coro",
+BARE_ATTRIBUTES = frozenset({
+    "send", "throw", "close", "cr_await", "cr_code", "cr_frame", "cr_running", "cr_origin", "cr_suspended",
+    "__await__", "__name__", "__qualname__", "__class__", "__del__",
 })  # fmt: skip
-"""What a coroutine or a future has; reading anything else takes it for its result."""
+"""What a coroutine has; reading anything else takes it for its result."""
+
+COROUTINE_ATTRIBUTES = BARE_ATTRIBUTES | {
+    "add_done_callback", "cancel", "done", "result", "set_name", "get_name", "exception", "cancelled",
+    "remove_done_callback", "get_coro",
+}  # fmt: skip
+"""What a coroutine or a future has."""
 
 TAKES_VALUES = frozenset({
     "builtins.print", "builtins.str", "builtins.len", "builtins.int", "builtins.float", "builtins.bool",
@@ -52,6 +69,7 @@ CERTAIN: dict[str, str] = {
     "test": "is always true in a test",
     "not": "is always true in a test",
     "cmp": "is compared",
+    "in": "is searched",
     "is": "is compared",
     "fstr": "is formatted into a string",
     "op": "is used in an operation",
@@ -75,8 +93,11 @@ ASKS = frozenset(
 RUNNERS = frozenset({"gather", "wait", "wait_for", "shield", "create_task", "ensure_future", "run"})
 """Names of what runs a coroutine; `STARTS` takes in more, for names of which less is known."""
 
-RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call"})
+RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call", "in"})
 """Uses of a coroutine that fail."""
+
+DECLARED = "which is no coroutine"
+"""Of an argument: its parameter is declared to be something else."""
 
 WATCHES = frozenset({"add_done_callback", "set_name"})
 """What is done with a task that keeps nothing of it."""
@@ -131,7 +152,12 @@ class CoroutineFacts:
         if type_ is None:
             return None
         alternatives = members(type_)
-        if not all(isinstance(m, Coro) for m in alternatives):
+        if site.role[0] == "stmt":
+            # Nothing iterates over what is dropped, either.
+            alternatives = tuple(
+                m for m in alternatives if not isinstance(m, Gen) or not m.is_async
+            )
+        if not alternatives or not all(isinstance(m, Coro) for m in alternatives):
             return None
         coroutine = alternatives[0]
         assert isinstance(coroutine, Coro)
@@ -143,6 +169,8 @@ class CoroutineFacts:
         made_by = coroutine.function
         if made_by is not None and self.evaluator.is_overridden_plainly(made_by):
             return None
+        if made_by is not None and not function.is_async and self.evaluator.is_veiled(made_by):
+            return None  # A decorator may run it where there is no loop.
         how, detail = found
         if how in ASKED and self._may_give_none(function, site):
             return None
@@ -251,7 +279,11 @@ class CoroutineFacts:
                 return None
             return self._lost(function, role[1], coroutine, site)
         if tag == "attr":
-            if role[1] in COROUTINE_ATTRIBUTES or (coroutine.enters and role[1].startswith("__a")):
+            made_by = coroutine.function
+            bare = made_by is not None and made_by.is_async
+            if role[1] in (BARE_ATTRIBUTES if bare else COROUTINE_ATTRIBUTES):
+                return None
+            if coroutine.enters and role[1].startswith("__a"):
                 return None
             if coroutine.answers:
                 return None
@@ -299,7 +331,31 @@ class CoroutineFacts:
             return ("return", f"is returned by `{facts.name}`, which awaits what else it returns")
         if any(_is_value(recipe) for recipe, _, _ in facts.returns):
             return ("return", f"is returned by `{facts.name}`, which returns values otherwise")
+        if self._is_taken_for_value(function):
+            return ("return", f"is returned by `{facts.name}`, whose callers take it for its value")
         return None
+
+    def _is_taken_for_value(self, function: Function) -> bool:
+        """Whether all calls await a function once, and one of them uses what comes in a way that fails for a coroutine."""
+        found = False
+        for edge in self.graph.into.get(function, ()):
+            if edge.caller.module.file.is_test:
+                continue
+            role = edge.site.role
+            if edge.site.kind != "call" or role[0] != "await" or edge.how != "async":
+                return False
+            roles = [role[1]]
+            if role[1][0] == "assign":
+                roles = [use.role for use in edge.caller.facts.uses.get(str(role[1][1]), ())]
+                if len(edge.caller.facts.bindings.get(str(role[1][1]), ())) != 1:
+                    roles = [("?",)]
+            if any(self._may_await(edge.caller.module, one) for one in roles):
+                return False
+            found = found or any(_needs_value(one) for one in roles)
+        return found
+
+    def _may_await(self, module: Module, role: Role) -> bool:
+        return role[0] in ("?", "await") or self._asks_or_runs(module, role)
 
     def _is_plain(self, declared: Type) -> bool:
         """Whether a declared type has only values that are no coroutines."""
@@ -367,7 +423,23 @@ class CoroutineFacts:
             return ("arg", f"is passed to `{taking}`")
         if _logs(outer.callee):
             return ("arg", f"is passed to `{outer.callee[2]}` of a logger")
-        return self._declared_otherwise(callee, outer, role, function)
+        return self._declared_otherwise(callee, outer, role, function) or self._handed_through(
+            callee, outer, role, function
+        )
+
+    def _handed_through(
+        self, callee: Type, outer: CallSite, role: Role, function: Function
+    ) -> tuple[str, str] | None:
+        """`to_thread(work, fetch())`: an argument of the function that is called there."""
+        known = self.evaluator.known_callee(callee)
+        if known is None or not isinstance(known.offloads, int) or not isinstance(role[2], int):
+            return None
+        first = known.offloads
+        if role[2] <= first or len(outer.args) <= first:
+            return None
+        target = self.evaluator.at_site(outer.args[first][0], outer, function.module)
+        moved = ("arg", role[1], role[2] - first - 1)
+        return self._declared_otherwise(target, outer, moved, function)
 
     def _takes_values(self, module: Module, outer: CallSite) -> str:
         """`"…".format(x)`, `[].extend(x)`: the name of the builtin's method that is called; empty otherwise."""
@@ -418,7 +490,7 @@ class CoroutineFacts:
         declared = self.evaluator.annotation(parameter.annotation, target.parent or target)
         if not self._is_plain(declared):
             return None
-        return ("arg", f"is passed as `{parameter.name}`, which is no coroutine")
+        return ("arg", f"is passed as `{parameter.name}`, {DECLARED}")
 
     def _field(self, klass: Klass, name: object) -> tuple[str, str] | None:
         """An argument of the constructor of a dataclass or a model, whose field holds something else."""
@@ -437,9 +509,7 @@ class CoroutineFacts:
                 if binding.annotation is not None:
                     declared = self.evaluator.annotation(binding.annotation, one.body)
                     plain = self._is_plain(declared)
-                    return (
-                        ("arg", f"is passed as `{name}`, which is no coroutine") if plain else None
-                    )
+                    return ("arg", f"is passed as `{name}`, {DECLARED}") if plain else None
         return None
 
     def _stored(self, function: Function, site: CallSite) -> tuple[str, str] | None:
@@ -501,9 +571,13 @@ class CoroutineFacts:
         for use in uses:
             if use.role[0] == "assign" and use.role[1] != name:
                 return None
-            verdict = (
-                self._lost(function, use.role, coroutine, site) if use.role[0] != "assign" else None
-            )
+            verdict: tuple[str, str] | None
+            if use.role[:2] == ("attr", "send") and _sends_value(function, use):
+                verdict = ("attr", "is sent a value before it runs")
+            elif use.role[0] != "assign":
+                verdict = self._lost(function, use.role, coroutine, site)
+            else:
+                verdict = None
             if use.role[0] == "stmt":
                 continue
             if use.role[0] == "is" or use.role[0] in ("test", "not"):
@@ -521,13 +595,13 @@ class CoroutineFacts:
                 return None
         if handed_out:
             # `if not x: …`, `return x`: who asks takes it for the value.
-            tested = [v for v in verdicts if v[0] in ("test", "not") or v[0] in RAISES]
+            tested = [v for v in verdicts if v[0] in ("test", "not") or _is_certain(v)]
             return tested[0] if tested and len(function.facts.bindings.get(name, ())) == 1 else None
         if unclear:
             # Whatever an unknown function does with the coroutine: this use of it raises.
             if len(function.facts.bindings.get(name, ())) > 1:
                 return None
-            return next((v for v in verdicts if v[0] in RAISES), None)
+            return next((v for v in verdicts if _is_certain(v)), None)
         return verdicts[0] if verdicts else ("unused", "is assigned and not used")
 
     def _declared_as_value(self, function: Function, name: str) -> bool:
@@ -759,20 +833,14 @@ _TAKING_METHODS = frozenset().union(*TAKES_VALUES_TOO.values())
 RUNS_LOOP = frozenset({"run", "run_forever", "run_until_complete", "run_app"})
 """Methods that come back when the loop has ended, whose ever it is: `reactor.run()`."""
 
-_PLAIN = frozenset(
-    {
-        "builtins.str",
-        "builtins.int",
-        "builtins.float",
-        "builtins.bool",
-        "builtins.bytes",
-        "builtins.dict",
-        "builtins.list",
-        "builtins.set",
-        "builtins.frozenset",
-        "builtins.tuple",
-    }
-)
+_PLAIN = frozenset({
+    "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.dict",
+    "builtins.list", "builtins.set", "builtins.frozenset", "builtins.tuple", "typing.List", "typing.Dict",
+    "typing.Set", "typing.FrozenSet", "typing.Tuple", "typing.Deque", "typing.DefaultDict", "typing.Sequence",
+    "typing.MutableSequence", "typing.Mapping", "typing.MutableMapping", "collections.abc.Sequence",
+    "collections.abc.MutableSequence", "collections.abc.Mapping", "collections.abc.MutableMapping",
+    "collections.abc.Set", "collections.deque", "collections.defaultdict", "collections.OrderedDict",
+})  # fmt: skip
 
 
 def _goes_on(function: Function, site: CallSite, outside: int) -> bool:
@@ -807,6 +875,30 @@ def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
             asked = module.site(block.info[1])
             if asked.callee and asked.callee[-1] == "iscoroutine" and asked.args:
                 return bool(asked.args[0][0] == recipe)
+    return False
+
+
+def _is_certain(verdict: tuple[str, str]) -> bool:
+    """Whether a use takes a coroutine for its value, whatever becomes of it elsewhere."""
+    return verdict[0] in RAISES or verdict[1].endswith(DECLARED)
+
+
+def _needs_value(role: Role) -> bool:
+    """Whether a coroutine fails where it stands so."""
+    if role[0] == "attr":
+        return role[1] not in COROUTINE_ATTRIBUTES
+    return role[0] in RAISES
+
+
+def _sends_value(function: Function, use: Use) -> bool:
+    """`channel.send("text")` of a coroutine that has not run: it can be sent one thing, `None`."""
+    for site in function.sites:
+        if site.kind == "call" and (site.line, site.col) == (use.line, use.col):
+            if site.callee and site.callee[0] == "attr" and site.callee[2] == "send":
+                given = [recipe for recipe, keyword in site.args if keyword is None]
+                if len(given) != 1 or len(site.args) != 1:
+                    return True
+                return given[0] != ("const", None) and _is_value(given[0])
     return False
 
 
@@ -849,6 +941,8 @@ def _runs(module: Module, role: Role) -> bool:
         return False
     callee = module.site(role[1]).callee
     name = str(callee[-1]) if callee else ""
+    if name == "add_task" and role[2] not in (0, None):
+        return False  # `add_task(function, argument)`
     return any(word in name for word in STARTS)
 
 

@@ -75,6 +75,7 @@ UNIONS = {"typing.Union", "typing.Optional"}
 WRAPPERS = {
     "typing.Annotated", "typing.Final", "typing.ClassVar", "typing.Required", "typing.NotRequired",
     "typing_extensions.Annotated", "typing_extensions.Final", "typing_extensions.ClassVar",
+    "pydantic.InstanceOf", "pydantic.SkipValidation",
 }  # fmt: skip
 SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
 OF_RECEIVER = re.compile(r"\b(Self|T)\b")
@@ -1640,6 +1641,8 @@ class Evaluator:
             if declared is not None and not _vague(declared):
                 if isinstance(declared, Coro):
                     return Coro(declared.result, function.name, function)
+                if isinstance(declared, Inst) and declared.of == "typing.Awaitable":
+                    return self._awaitable(function, declared)
                 if (
                     isinstance(declared, Inst)
                     and isinstance(declared.of, str)
@@ -1654,6 +1657,13 @@ class Evaluator:
         if facts.stub:
             return None
         return self._returned(function)
+
+    def _awaitable(self, function: Function, declared: Inst) -> Type:
+        """What is declared as an `Awaitable`: a coroutine where that is all that it returns."""
+        for one in members(self._returned(function)):
+            if not isinstance(one, Coro) or one.eager or one.enters or one.iterates or one.answers:
+                return declared
+        return Coro(declared.args[0] if declared.args else None, function.name, function)
 
     def _returned(self, function: Function) -> Type:
         returns = function.facts.returns
@@ -1699,7 +1709,29 @@ class Evaluator:
             return Func(function)
         return self._keep(self._values, function, lambda: self._decorated(function), Func(function))
 
+    def is_veiled(self, function: Function) -> bool:
+        """Whether something is wrapped around a function of which nothing is known, but that it is awaited all the same."""
+        return bool(function.facts.decorators) and self._unveiled(function) is None
+
     def _decorated(self, function: Function) -> Type:
+        value = self._unveiled(function)
+        if value is None and self._is_awaited(function):
+            return Func(function)
+        return value
+
+    def _is_awaited(self, function: Function) -> bool:
+        """Whether a coroutine function stays one, as what calls it shows, under decorators that are not known."""
+        if self.callers is None or not function.is_async or function.facts.generator:
+            return False
+        if function.module.file.is_test:
+            return False
+        for recipe in function.facts.decorators:
+            known = self.known_callee(self.decorator_value(recipe, function))
+            if known is not None and known.changes_result:
+                return False
+        return self.callers.await_it(function)
+
+    def _unveiled(self, function: Function) -> Type:
         value: Type = Func(function)
         for recipe in reversed(function.facts.decorators):
             decorator = self.decorator_value(recipe, function)

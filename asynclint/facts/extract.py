@@ -30,6 +30,7 @@ YIELD: Role = ("yield",)
 TEST: Role = ("test",)
 NOT: Role = ("not",)
 CMP: Role = ("cmp",)
+IN: Role = ("in",)
 FSTR: Role = ("fstr",)
 OP: Role = ("op",)
 SUB: Role = ("sub",)
@@ -720,7 +721,10 @@ class _Extractor:
         identity = all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
         inner: Role = ("is",) if identity else CMP
         left = self.expr(node.left, inner)
-        rights = [self.expr(c, inner) for c in node.comparators]
+        rights = [
+            self.expr(c, IN if isinstance(op, (ast.In, ast.NotIn)) else inner)
+            for op, c in zip(node.ops, node.comparators, strict=True)
+        ]
         if len(rights) == 1:
             return ("cmp", type(node.ops[0]).__name__, left, rights[0])
         return ("cmp", "?", left, None)

@@ -127,7 +127,7 @@ class CallSite:
     """(recipe, keyword) in order; ``*x`` is a ("star", …) recipe, ``**x`` has the keyword "**"."""
     role: tuple[Any, ...]
     """How the result stands: ("stmt",), ("await", role), ("assign", name), ("arg", call index, position or keyword),
-    ("return",), ("with",), ("awith",), ("for",), ("afor",), ("test",), ("cmp",), ("fstr",), ("op",), ("attr", name),
+    ("return",), ("with",), ("awith",), ("for",), ("afor",), ("test",), ("cmp",), ("in",), ("fstr",), ("op",), ("attr", name),
     ("sub",), ("elem",), ("dictval",), ("store",), ("yield",), ("star", …), ("decorator",), ("comp", kind), …"""
     block: int
     line: int

@@ -25,7 +25,21 @@ VERBS = frozenset({
 VERB = "(?:" + "|".join(sorted(VERBS)) + r")\b"
 
 LOOKING = frozenset(
-    {"attr", "await", "test", "not", "is", "cmp", "fstr", "for", "afor", "sub", "op", "callee"}
+    {
+        "attr",
+        "await",
+        "test",
+        "not",
+        "is",
+        "cmp",
+        "in",
+        "fstr",
+        "for",
+        "afor",
+        "sub",
+        "op",
+        "callee",
+    }
 )
 """What may be done with a client without anybody else taking it over."""
 

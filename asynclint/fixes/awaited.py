@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.program import Function
-from asynclint.facts.types import Coro, members
+from asynclint.facts.types import Coro, Gen, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes.place import Place
 
-FAILS = frozenset({"stmt", "attr", "sub", "op", "unpack", "for", "call", "with", "raise"})
+FAILS = frozenset({"stmt", "attr", "sub", "op", "unpack", "for", "call", "with", "raise", "in"})
 """How a coroutine stands where nobody can rely on what the code does today: it does nothing, or raises."""
 
 ONE_LIST = frozenset({"extend", "extendleft"})
@@ -26,6 +26,9 @@ def await_it(place: Place) -> Iterable[Fix]:
     _refuse_one_of_several(place, call)
     _refuse_locked(place)
     safe = lost.how in FAILS and place.held is None and not _runs_today_or_on(place)
+    evaluator = place.workshop.facts.graph.evaluator
+    made = members(evaluator.call_type(place.function.module, place.site.index))
+    safe = safe and not any(isinstance(one, Gen) for one in made)
     edit = place.source.replace(call, place.awaited(call, place.source.segment(call)))
     yield place.fix("await it", edit, safe=safe)
 
