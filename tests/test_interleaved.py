@@ -237,6 +237,172 @@ def test_a_client_may_be_closed_and_forgotten() -> None:
     assert "await self._client.close()" in fixed("blocking-sdk-call", code)
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "self.bucket.put_object(Key=name)\nself.bucket.delete_objects(Delete={})",
+            ["called twice in one step", "called twice in one step"],
+        ),
+        (
+            "self.bucket.put_object(Key=name)\nawait asyncio.sleep(0)\nself.bucket.delete_objects(Delete={})",
+            [None, None],
+        ),
+        ("found = self.bucket.put_object(Key=name)\nreturn found", [None]),
+        (
+            "found = self.bucket.put_object(Key=name)\nother = self.bucket.put_object(Key=found)\nreturn other",
+            [None, None],
+        ),
+    ],
+)
+def test_what_is_told_one_object_twice_stays_together(body: str, reason: list[str | None]) -> None:
+    code = f"""
+    import asyncio
+    import boto3
+
+
+    class Store:
+        def __init__(self):
+            self.bucket = boto3.resource("s3").Bucket("b")
+
+        async def load(self, name):
+{chr(10).join("            " + line for line in body.split(chr(10)))}
+    """
+    found, _ = _checked("blocking-sdk-call", {"app.py": _text(code)})
+    assert len(found) == len(reason)
+    for one, expected in zip(found, reason, strict=True):
+        assert (one.refusal is None) == (expected is None), one.refusal
+        assert expected is None or expected in (one.refusal or "")
+
+
+def test_an_if_that_may_wait_nowhere_belongs_to_the_step() -> None:
+    body = (
+        "if self.rows:\n    await asyncio.sleep(0)\ntext = Path(name).read_text()\nself.rows = text"
+    )
+    assert refusals("blocking-file-io", service(body)) == [
+        f"`self.rows` is asked before and set afterwards, {TWICE}"
+    ]
+    left = body.replace("await asyncio.sleep(0)", "return\nelse:\n    await asyncio.sleep(0)")
+    assert "to_thread" in fixed(
+        "blocking-file-io", service(left).replace("self.rows = text", "self.size = text")
+    )
+
+
+def test_what_a_with_binds_is_set() -> None:
+    body = "if self.rows:\n    return\ntext = Path(name).read_text()\nwith open(text) as self.rows:\n    pass"
+    found, _ = _checked("blocking-file-io", {"app.py": _text(service(body))})
+    assert f"`self.rows` is asked before and set afterwards, {TWICE}" in [f.refusal for f in found]
+
+
+def test_what_a_function_around_was_given_is_everybodys() -> None:
+    code = """
+    import subprocess
+
+    from fastapi import APIRouter
+
+
+    class Terminal:
+        def __init__(self):
+            self.last = None
+
+        def run(self, command):
+            if self.last != command:
+                self.last = command
+            return subprocess.run(command)
+
+
+    def router(terminal: Terminal):
+        routes = APIRouter()
+
+        @routes.post("/run")
+        async def run(command: str):
+            return terminal.run(command)
+
+        return routes
+    """
+    assert refusals("blocking-subprocess", code) == [
+        f"`Terminal.run` changes `self.last`, {MEANWHILE}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "reason"),
+    [
+        ("blocking-file-io", "json.dump(rows, Path(path).open('w'))", "a file is opened among its arguments, and nothing closes it in time"),
+        ("blocking-file-io", "if not Path(path).exists():\n            Path(path).write_text('x')", "`path` is looked for and then written, which two at once would both do"),
+        ("blocking-wait", "return getpass.getpass()", "it hides what is typed, and a thread would go on hiding it"),
+    ],
+)  # fmt: skip
+def test_what_no_thread_does(rule: str, line: str, reason: str) -> None:
+    code = f"""
+    import getpass
+    import json
+    from pathlib import Path
+
+
+    async def keep(path: str, rows: list[str]):
+        {line}
+    """
+    assert refusals(rule, code) == [reason]
+
+
+@pytest.mark.parametrize("mode", ["w", "rb"])
+def test_no_file_stands_half_written(mode: str) -> None:
+    code = f"""
+    import shutil
+    from pathlib import Path
+
+
+    async def keep(made, path: Path):
+        with made.open("{mode}") as file:
+            text = shutil.copyfile(path, "x")
+            await made.take(file, text)
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    [copied] = [one for one in found if one.span.line == 7]
+    reason = "others would meet the file half written" if mode == "w" else None
+    assert copied.refusal == reason
+
+
+def test_connections_of_one_thread() -> None:
+    code = """
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine("sqlite:///a.db", connect_args={"check_same_thread": SAME})
+
+
+    def rows():
+        with engine.connect() as connection:
+            return connection.execute(text("select 1")).all()
+
+
+    async def get():
+        return rows()
+    """
+    assert refusals("blocking-database-call", code.replace("SAME", "True")) == [
+        "the project's SQLite connections belong to the thread that opens them"
+    ]
+    assert "to_thread(rows)" in fixed("blocking-database-call", code.replace("SAME", "False"))
+
+
+def test_no_thread_as_the_process_ends() -> None:
+    code = """
+    import asyncio
+    import atexit
+    from pathlib import Path
+
+
+    async def clean():
+        Path("x").write_text("")
+
+
+    atexit.register(lambda: asyncio.run(clean()))
+    """
+    assert refusals("blocking-file-io", code) == [
+        "the module does work as the process ends, when no thread can be started"
+    ]
+
+
 def test_a_sleep_that_takes_a_step_apart_is_no_safe_fix() -> None:
     code = """
     import time

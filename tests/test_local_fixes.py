@@ -1769,7 +1769,7 @@ def test_what_there_is_until_a_cancellation_is_returned() -> None:
 @pytest.mark.parametrize(
     "waits",
     ["await events[name].wait()", "await asyncio.gather(*(events[n].wait() for n in name.needs))",
-     "await gate.wait()", "await queue.get()", "await first(name, events)"],
+     "await gate.wait()", "await queue.get()", "await queue.put(name)", "await first(name, events)"],
 )  # fmt: skip
 def test_those_that_wait_for_each_other_have_no_bound(waits: str) -> None:
     code = f"""

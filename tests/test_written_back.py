@@ -413,6 +413,33 @@ def test_what_is_emptied_and_filled_again(emptied: str, reason: str) -> None:
     assert refusals("blocking-http-call", code) == [f"`Controller.refresh` {reason}"]
 
 
+def test_what_a_thread_changes_for_the_whole_process() -> None:
+    code = """
+    import sys
+    import threading
+
+
+    def work():
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(50)
+        print(before)
+        sys.setrecursionlimit(before)
+
+
+    def run(code):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+
+    async def tool(code: str):
+        run(code)
+    """
+    assert refusals("blocking-wait", code) == [
+        "`work` changes for a time what the whole process sees"
+    ]
+
+
 def test_a_repository_takes_one_writer() -> None:
     code = """
     import git

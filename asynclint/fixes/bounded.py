@@ -198,13 +198,15 @@ def _waits_as_told(function: Function) -> bool:
 
 
 def _waits_for_others(workshop: Workshop, function: Function, depth: int) -> bool:
-    """Whether a coroutine function waits for an event, a barrier or an item of a queue that it did not make itself."""
+    """Whether a coroutine function waits for an event, a barrier or a queue that it did not make itself, or feeds that queue."""
     evaluator = workshop.facts.graph.evaluator
     for site in function.sites:
         callee = site.callee
-        if not callee or callee[0] != "attr" or callee[2] not in ("wait", "get") or site.args:
+        if not callee or callee[0] != "attr" or callee[2] not in ("wait", "get", "put"):
             continue
         base = callee[1]
+        if callee[2] != "put" and site.args:
+            continue
         if base and base[0] == "name" and base[1] in function.facts.bindings:
             continue
         member = evaluator.callee(function.module, site)

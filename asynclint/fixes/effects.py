@@ -249,7 +249,9 @@ class Effects:
         if outer is None or facts.kind == "module":
             return OWN
         if outer.facts.kind != "module":
-            return self.named(outer, name)
+            # What the function around was given is the same at each call of the one within.
+            around = self.named(outer, name)
+            return frozenset({Root(ALL, name)}) if around else OWN
         return frozenset({Root(ALL, name)}) if name in outer.facts.bindings else OWN
 
     def _bound(self, function: Function, binding: Binding) -> frozenset[Root]:

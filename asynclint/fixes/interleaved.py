@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
-from asynclint.facts.types import Func, members
+from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
-from asynclint.fixes.effects import ALL, CHANGES, GIVEN, OBJECT, effects
+from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, effects
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, own_nodes
 
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 TESTS = (ast.If, ast.While, ast.IfExp)
 LOOPS = (ast.For, ast.While)
+PROCESS = (*CONTAINERS, "threading.", "concurrent.", "multiprocessing.", "queue.", "subprocess.")
+"""Roots of classes whose objects mean the same to all who call them, in whatever order."""
+
 ASKS = frozenset({"get"})
 
 
@@ -32,6 +36,10 @@ class Half:
     tests: set[str] = field(default_factory=set)
     """What is read to decide something."""
     sets: set[str] = field(default_factory=set)
+    calls: set[str] = field(default_factory=set)
+    """Objects of others whose methods are called."""
+    tells: set[str] = field(default_factory=set)
+    """Those of which such a call is a whole statement: it is made for what it does to the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,9 @@ def broken(at: Spot) -> str | None:
     before, after, behind = step.before(), step.after(), step.behind()
     for one in sorted(before.sets & (after.sets | after.reads)):
         return f"`{one}` is set before and after it, and others would see what is between"
+    whole = _object(at.node)
+    if whole in before.tells or (whole in after.calls and step.is_told):
+        return f"`{whole}` is called twice in one step, and others would call it in between"
     # `if self.client is not None: self.client.close(); self.client = None` closes twice, at worst.
     asked = (before.tests & behind.sets) | (before.reads & after.sets)
     for one in sorted(asked - {_receiver(at.node)}):
@@ -81,6 +92,14 @@ def _receiver(node: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         return ast.unparse(node.func.value)
     return ""
+
+
+def _object(node: ast.AST) -> str:
+    """`self.client` of `self.client.auth.sign_in(…)`."""
+    names = ast.unparse(node.func).split(".") if isinstance(node, ast.Call) else []
+    if len(names) < 3 or not all(name.isidentifier() for name in names):
+        return ""
+    return ".".join(names[:2])
 
 
 def is_locked(at: Spot) -> bool:
@@ -102,6 +121,11 @@ class _Step:
         self.sites = {
             (s.line, s.col, s.end_line, s.end_col): s for s in at.function.sites if s.kind == "call"
         }
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the place is a call for what it does, and not for what it gives."""
+        return isinstance(self.statement, ast.Expr) and self.statement.value is self.at.node
 
     def before(self) -> Half:
         """What is done since the last wait."""
@@ -148,6 +172,10 @@ class _Step:
                 return
             for one in reversed(suite[: _index(suite, below)]):
                 waits = _waits(one)
+                way = _way_without_wait(one) if waits else None
+                if way is not None:
+                    yield from way
+                    continue
                 yield from _behind_line(one, waits[-1]) if waits else (one,)
                 if waits:
                     return
@@ -228,6 +256,10 @@ class _Step:
         if isinstance(node, NESTED):
             return
         for one in (node, *own_nodes(node)):
+            if isinstance(one, ast.Expr) and self._calls(one.value):
+                half.tells.add(_object(one.value))
+            if self._calls(one):
+                half.calls.add(_object(one))
             if isinstance(one, ast.stmt):
                 for target in _targets(one):
                     self._sets(target, half)
@@ -293,6 +325,17 @@ class _Step:
                 elif text.startswith("self.") and isinstance(func, ast.Attribute):
                     half.sets.add(f"{ast.unparse(func.value)}{text[4:]}")
 
+    def _calls(self, node: ast.AST) -> bool:
+        """Whether a method of an object of others, and of a library, is called."""
+        if not isinstance(node, ast.Call) or not _object(node) or not self._is_shared(node.func):
+            return False
+        site = self._site(node)
+        if site is None or is_logger(site.callee):
+            return False
+        evaluator = self.at.workshop.facts.graph.evaluator
+        found = members(evaluator.callee(self.at.function.module, site))
+        return any(isinstance(m, LibMethod) and not m.cls.startswith(PROCESS) for m in found)
+
     def _site(self, call: ast.Call) -> CallSite | None:
         end = call.end_lineno or 0, call.end_col_offset or 0
         return self.sites.get((call.lineno, call.col_offset, *end))
@@ -344,6 +387,10 @@ def _targets(statement: ast.AST) -> list[ast.expr]:
         return [statement.target]
     if isinstance(statement, ast.Delete):
         return statement.targets
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return [item.optional_vars for item in statement.items if item.optional_vars is not None]
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        return [statement.target]
     return []
 
 
@@ -352,6 +399,16 @@ def _waits(node: ast.AST) -> list[int]:
     if isinstance(node, NESTED):
         return []
     return sorted(n.lineno for n in (node, *own_nodes(node)) if isinstance(n, WAITS))
+
+
+def _way_without_wait(statement: ast.stmt) -> list[ast.AST] | None:
+    """What an `if` does on the way that waits for nothing; None where there is no such way."""
+    if not isinstance(statement, ast.If) or _waits(statement.test):
+        return None
+    ways = [way for way in (statement.body, statement.orelse) if not any(map(_waits, way))]
+    # Who leaves there does not come here.
+    ways = [way for way in ways if not (way and isinstance(way[-1], (ast.Return, ast.Raise)))]
+    return [statement.test, *(one for way in ways for one in way)] if ways else None
 
 
 def _behind_line(statement: ast.stmt, line: int) -> Iterator[ast.AST]:

@@ -52,6 +52,7 @@ ONE_AT_A_TIME = (
     "faiss.",
     "pexpect.",
     "selenium.",
+    "zmq.",
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
 
@@ -64,6 +65,10 @@ LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
 
 MAYBE = re.compile(r"maybe_?(future|await|coro)|ensure_future|isawaitable|iscoroutine")
 """Functions that take a value or a coroutine."""
+
+MODE = re.compile(r"[bt]*[wxa+][bt+]*")
+
+ONE_THREAD = re.compile(r"""\bcheck_same_thread["']?\s*[:=]\s*True""")
 
 LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
@@ -84,6 +89,7 @@ ON_LOOP = frozenset(
         "ensure_future",
         "call_soon",
         "call_later",
+        "call_at",
         "run_until_complete",
     }
 )
@@ -153,6 +159,12 @@ def _first(place: Place) -> Fix:
     if "set_default_executor(" in (place.function.module.file.text or ""):
         raise Refused("the module gives the loop threads of its own, which may all be taken")
     _refuse_arguments(call)
+    _refuse_half_written(place)
+    _refuse_secret(place)
+    _refuse_at_exit(place)
+    _refuse_one_thread(place)
+    for reason in _needs_loop(place.workshop, place.function, place.site):
+        raise Refused(reason)
     _refuse_gathered(place)
     _refuse_bound(place)
     if place.loop == "trio":
@@ -164,6 +176,9 @@ def _refuse_arguments(call: ast.Call) -> None:
     base = call.func.value if isinstance(call.func, ast.Attribute) else None
     if isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "open":
         raise Refused("the file is opened on the event loop, and nothing closes it")
+    for one in (*call.args, *(k.value for k in call.keywords)):
+        if any(isinstance(node, ast.Call) and _opens(node) for node in ast.walk(one)):
+            raise Refused("a file is opened among its arguments, and nothing closes it in time")
     for node in ast.walk(call):
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             raise Refused("its arguments do more than give values")
@@ -176,6 +191,53 @@ def _refuse_arguments(call: ast.Call) -> None:
             and keyword.value.value
         ):
             raise Refused("the stream that it opens would still be read on the event loop")
+
+
+def _opens(call: ast.Call) -> bool:
+    """`open(path)`, `path.open("wb")`."""
+    return ast.unparse(call.func).rpartition(".")[2] == "open"
+
+
+def _refuse_half_written(place: Place) -> None:
+    """Raise Refused within a block that writes a file: others would find it empty, or half of it."""
+    for one in place.tree.above(place.node):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return
+        for item in one.items if isinstance(one, ast.With) else ():
+            call = item.context_expr
+            if call is not place.node and isinstance(call, ast.Call) and _opens(call):
+                modes = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
+                if any(isinstance(m, ast.Constant) and MODE.fullmatch(str(m.value)) for m in modes):
+                    raise Refused("others would meet the file half written")
+
+
+def _refuse_secret(place: Place) -> None:
+    """Raise Refused for what asks for a password: who breaks off there would be left with a terminal that shows nothing."""
+    hidden = "hide_input=True" in place.source.segment(place.call)
+    if hidden or any(b.name.endswith("getpass") for b in place.facts.blocking.values()):
+        raise Refused("it hides what is typed, and a thread would go on hiding it")
+
+
+def _refuse_at_exit(place: Place) -> None:
+    """Raise Refused where the module does something at the end of the process, when no thread starts any more."""
+    if "atexit.register(" in (place.function.module.file.text or ""):
+        raise Refused("the module does work as the process ends, when no thread can be started")
+
+
+def _refuse_one_thread(place: Place) -> None:
+    """Raise Refused for databases where the project's connections of SQLite are for the thread that opens them."""
+    if not place.finding.rule.endswith("database-call"):
+        return
+    if place.workshop.once(_one_thread):
+        raise Refused("the project's SQLite connections belong to the thread that opens them")
+
+
+def _one_thread(workshop: Workshop) -> bool:
+    return any(
+        ONE_THREAD.search(file.text or "")
+        for file in workshop.facts.program.project.files
+        if not file.is_test
+    )
 
 
 def refuse_old_python(place: Place) -> None:
@@ -543,8 +605,10 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield callback
     if sight.locks_file(function):
         yield f"`{function.name}` {LOCKED}"
-    if sight.changes_process(function):
-        yield f"`{function.name}` changes for a time what the whole process sees"
+    started = [e.target for e in workshop.facts.graph.out.get(function, ()) if e.how == "thread"]
+    for one in (function, *started):
+        if sight.changes_process(one):
+            yield f"`{one.name}` changes for a time what the whole process sees"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
     parser = sight.shares_parser(function)
@@ -660,6 +724,8 @@ def plain_route(place: Place) -> Iterator[Fix]:
     if any(
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
+        return
+    if place.workshop.once(_one_thread) and place.finding.rule.endswith("database-call"):
         return
     changed = [e for e in place.workshop.once(effects).of(function) if e.root.whose != GIVEN]
     if changed and not (len(changed) == 1 and changed[0].replaced):

@@ -14,6 +14,7 @@ from asynclint.fixes.place import Place
 from asynclint.fixes.source import own_nodes
 
 READS = frozenset({"read_text", "read_bytes"})
+THERE = frozenset({"exists", "is_file", "isfile"})
 WRITES = frozenset({"write_text", "write_bytes"})
 LOADS = re.compile(r"load|read|get", re.IGNORECASE)
 SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
@@ -44,6 +45,8 @@ class Access:
     line: int
     opens: bool = True
     """False where a function of the project is given the path."""
+    asked: bool = False
+    """It is only asked whether the file is there."""
 
 
 def refuse(place: Place) -> None:
@@ -69,7 +72,7 @@ def refuse(place: Place) -> None:
             ):
                 continue
             if read.line < write.line and not any(read.line < n < write.line for n in waits):
-                raise Refused(_reason(f"`{read.path}`"))
+                raise Refused(_reason(f"`{read.path}`", read.asked))
     _refuse_met(place.function, [one for one in found if one.line in here])
 
 
@@ -129,7 +132,7 @@ def refuse_below(functions: Iterable[Function]) -> None:
             if not one.writes and any(
                 o.writes and o.path == one.path and o.line >= one.line for o in found
             ):
-                raise Refused(_reason(f"`{one.path}`"))
+                raise Refused(_reason(f"`{one.path}`", one.asked))
         _refuse_met(function, found)
         for one in found:
             if not one.writes:
@@ -183,7 +186,9 @@ def _opens(function: Function) -> bool:
     return any(word in line for line in lines for word in OPENS)
 
 
-def _reason(path: str) -> str:
+def _reason(path: str, asked: bool = False) -> str:
+    if asked:
+        return f"{path} is looked for and then written, which two at once would both do"
     return f"{path} is read and written back, and what others write in the meantime would be lost"
 
 
@@ -202,6 +207,12 @@ def _accesses(node: ast.AST) -> Iterator[Access]:
             path, mode = one.args[0], _mode(one, 1)
         elif isinstance(one.func, ast.Attribute) and one.func.attr == "open":
             path, mode = one.func.value, _mode(one, 0)
+        elif isinstance(one.func, ast.Attribute) and one.func.attr in THERE:
+            inner = one.func.value
+            named = ast.unparse(inner) in ("os.path", "path") and one.args
+            path = _plain(one.args[0] if named else inner)
+            yield Access(ast.unparse(path), False, one.lineno, asked=True)
+            continue
         elif isinstance(one.func, ast.Attribute) and one.func.attr in READS | WRITES:
             path, mode = one.func.value, "w" if one.func.attr in WRITES else "r"
         else:
