@@ -15,17 +15,22 @@ else:
 
 Version = tuple[int, int]
 
-NAMES = ("pyproject.toml", "setup.cfg", "setup.py")
+NAMES = ("pyproject.toml", "setup.cfg", "setup.py", "PKG-INFO")
+INSTALLED = ".dist-info"
+"""How the directory ends that says so beside an unpacked wheel."""
 
 SETUP = re.compile(r"""python_requires\s*=\s*["']?([^"'\n]+)""")
 """What a setup.py or a setup.cfg says."""
+
+METADATA = re.compile(r"^Requires-Python:\s*(.+)$", re.MULTILINE)
+"""What a PKG-INFO or a METADATA says."""
 
 LOWEST = re.compile(r"(?:>=|~=|==|\^|~|^)\s*3\.(\d+)")
 """The lower bound of a specifier: ">=3.12,<4", "^3.12", "3.12.*"."""
 
 
 class Pythons:
-    """The lowest Python of each directory's project, by the nearest pyproject.toml, setup.cfg or setup.py that names one."""
+    """The lowest Python of each directory's project, by the nearest file of metadata that names one."""
 
     def __init__(self, root: Path) -> None:
         """Nothing above `root` is looked at."""
@@ -42,7 +47,18 @@ class Pythons:
     @property
     def files_of_root(self) -> list[str]:
         """The files that may say so."""
-        return [os.fspath(self._root / name) for name in NAMES]
+        return [os.fspath(path) for path in self._candidates(self._root)]
+
+    def _candidates(self, directory: Path) -> list[Path]:
+        found = [directory / name for name in NAMES]
+        if directory == self._root:
+            try:
+                names = [one for one in os.listdir(directory) if one.endswith(INSTALLED)]
+            except OSError:
+                names = []
+            # Many stand beside each other where many projects are installed.
+            found += [directory / one / "METADATA" for one in names if len(names) == 1]
+        return found
 
     def lowest(self, path: Path) -> Version | None:
         """The lowest Python that the project around a file runs on; None where it does not say."""
@@ -50,17 +66,19 @@ class Pythons:
 
     def _of(self, directory: Path) -> Version | None:
         if directory not in self._known:
-            found = next(filter(None, (self._named(directory / name) for name in NAMES)), None)
+            found = next(filter(None, map(self._named, self._candidates(directory))), None)
             if found is None and directory != self._root and self._root in directory.parents:
                 found = self._of(directory.parent)
             self._known[directory] = found
         return self._known[directory]
 
     def _named(self, path: Path) -> Version | None:
-        if path.parent != self._root:
+        if path.parent != self._root and path.name != "METADATA":
             self.asked.append(os.fspath(path))
         try:
             text = path.read_text("utf-8")
+            if path.name in ("PKG-INFO", "METADATA"):
+                return _lowest(METADATA.findall(text))
             if path.suffix != ".toml":
                 return named_in_setup(text)
             return _lowest(_in_table(tomllib.loads(text)))

@@ -185,6 +185,9 @@ def test_ignores_in_it_count() -> None:
         ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.8"\n', False),
         ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.9"\n', True),
         ("setup.py", "from setuptools import setup\nsetup()\n", True),
+        ("PKG-INFO", "Metadata-Version: 2.1\nName: x\nRequires-Python: >=3.6\n", False),
+        ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: ~=3.7\n", False),
+        ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: >=3.10\n", True),
     ],
 )
 def test_threads_are_for_pythons_that_have_them(
@@ -199,6 +202,7 @@ def test_threads_are_for_pythons_that_have_them(
         "import shutil\n\n\nasync def f(path):\n    shutil.rmtree(path)\n"
     )
     monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     for written, offered in ((text, threads), ("", True), (text, threads)):
         (tmp_path / name).write_text(written)
         for _ in range(2):

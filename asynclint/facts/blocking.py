@@ -9,6 +9,7 @@ from asynclint.facts import places
 from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
+from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
@@ -472,7 +473,9 @@ class BlockingFacts:
             return True
         kinds = [b.kind for b in function.module.chain(site.block)]
         if stop.kind == "loop":
-            return any(kind in ("if", "else", "except", "case") for kind in kinds)
+            if any(kind in ("if", "else", "except", "case") for kind in kinds):
+                return True
+            return _is_answered(function.module, site.block)
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
     def _prepared(self, caller: Function, edge: Edge, step: Step) -> bool:
@@ -598,6 +601,22 @@ def _is_moment(site: CallSite) -> bool:
     if not seconds or seconds[0] != "const" or not isinstance(seconds[1], (int, float)):
         return False
     return seconds[1] <= MOMENT
+
+
+def _is_answered(module: Module, block: int) -> bool:
+    """`try: asyncio.run(main())` with an `except RuntimeError:`, which knows what to do where a loop runs."""
+    while block >= 0:
+        here = module.blocks[block]
+        if here.kind == "try":
+            for other in module.blocks[block + 1 :]:
+                if other.parent != here.parent:
+                    continue
+                if other.kind != "except":
+                    break
+                if last_name(other.info) == "RuntimeError":
+                    return True
+        block = here.parent
+    return False
 
 
 def _is_virtual(site: CallSite, module: Module) -> bool:

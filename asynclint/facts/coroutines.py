@@ -82,6 +82,9 @@ CERTAIN: dict[str, str] = {
 
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 
+ASKS_KIND = re.compile(r"is_?(coro|async|awaitable)", re.IGNORECASE)
+"""Functions that tell whether they are handed a coroutine function."""
+
 STARTS = ("task", "future", "gather", "wait", "run", "spawn", "start")
 """Words in the names of functions that run a coroutine."""
 
@@ -162,6 +165,8 @@ class CoroutineFacts:
         coroutine = alternatives[0]
         assert isinstance(coroutine, Coro)
         if self._expected(function, site) or function.module.dead(site.block):
+            return None
+        if _is_known_plain(function, site):
             return None
         found = self._lost(function, site.role, coroutine, site)
         if found is None:
@@ -900,6 +905,24 @@ def _sends_value(function: Function, use: Use) -> bool:
                     return True
                 return given[0] != ("const", None) and _is_value(given[0])
     return False
+
+
+def _is_known_plain(function: Function, site: CallSite) -> bool:
+    """`if not iscoroutinefunction(fn): fn()`: the code asks which kind it calls, and knows it better here."""
+    module = function.module
+    if site.callee is None:
+        return False
+    asked = [
+        ("call", other.index)
+        for other in function.sites
+        if other.args
+        and other.args[0][0] == site.callee
+        and other.callee
+        and ASKS_KIND.search(str(other.callee[-1]))
+    ]
+    return bool(asked) and not any(
+        b.kind == "if" and b.info in asked for b in module.chain(site.block)
+    )
 
 
 def _hands_out(role: Role) -> bool:

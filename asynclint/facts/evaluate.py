@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from asynclint.facts.callers import Callers
 from asynclint.facts.contents import Contents, is_open
-from asynclint.facts.model import Binding, CallSite, Parameter, Recipe
+from asynclint.facts.model import Binding, CallSite, FunctionFacts, Parameter, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.types import (
     NONE,
@@ -49,6 +49,9 @@ Place = tuple[int, int, int]
 """(line, column, block): where a name is read."""
 
 END = 1 << 30
+WHICH = re.compile(r"async|aio")
+"""Parameters that say which of two things a function gives."""
+
 UNASKED = object()
 """Stands where an answer will be."""
 MAX_DEPTH = 120
@@ -1651,6 +1654,9 @@ class Evaluator:
                     exact = self._returned(function)
                     if isinstance(exact, Inst) and exact.exact:
                         return exact
+                if isinstance(declared, Inst) and len(facts.returns) > 1 and _is_told_which(facts):
+                    found = self._returned(function)
+                    return None if found is None else union([declared, found])
                 return declared
             if facts.returns_annotation == ("const", None):
                 return NONE
@@ -2085,6 +2091,11 @@ def recipe_text(recipe: Recipe) -> str:
     if recipe and recipe[0] == "attr":
         return str(recipe[2])
     return "function"
+
+
+def _is_told_which(facts: FunctionFacts) -> bool:
+    """`def channel(address, asyncio=False) -> grpc.Channel`: a flag says whether what it gives is asynchronous."""
+    return any(p.default is not None and WHICH.search(p.name) for p in facts.params)
 
 
 def _vague(type_: Type) -> bool:
