@@ -66,7 +66,7 @@ class Result:
     """These and the notes that are not shown: what fixes are taken from."""
     known: dict[str, packs.Meta] = field(default_factory=dict)
     """What the rules say of themselves, by name."""
-    reading: Reading = ([], [])
+    reading: Reading = ([], [], [])
 
 
 def check(
@@ -114,8 +114,13 @@ def _check(
         kept = seen + [f for f in kept if not shown(f, config)]
     kept = _sorted(kept)
     stats.seconds["fixes"] = time.perf_counter() - start
-    reading = (sorted(repair.program.sought), [str(f.path) for f in repair.program.unread()])
+    reading = _reading(project, repair.program)
     return Result([f for f in kept if shown(f, config)], stats, kept, known, reading)
+
+
+def _reading(project: Project, program: Program) -> Reading:
+    studied = [str(f.path) for f in project.files if f.name in program.studied]
+    return sorted(program.sought), [str(f.path) for f in program.unread()], studied
 
 
 def _of_suppression(finding: Finding, config: Config) -> Finding | None:

@@ -21,7 +21,7 @@ import warnings
 from _blake2 import blake2b
 from zlib import crc32
 
-from asynclint.inert import are_builtins, definition, documentation, is_prose, is_text
+from asynclint.inert import are_builtins, definition, documentation, is_prose, is_text, printing
 from asynclint.replay import HOT, MAX_CHANGED, look
 
 TYPE_CHECKING = False
@@ -155,7 +155,8 @@ def _says_nothing(
 
     `newer` are texts that are not in the file.
     """
-    _, fixes, tables, (sought, unread) = limits
+    _, fixes, tables, (sought, unread, studied) = limits
+    logging = not any(_is_logging(file[0]) for file in files)
     store = _open(folder)
     if store is None or len(newer) > MAX_CHANGED:
         return False
@@ -175,7 +176,7 @@ def _says_nothing(
             before = data[start : start + length].decode("utf-8", "surrogatepass")
         if any(mark in text for mark in UNUSUAL):
             return False
-        edit = _Edit(before, text, fixes)
+        edit = _Edit(before, text, fixes, logging and path not in studied)
         if not edit.is_silent(last, None if path in unread else sought):
             return False
         alone = sum(file[2] == known for file in files) == 1
@@ -206,6 +207,11 @@ def _says_nothing(
     return not any(_defines(one, name.encode()) for name in called for one in texts)
 
 
+def _is_logging(path: str) -> bool:
+    """Whether a file may be imported in place of the standard library's `logging`."""
+    return path.endswith("/logging.py") or "/logging/" in path
+
+
 def _text(path: str, limit: int) -> str | None:
     """The text of a file, if it is plain UTF-8 and not too large."""
     try:
@@ -219,10 +225,12 @@ def _text(path: str, limit: int) -> str | None:
 class _Edit:
     """What became of a text: the names that it defines now and no longer, and the builtins that these definitions call."""
 
-    def __init__(self, before: str, after: str, fixes: bool) -> None:
+    def __init__(self, before: str, after: str, fixes: bool, logs: bool = False) -> None:
+        """`logs` says that what only prints or logs may stand in functions."""
         self.before = before
         self.after = after
         self.fixes = fixes
+        self.logs = logs
         self.added: list[Name] = []
         self.removed: list[Name] = []
         self.called: set[Name] = set()
@@ -245,6 +253,8 @@ class _Edit:
             before = documentation(then, old, first, len(old) - behind)
             if text is not None and before is not None:
                 return self._is_text(sought, text, before)
+            if self._prints(sought, first, behind, (now, new), (then, old)):
+                return not old[first - 1].endswith("\\")
             for tree, lines in ((now, new), (then, old)):
                 first, behind = _widened(tree, len(lines), first, behind)
         # The first two lines may declare an encoding.
@@ -260,6 +270,21 @@ class _Edit:
                 (self.before, then, old, self.removed),
             )
         )
+
+    def _prints(
+        self, sought: Sequence[Name] | None, first: int, behind: int, *sides: tuple[Any, list[str]]
+    ) -> bool:
+        """Whether all that is new or gone are statements of functions that print or log."""
+        if self.fixes or sought is None or not self.logs:
+            return False
+        called: set[Name] = set()
+        for text, (tree, lines) in zip((self.after, self.before), sides, strict=True):
+            found = printing(text, tree, lines, (first, len(lines) - behind), sought)
+            if found is None:
+                return False
+            called |= found
+        self.called |= called
+        return True
 
     def _is_text(self, sought: Sequence[Name] | None, now: Docstring, then: Docstring) -> bool:
         """Whether a docstring is all that is another one, and says as little as before."""

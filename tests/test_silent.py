@@ -377,6 +377,199 @@ def test_without_the_texts_nothing_is_silent(project: Path, damage: str) -> None
     assert answered("--output-format", "concise")
 
 
+# -- what prints ----------------------------------------------------------------------------------
+
+LOGS = '''\
+"""What is served."""
+
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def plain(value, other):
+    """Says."""
+    if value == other:
+        other(value)
+    else:
+        return other
+    made = other(value)
+    return made
+
+
+async def handler(request):
+    try:
+        plain(request, 1)
+    except ValueError:
+        plain(request, 2)
+    await request.body()
+    return request
+
+
+class Store:
+    size = 1
+
+    def read(self, key):
+        return open(key)
+
+    def unwritten(self, key):
+        raise NotImplementedError
+'''
+
+PRINTS: dict[str, Callable[[str], str]] = {
+    "a message": lambda text: after(text, "        other(value)", "        log.info('It is so')\n"),
+    "a parameter": lambda text: after(text, '    """Says."""', "    print('It is', value)\n"),
+    "an f-string": lambda text: after(
+        text, '    """Says."""', "    print(f'It is {value!r:>10} of')\n"
+    ),
+    "several lines": lambda text: after(
+        text,
+        '    """Says."""',
+        "    # Again.\n    log.debug(\n        'One %s',\n        value,\n    )\n\n",
+    ),
+    "in a coroutine": lambda text: after(
+        text, "        plain(request, 1)", "        print('so', flush=True)\n"
+    ),
+    "in a handler": lambda text: after(
+        text, "        plain(request, 2)", "        log.warning('No', exc_info=True)\n"
+    ),
+    "two of them": lambda text: after(
+        text, "    await request.body()", "    print(1)\n    log.error(request)\n"
+    ),
+    "in a method": lambda text: after(text, "    def read(self, key):", "        print(key)\n"),
+}
+
+SPEAKS: dict[str, Callable[[str], str]] = {
+    "a local variable": lambda text: after(text, "    made = other(value)", "    print(made)\n"),
+    "what is read nowhere else": lambda text: after(
+        text, "    def unwritten(self, key):", "        print(key)\n"
+    ),
+    "an attribute": lambda text: after(text, '    """Says."""', "    print(value.close)\n"),
+    "a call": lambda text: after(text, '    """Says."""', "    print(other(value))\n"),
+    "a walrus": lambda text: after(text, '    """Says."""', "    print(value := 1)\n"),
+    "what is handed on": lambda text: after(text, '    """Says."""', "    print(**value)\n"),
+    "a value": lambda text: after(text, '    """Says."""', "    one = print(value)\n"),
+    "a test": lambda text: after(text, '    """Says."""', "    if value:\n        print(value)\n"),
+    "behind a return": lambda text: after(text, "    return made", "    print(value)\n"),
+    "all of a block": lambda text: text.replace("        other(value)", "        print(value)"),
+    "in a class": lambda text: after(text, "    size = 1", "    print(1)\n"),
+    "in the module": lambda text: after(text, "log = logging.getLogger(__name__)", "print(1)\n"),
+    "in what is not written yet": lambda text: text.replace(
+        "raise NotImplementedError", "print(1)"
+    ),
+    "beside something else": lambda text: after(
+        text, '    """Says."""', "    print(1); other(value)\n"
+    ),
+    "with the end of something else": lambda text: text.replace(
+        "other(value)\n    return", "other(\n    value)\n    print(1)\n    return"
+    ),
+    "a logger that is another one": lambda text: (
+        after(text, '    """Says."""', "    log.info(value)\n") + "\n\nfor log in ():\n    pass\n"
+    ),
+    "a logger that a function sets": lambda text: (
+        after(text, '    """Says."""', "    log.info(value)\n")
+        + "\n\ndef more():\n    global log\n    log = open('log')\n"
+    ),
+    "another logger": lambda text: after(
+        text.replace("logging.getLogger(__name__)", "open('log')"),
+        '    """Says."""',
+        "    log.info(value)\n",
+    ),
+    "another method": lambda text: after(text, '    """Says."""', "    log.exception(value)\n"),
+    "code": lambda text: after(text, '    """Says."""', "    print('value.close()')\n"),
+    "a word": lambda text: after(text, '    """Says."""', "    print('async')\n"),
+}
+
+
+@pytest.fixture
+def logs(project: Path) -> Path:
+    (project / "logs.py").write_text(LOGS, "utf-8")
+    run("--output-format", "concise")
+    return project / "logs.py"
+
+
+@pytest.mark.parametrize("what", PRINTS)
+def test_what_prints_comes_and_goes(logs: Path, what: str) -> None:
+    for text in (PRINTS[what](LOGS), PRINTS[what](LOGS).replace("It is", "That is"), LOGS):
+        logs.write_text(text, "utf-8")
+        assert answered("--output-format", "concise")
+
+
+@pytest.mark.parametrize("what", SPEAKS)
+def test_what_does_more_than_print_is_not_silent(logs: Path, what: str) -> None:
+    for text in (SPEAKS[what](LOGS), LOGS):
+        logs.write_text(text, "utf-8")
+        assert not answered("--output-format", "concise")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def info(self):\n    pass\n",
+        "from logs import *\n",
+        "async def more(one):\n    try:\n        await one()\n    except BaseException:\n        print(1)\n",
+    ],
+)
+def test_what_prints_is_not_silent_everywhere(logs: Path, more: str) -> None:
+    text = f"{LOGS}\n\n{more}"
+    logs.write_text(text, "utf-8")
+    run("--output-format", "concise")
+    logs.write_text(PRINTS["a message"](text), "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def test_a_logger_of_the_project_may_do_anything(logs: Path) -> None:
+    (logs.parent / "logging.py").write_text("def getLogger(name):\n    return name\n", "utf-8")
+    run("--output-format", "concise")
+    logs.write_text(PRINTS["a message"](LOGS), "utf-8")
+    assert not answered("--output-format", "concise")
+
+
+def printed(text: str, chance: random.Random) -> str:
+    """A text with a line more that prints something, or without one."""
+    lines = text.splitlines(keepends=True)
+    there = [i for i, line in enumerate(lines) if line.lstrip().startswith(("print(", "log.info("))]
+    if there and chance.random() < 0.3:
+        del lines[chance.choice(there)]
+        return "".join(lines)
+    begins = ("return", "if ", "for ", "raise ", "self.", "await ", "async ", "yield")
+    inside = [
+        i for i, line in enumerate(lines) if line[:4] == "    " and line.lstrip().startswith(begins)
+    ] or [len(lines)]
+    at = chance.choice(inside)
+    before = lines[at] if at < len(lines) else ""
+    indent = before[: len(before) - len(before.lstrip())]
+    given = chance.choice(("'one'", "'two words', 2", "'one'", "scope", "f'{request} is'", "1"))
+    lines.insert(at, f"{indent}{chance.choice(('print', 'print', 'log.info', 'open'))}({given})\n")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["starlette", "anyio"])
+def test_nothing_that_prints_makes_a_difference(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _copied(name, tmp_path)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
+    chance = random.Random(f"prints of {name}")
+    files = [p for p in sorted(root.rglob("*.py")) if "    def " in p.read_text("utf-8")]
+    for path in files:
+        text = path.read_text("utf-8")
+        logger = "import logging\n\nlog = logging.getLogger(__name__)\n\n\nclass "
+        path.write_text(text.replace("\nclass ", f"\n{logger}", 1), "utf-8")
+    run("--output-format", "concise")
+    known = 0
+    for _ in range(16):
+        path = chance.choice(files)
+        path.write_text(printed(path.read_text("utf-8"), chance), "utf-8")
+        replayed.clear()
+        assert run("--output-format", "concise") == uncached("--output-format", "concise"), path
+        known += replayed[0]
+        time.sleep(0.02)
+    assert known
+
+
 # -- any edit -------------------------------------------------------------------------------------
 
 WORDS = (

@@ -85,6 +85,7 @@ class AbandonedFacts:
 
     def _loop(self, function: Function, site: CallSite) -> ast.AsyncFor | None:
         if function not in self._loops:
+            self.evaluator.program.studied.add(function.module.file.name)
             node = syntax.definition(function)
             found = [n for n in ast.walk(node) if isinstance(n, ast.AsyncFor)] if node else []
             self._loops[function] = {(n.iter.lineno, n.iter.col_offset): n for n in found}

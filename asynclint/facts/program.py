@@ -379,6 +379,8 @@ class Program:
     """The classes of the modules read so far, by the last names of their bases."""
     sought: set[str] = field(default_factory=set)
     """Names that were looked for in the project's texts, in strings and comments, too."""
+    studied: set[str] = field(default_factory=set)
+    """The names of files of whose functions the syntax was looked at, and not the facts alone."""
     _unread: dict[str, list[SourceFile]] | None = None
     """By word: files that hold it and were not read when that was first asked for."""
 

@@ -307,6 +307,7 @@ class SwallowedFacts:
 
     def _body(self, function: Function) -> Body | None:
         if function not in self._bodies:
+            self.evaluator.program.studied.add(function.module.file.name)
             node = syntax.definition(function)
             self._bodies[function] = Body(node) if node is not None else None
         return self._bodies[function]
