@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from asynclint import config as configuration
-from asynclint import packs, suppress
+from asynclint import inert, packs, suppress
 from asynclint.config import Config
 from asynclint.facts.infer import ProjectFacts, infer, silent
 from asynclint.facts.program import Program
@@ -66,7 +66,7 @@ class Result:
     """These and the notes that are not shown: what fixes are taken from."""
     known: dict[str, packs.Meta] = field(default_factory=dict)
     """What the rules say of themselves, by name."""
-    reading: Reading = ([], [], [])
+    reading: Reading = ([], [], [], [])
 
 
 def check(
@@ -120,7 +120,12 @@ def _check(
 
 def _reading(project: Project, program: Program) -> Reading:
     studied = [str(f.path) for f in project.files if f.name in program.studied]
-    return sorted(program.sought), [str(f.path) for f in program.unread()], studied
+    taken: set[str] = set()
+    for module in program.loaded():
+        taken.update(f.name for f in module.facts.functions if f.name in inert.CALLED_NAMES)
+        taken.update(c.name for c in module.facts.classes if c.name in inert.CALLED_NAMES)
+    unread = [str(f.path) for f in program.unread()]
+    return sorted(program.sought), unread, studied, sorted(taken)
 
 
 def _of_suppression(finding: Finding, config: Config) -> Finding | None:

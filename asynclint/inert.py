@@ -68,6 +68,9 @@ CALLED = ("pop(", "attr(", "(app", "(state", "(self")
 LOGGING = frozenset({"critical", "debug", "error", "info", "warning"})
 """Methods of a logger that take a message and what stands in it."""
 
+CALLED_NAMES = BUILTINS | LOGGING
+"""What is handed to functions of such a name would be looked at."""
+
 FUNCTIONS = frozenset({"FunctionDef", "AsyncFunctionDef"})
 BINDING = frozenset(
     {"annotation", "decorator_list", "optional_vars", "pattern", "target", "targets"}

@@ -15,9 +15,9 @@ from zlib import crc32
 
 from asynclint import __version__
 
-Reading = tuple[list[str], list[str], list[str]]
-"""The names that were looked for in texts, and the paths of files: of those of which no more was asked than that, and
-of those in which the order of statements was looked at."""
+Reading = tuple[list[str], list[str], list[str], list[str]]
+"""The names that were looked for in texts; the paths of files of which no more was asked than that, and of those in which
+the order of statements was looked at; and which of the names in `inert.CALLED_NAMES` functions and classes have."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,15 @@ import warnings
 from _blake2 import blake2b
 from zlib import crc32
 
-from asynclint.inert import are_builtins, definition, documentation, is_prose, is_text, printing
+from asynclint.inert import (
+    CALLED_NAMES,
+    are_builtins,
+    definition,
+    documentation,
+    is_prose,
+    is_text,
+    printing,
+)
 from asynclint.replay import HOT, MAX_CHANGED, look
 
 TYPE_CHECKING = False
@@ -155,7 +163,7 @@ def _says_nothing(
 
     `newer` are texts that are not in the file.
     """
-    _, fixes, tables, (sought, unread, studied) = limits
+    _, fixes, tables, (sought, unread, studied, taken) = limits
     logging = not any(_is_logging(file[0]) for file in files)
     store = _open(folder)
     if store is None or len(newer) > MAX_CHANGED:
@@ -189,7 +197,8 @@ def _says_nothing(
             others |= set(edit.removed)
         else:
             removed += edit.removed
-    if called and tables:
+    # What is handed to a function is looked at where one of the project has its name.
+    if called and (tables or not called.isdisjoint(taken)):
         return False
     end = HEADER.unpack_from(data)[1]
     left = [text.encode("utf-8", "surrogatepass") for one, text in newer.items() if one not in gone]
@@ -202,9 +211,7 @@ def _says_nothing(
             return False
         if sum(_mentions(one, word, len(one)) for one in new) != added.count(name):
             return False
-    # What is handed to a builtin is looked at where a function of the project has its name.
-    texts = [data, *left, *new] if called else []
-    return not any(_defines(one, name.encode()) for name in called for one in texts)
+    return True
 
 
 def _is_logging(path: str) -> bool:
@@ -363,7 +370,7 @@ def _defined(tree: Any, lines: list[str], first: int, fixes: bool) -> list[Defin
             return None
         if first < node.lineno <= len(lines):
             one = definition(node, fixes)
-            if one is None or one.name.startswith("__"):
+            if one is None or one.name.startswith("__") or one.name in CALLED_NAMES:
                 return None
             found.append(one)
             code.difference_update(range(node.lineno, node.end_lineno + 1))
@@ -400,16 +407,6 @@ def _mentions(data: bytes, word: bytes, end: int) -> int:
         count += not (_in_word(data[at - 1 : at]) or _in_word(data[behind : behind + 1]))
         at = data.find(word, behind, end)
     return count
-
-
-def _defines(data: bytes, word: bytes) -> bool:
-    """Whether a text may define a function or a class of a name."""
-    at = data.find(word)
-    while at >= 0:
-        if data[max(0, at - 80) : at].rstrip(b" \t\\\r\n").endswith((b"def", b"class")):
-            return True
-        at = data.find(word, at + len(word))
-    return False
 
 
 def _in_word(byte: bytes) -> bool:
