@@ -372,7 +372,7 @@ class CoroutineFacts:
             if not isinstance(one, Inst):
                 return False
             if isinstance(one.of, str):
-                if one.of not in _PLAIN:
+                if one.of not in _PLAIN and not one.of.endswith("Response"):
                     return False
             elif self.evaluator.member(one.of, "__await__") != (None, None) or any(
                 base and base[-1] in AWAITABLE_BASES for base in one.of.facts.bases

@@ -25,6 +25,15 @@ ROLE_WORDS = {
 }
 
 
+def _goes_on_for_ever(module: Module, site: CallSite) -> bool:
+    """Whether a site is in a loop that counts nothing: `while True`, `while self.running`, `async for`."""
+    return any(
+        block.kind == "afor"
+        or (block.kind == "while" and bool(block.info) and block.info[0] not in ("cmp", "any"))
+        for block in module.chain(site.block)
+    )
+
+
 def conditional(module: Module, site: CallSite) -> bool:
     """Whether a site is passed only under a condition of its function."""
     return any(block.kind in BRANCHES for block in module.chain(site.block))
@@ -47,6 +56,8 @@ class Runs:
         """Functions that run only at startup or shutdown."""
         self.commands: set[Function] = set()
         """Functions that run only as, or for, a command of a command line."""
+        self.serving: set[Function] = set()
+        """Functions that such a command starts as tasks: in a loop without an end, they are servers."""
         self._cached: dict[Function, bool] = {}
         self._reach()
         self._settle_once()
@@ -202,6 +213,33 @@ class Runs:
                 if all(e.caller in self.commands for e in self._callers(target)):
                     self.commands.add(target)
                     queue.append(target)
+        queue = []
+        for function in self.commands:
+            if self._serves(function):
+                self.serving.add(function)
+                for edge in self.graph.out.get(function, ()):
+                    if _goes_on_for_ever(function.module, edge.site):
+                        queue.append(edge.target)
+        while queue:
+            function = queue.pop()
+            if function in self.commands and function not in self.graph.entries:
+                self.commands.discard(function)
+                queue += [edge.target for edge in self.graph.out.get(function, ())]
+
+    def _serves(self, function: Function) -> bool:
+        """Whether a command runs a function as a task, beside others: what it does again and again keeps them waiting."""
+        if not function.is_async:
+            return False
+        for edge in self._callers(function):
+            role = edge.site.role
+            if role[0] != "arg":
+                continue
+            module = edge.caller.module
+            outer = self.evaluator.callee(module, module.site(role[1]))
+            known = self.evaluator.known_callee(outer)
+            if known is not None and (known.spawns is not None or known.gathers):
+                return True
+        return False
 
     def looks_like_lifespan(self, function: Function) -> bool:
         """A decorated generator called `lifespan`, whoever registers it: what blocks in it blocks once."""
@@ -226,6 +264,8 @@ class Runs:
     def alone(self, function: Function, site: CallSite, kind: str, name: str) -> bool:
         """Whether short local work there is done once in a program's life: a command, a script's `main`."""
         if function in self.commands:
+            if function in self.serving and _goes_on_for_ever(function.module, site):
+                return False
             return kind in ("file", "stat", "subprocess", "wait", "sleep")
         if function not in self.once or self.cached(function):
             return False
