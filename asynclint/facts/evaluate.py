@@ -2265,6 +2265,14 @@ def _wait_for(e: Evaluator, path: str, site: CallSite | None, module: Module) ->
     return Coro(e.awaited(_first(e, site, module)), _short_call(path))
 
 
+def _shield(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    """What is shielded runs already, but for a coroutine, which is made a task."""
+    value = _first(e, site, module)
+    if any(isinstance(m, Coro) for m in members(value)):
+        return Coro(e.awaited(value), _short_call(path))
+    return value
+
+
 def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     result: Type = Inst("builtins.list", (None,))
     if site is not None:
@@ -2329,6 +2337,6 @@ _SPECIAL: dict[str, Special] = {
     "builtins.map": _map,
     "builtins.dict": _dict,
     "asyncio.wait_for": _wait_for,
-    "asyncio.shield": _wait_for,
+    "asyncio.shield": _shield,
     "asyncio.gather": _gather,
 }

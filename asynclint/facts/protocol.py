@@ -15,6 +15,24 @@ Has = Literal["sync", "async", "coroutine"]
 METHODS = {"with": ("__enter__", "__aenter__"), "for": ("__iter__", "__aiter__")}
 
 
+ASKS = frozenset(
+    {"isasyncgen", "isawaitable", "iscoroutine", "isgenerator", "isinstance", "hasattr"}
+)
+"""Functions that tell what a value is."""
+
+
+def _is_asked(function: Function, site: CallSite) -> bool:
+    """`if isasyncgen(rows): async for row in rows`: the code asks what it has, and knows it better here."""
+    module = function.module
+    for block in module.chain(site.block):
+        if block.kind in ("if", "else") and block.info and block.info[0] == "call":
+            asked = module.site(block.info[1])
+            if asked.callee and asked.callee[-1] in ASKS and asked.args:
+                if asked.args[0][0] == site.callee:
+                    return True
+    return False
+
+
 class ProtocolFacts:
     """Every such statement in the program."""
 
@@ -29,7 +47,7 @@ class ProtocolFacts:
         if value is None:
             return None
         kind = site.kind.removeprefix("a")
-        if self._made_either_way(function, site):
+        if self._made_either_way(function, site) or _is_asked(function, site):
             return None
         found = {self._has(m, kind) for m in members(value)}
         if len(found) != 1:

@@ -14,7 +14,7 @@ from asynclint.facts.guards import last_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import BUILTINS, Function
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Func, Lib, Tup, Type, members
+from asynclint.facts.types import Func, Inst, Lib, Tup, Type, members
 from asynclint.facts.view import Mistake
 from asynclint.findings import Link
 
@@ -169,6 +169,10 @@ class SwallowedFacts:
             return None
         at = (site.line, site.col, site.block)
         for recipe, _ in call.args:
+            if recipe and recipe[0] == "attr":
+                if isinstance(self.evaluator.eval(recipe[1], function, at), Inst):
+                    # `Type[BaseException]` says little of the class that an object names.
+                    continue
             if any(self._cancels(value) for value in self._classes(recipe, function, at)):
                 return last_name(recipe)
         return None
