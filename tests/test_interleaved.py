@@ -385,6 +385,54 @@ def test_connections_of_one_thread() -> None:
     assert "to_thread(rows)" in fixed("blocking-database-call", code.replace("SAME", "False"))
 
 
+def test_sessions_of_each_thread() -> None:
+    code = """
+    from sqlalchemy import create_engine, select, text
+    from sqlalchemy.orm import scoped_session, sessionmaker
+
+    engine = create_engine("postgresql://")
+    session = scoped_session(sessionmaker(engine))
+
+
+    def rows():
+        with engine.connect() as connection:
+            return connection.execute(text("select 1")).all()
+
+
+    async def get():
+        return rows()
+    """
+    assert refusals("blocking-database-call", code) == [
+        "the project keeps a session for each thread, and nothing would close that"
+    ]
+
+
+def test_no_thread_in_a_child_or_a_repository() -> None:
+    code = """
+    import os
+    import subprocess
+
+    import git
+
+
+    async def start():
+        child = os.fork()
+        if child == 0:
+            subprocess.run(["sh"])
+
+
+    async def commit(text: str):
+        repository = git.Repo(".")
+        repository.index.commit(text)
+    """
+    assert refusals("blocking-subprocess", code) == [
+        "the process may be a child here, which has none of its parent's threads"
+    ]
+    assert refusals("blocking-file-io", code) == [
+        "it works in a git repository, whose index takes one writer at a time"
+    ]
+
+
 def test_no_thread_as_the_process_ends() -> None:
     code = """
     import asyncio

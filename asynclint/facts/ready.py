@@ -36,7 +36,7 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
         )
     if known.name.startswith("http.client.HTTPResponse."):
         return any(_of_data(opened, module) for opened in _entered(site, base, module))
-    if known.name.startswith("queue.") and known.name.endswith(".get"):
+    if known.name.startswith(("queue.", "multiprocessing.")) and known.name.endswith(".get"):
         return _known_filled(site, base, module)
     if known.name.endswith((".result", ".exception")):
         return _known_done(site, base, module) or _told(site, base, module)

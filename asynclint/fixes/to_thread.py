@@ -70,6 +70,10 @@ MODE = re.compile(r"[bt]*[wxa+][bt+]*")
 
 ONE_THREAD = re.compile(r"""\bcheck_same_thread["']?\s*[:=]\s*True""")
 
+SESSION_EACH = re.compile(r"\bscoped_session\(")
+
+FORK = re.compile(r"\b(?:os|pty)\.fork\(|\bforkpty\(")
+
 LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
@@ -163,6 +167,7 @@ def _first(place: Place) -> Fix:
     _refuse_secret(place)
     _refuse_at_exit(place)
     _refuse_one_thread(place)
+    _refuse_here(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -230,14 +235,32 @@ def _refuse_one_thread(place: Place) -> None:
         return
     if place.workshop.once(_one_thread):
         raise Refused("the project's SQLite connections belong to the thread that opens them")
+    if place.workshop.once(_session_each):
+        raise Refused("the project keeps a session for each thread, and nothing would close that")
 
 
 def _one_thread(workshop: Workshop) -> bool:
-    return any(
-        ONE_THREAD.search(file.text or "")
-        for file in workshop.facts.program.project.files
-        if not file.is_test
-    )
+    return _anywhere(workshop, ONE_THREAD)
+
+
+def _session_each(workshop: Workshop) -> bool:
+    return _anywhere(workshop, SESSION_EACH)
+
+
+def _anywhere(workshop: Workshop, pattern: re.Pattern[str]) -> bool:
+    files = workshop.facts.program.project.files
+    return any(pattern.search(file.text or "") for file in files if not file.is_test)
+
+
+def _refuse_here(place: Place) -> None:
+    """Raise Refused for what the coroutine itself does: work in a repository, or as a child process."""
+    if sight.works_in_repository(place.workshop, place.function):
+        raise Refused("it works in a git repository, whose index takes one writer at a time")
+    if FORK.search(place.source.segment(place.tree.statement(place.node))) or any(
+        FORK.search(line)
+        for line in place.function.module.span(place.function.facts.line, place.site.line)
+    ):
+        raise Refused("the process may be a child here, which has none of its parent's threads")
 
 
 def refuse_old_python(place: Place) -> None:
@@ -725,8 +748,9 @@ def plain_route(place: Place) -> Iterator[Fix]:
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
         return
-    if place.workshop.once(_one_thread) and place.finding.rule.endswith("database-call"):
-        return
+    if place.finding.rule.endswith("database-call"):
+        if place.workshop.once(_one_thread) or place.workshop.once(_session_each):
+            return
     changed = [e for e in place.workshop.once(effects).of(function) if e.root.whose != GIVEN]
     if changed and not (len(changed) == 1 and changed[0].replaced):
         return
