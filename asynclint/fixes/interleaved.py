@@ -62,14 +62,17 @@ def spot(place: Place) -> Spot | None:
     return Spot(place.workshop, place.tree, place.function, found[1], place.node)
 
 
-def refuse(at: Spot | None) -> None:
-    """Raise Refused where a wait would come between two halves of one step."""
-    reason = broken(at) if at is not None else None
+def refuse(at: Spot | None, twice: bool = True) -> None:
+    """Raise Refused where a wait would come between two halves of one step.
+
+    `twice` forbids it between two calls of one object, too.
+    """
+    reason = broken(at, twice) if at is not None else None
     if reason is not None:
         raise Refused(reason)
 
 
-def broken(at: Spot) -> str | None:
+def broken(at: Spot, twice: bool = True) -> str | None:
     """Why a wait lets others see, or change, what is half done; None where it does not."""
     if is_locked(at):
         return None
@@ -78,7 +81,7 @@ def broken(at: Spot) -> str | None:
     for one in sorted(before.sets & (after.sets | after.reads)):
         return f"`{one}` is set before and after it, and others would see what is between"
     whole = _object(at.node)
-    if whole in before.tells or (whole in after.calls and step.is_told):
+    if twice and (whole in before.tells or (whole in after.calls and step.is_told)):
         return f"`{whole}` is called twice in one step, and others would call it in between"
     # `if self.client is not None: self.client.close(); self.client = None` closes twice, at worst.
     asked = (before.tests & behind.sets) | (before.reads & after.sets)

@@ -145,7 +145,7 @@ class Plan:
         self._waiting.add(scope)
         if scope.facts.kind in ("def", "async"):
             at = Spot(reading.workshop, reading.tree, scope, reading.definition(scope), node)
-            interleaved.refuse(at)
+            interleaved.refuse(at, twice=False)
 
     def _promote(self, function: Function) -> None:
         """`def` → `async def`, with every call of it awaited. Raises Refused where others may call it."""
