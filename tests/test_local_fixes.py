@@ -1766,6 +1766,25 @@ def test_what_there_is_until_a_cancellation_is_returned() -> None:
     assert refusals("swallowed-cancellation", code) == [reason]
 
 
+def test_what_counts_its_own_time_has_no_bound() -> None:
+    code = """
+    import asyncio
+    import time
+
+
+    async def result(task, timeout=None):
+        until = time.monotonic() + timeout
+        while not await task.done():
+            if time.monotonic() > until:
+                raise TimeoutError
+
+
+    async def results(tasks: list, timeout):
+        return await asyncio.gather(*[result(task, timeout) for task in tasks])
+    """
+    assert refusals("unbounded-gather", code) == ["`result` counts its time from when it starts"]
+
+
 @pytest.mark.parametrize(
     "waits",
     ["await events[name].wait()", "await asyncio.gather(*(events[n].wait() for n in name.needs))",

@@ -37,6 +37,9 @@ SETTING = re.compile(
 )
 """What a condition speaks of that decides how many may run at once."""
 
+DEADLINE = re.compile(r"timeout|deadline")
+"""Parameters that say how long a coroutine may take, those that wait for their turn included."""
+
 TOGETHER = frozenset({"Event", "Condition", "Barrier", "Queue", "PriorityQueue", "LifoQueue"})
 """Classes through which tasks wait for each other."""
 
@@ -163,6 +166,8 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
                 raise Refused(
                     f"`{one.name}` waits for a time that it is told, and the others would wait with it"
                 )
+            if any(DEADLINE.search(parameter.name) for parameter in one.facts.params):
+                raise Refused(f"`{one.name}` counts its time from when it starts")
             if _waits_for_others(place.workshop, one, 2):
                 raise Refused(f"`{one.name}` waits for what another one may have to do first")
             if isinstance(node, ast.Call) and _makes_task(
