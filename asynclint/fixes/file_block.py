@@ -11,6 +11,7 @@ from asynclint.fixes import (
     gone_through,
     in_order,
     interleaved,
+    no_thread,
     sight,
     to_thread,
     written_back,
@@ -53,7 +54,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     written_back.refuse(place)
     in_order.refuse(place)
     interleaved.refuse(interleaved.spot(place))
-    to_thread.refuse_old_python(place)
+    no_thread.refuse(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:
         raise Refused("the block stands on one line")

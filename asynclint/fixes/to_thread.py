@@ -17,6 +17,7 @@ from asynclint.fixes import (
     gone_through,
     in_order,
     interleaved,
+    no_thread,
     sight,
     written_back,
 )
@@ -24,7 +25,6 @@ from asynclint.fixes.effects import GIVEN, effects
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
-from asynclint.pythons import named_in_setup
 
 THREAD_BOUND = (
     "sqlite3.",
@@ -65,14 +65,6 @@ LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
 
 MAYBE = re.compile(r"maybe_?(future|await|coro)|ensure_future|isawaitable|iscoroutine")
 """Functions that take a value or a coroutine."""
-
-MODE = re.compile(r"[bt]*[wxa+][bt+]*")
-
-ONE_THREAD = re.compile(r"""\bcheck_same_thread["']?\s*[:=]\s*True""")
-
-SESSION_EACH = re.compile(r"\bscoped_session\(")
-
-FORK = re.compile(r"\b(?:os|pty)\.fork\(|\bforkpty\(")
 
 LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
@@ -157,17 +149,11 @@ def _first(place: Place) -> Fix:
     written_back.refuse_taken(place)
     in_order.refuse(place)
     interleaved.refuse(interleaved.spot(place))
-    refuse_old_python(place)
-    _refuse_changed(place)
     refuse_without_threads(place.workshop.facts.program, place.function.module)
     if "set_default_executor(" in (place.function.module.file.text or ""):
         raise Refused("the module gives the loop threads of its own, which may all be taken")
     _refuse_arguments(call)
-    _refuse_half_written(place)
-    _refuse_secret(place)
-    _refuse_at_exit(place)
-    _refuse_one_thread(place)
-    _refuse_here(place)
+    no_thread.refuse(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -182,7 +168,7 @@ def _refuse_arguments(call: ast.Call) -> None:
     if isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "open":
         raise Refused("the file is opened on the event loop, and nothing closes it")
     for one in (*call.args, *(k.value for k in call.keywords)):
-        if any(isinstance(node, ast.Call) and _opens(node) for node in ast.walk(one)):
+        if any(isinstance(node, ast.Call) and no_thread.opens(node) for node in ast.walk(one)):
             raise Refused("a file is opened among its arguments, and nothing closes it in time")
     for node in ast.walk(call):
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
@@ -196,89 +182,6 @@ def _refuse_arguments(call: ast.Call) -> None:
             and keyword.value.value
         ):
             raise Refused("the stream that it opens would still be read on the event loop")
-
-
-def _opens(call: ast.Call) -> bool:
-    """`open(path)`, `path.open("wb")`."""
-    return ast.unparse(call.func).rpartition(".")[2] == "open"
-
-
-def _refuse_half_written(place: Place) -> None:
-    """Raise Refused within a block that writes a file: others would find it empty, or half of it."""
-    for one in place.tree.above(place.node):
-        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            return
-        for item in one.items if isinstance(one, ast.With) else ():
-            call = item.context_expr
-            if call is not place.node and isinstance(call, ast.Call) and _opens(call):
-                modes = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
-                if any(isinstance(m, ast.Constant) and MODE.fullmatch(str(m.value)) for m in modes):
-                    raise Refused("others would meet the file half written")
-
-
-def _refuse_secret(place: Place) -> None:
-    """Raise Refused for what asks for a password: who breaks off there would be left with a terminal that shows nothing."""
-    hidden = "hide_input=True" in place.source.segment(place.call)
-    if hidden or any(b.name.endswith("getpass") for b in place.facts.blocking.values()):
-        raise Refused("it hides what is typed, and a thread would go on hiding it")
-
-
-def _refuse_at_exit(place: Place) -> None:
-    """Raise Refused where the module does something at the end of the process, when no thread starts any more."""
-    if "atexit.register(" in (place.function.module.file.text or ""):
-        raise Refused("the module does work as the process ends, when no thread can be started")
-
-
-def _refuse_one_thread(place: Place) -> None:
-    """Raise Refused for databases where the project's connections of SQLite are for the thread that opens them."""
-    if not place.finding.rule.endswith("database-call"):
-        return
-    if place.workshop.once(_one_thread):
-        raise Refused("the project's SQLite connections belong to the thread that opens them")
-    if place.workshop.once(_session_each):
-        raise Refused("the project keeps a session for each thread, and nothing would close that")
-
-
-def _one_thread(workshop: Workshop) -> bool:
-    return _anywhere(workshop, ONE_THREAD)
-
-
-def _session_each(workshop: Workshop) -> bool:
-    return _anywhere(workshop, SESSION_EACH)
-
-
-def _anywhere(workshop: Workshop, pattern: re.Pattern[str]) -> bool:
-    files = workshop.facts.program.project.files
-    return any(pattern.search(file.text or "") for file in files if not file.is_test)
-
-
-def _refuse_here(place: Place) -> None:
-    """Raise Refused for what the coroutine itself does: work in a repository, or as a child process."""
-    if sight.works_in_repository(place.workshop, place.function):
-        raise Refused("it works in a git repository, whose index takes one writer at a time")
-    if FORK.search(place.source.segment(place.tree.statement(place.node))) or any(
-        FORK.search(line)
-        for line in place.function.module.span(place.function.facts.line, place.site.line)
-    ):
-        raise Refused("the process may be a child here, which has none of its parent's threads")
-
-
-def refuse_old_python(place: Place) -> None:
-    """Raise Refused where the project runs on a Python that has no `asyncio.to_thread`."""
-    project = place.workshop.facts.program.project
-    lowest = project.pythons.of_root if project.pythons is not None else None
-    above = place.function.module.file.path.parents
-    for file in project.files:
-        if file.path.name == "setup.py" and file.path.parent in above:
-            lowest = named_in_setup(file.text or "") or lowest
-    if lowest is not None and lowest < (3, 9) and place.loop == "asyncio":
-        raise Refused("the project runs on Python 3.8, too, which has no `asyncio.to_thread`")
-
-
-def _refuse_changed(place: Place) -> None:
-    """Raise Refused where other tasks would run while the process has another directory, output or environment."""
-    if sight.changes_process(place.function):
-        raise Refused(f"`{place.function.name}` changes for a time what the whole process sees")
 
 
 def _refuse_gathered(place: Place) -> None:
@@ -748,9 +651,8 @@ def plain_route(place: Place) -> Iterator[Fix]:
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
         return
-    if place.finding.rule.endswith("database-call"):
-        if place.workshop.once(_one_thread) or place.workshop.once(_session_each):
-            return
+    if no_thread.keeps_connections(place) is not None:
+        return
     changed = [e for e in place.workshop.once(effects).of(function) if e.root.whose != GIVEN]
     if changed and not (len(changed) == 1 and changed[0].replaced):
         return
