@@ -50,7 +50,8 @@ RATIOS = [
     ("asynclint warm, another command", "asynclint warm", "wall", None),
     ("asynclint leaf changed", "asynclint warm", "wall", 2.0),
     ("asynclint leaf changed, a call", "asynclint warm", "wall", 2.0),
-    ("asynclint leaf changed, a call", "asynclint cold", "wall", None),
+    ("asynclint leaf changed, a file opened", "asynclint warm", "wall", 2.0),
+    ("asynclint leaf changed, a file opened", "asynclint cold", "wall", None),
     ("asynclint central changed", "asynclint warm", "wall", None),
     ("asynclint --version", "python -c pass", "wall", 3.0),
 ]
@@ -105,6 +106,7 @@ def contenders(package: Path, tools: Path, asynclint: list[str], scratch: Path) 
     unchanged = copied(package, scratch / "unchanged")
     changing = copied(package, scratch / "changing")
     calling = copied(package, scratch / "calling")
+    opening = copied(package, scratch / "opening")
     leaf, central = leaf_and_central(changing)
     single = package / central.relative_to(changing)
     stdin_name = str(single.relative_to(package))
@@ -124,6 +126,12 @@ def contenders(package: Path, tools: Path, asynclint: list[str], scratch: Path) 
             [*check, "."],
             calling,
             lambda: change(leaf_and_central(calling)[0], "print()"),
+        ),
+        Contender(
+            "asynclint leaf changed, a file opened",
+            [*check, "."],
+            opening,
+            lambda: change(leaf_and_central(opening)[0], "open(__file__)"),
         ),
         Contender(
             "asynclint stdin",
