@@ -548,10 +548,7 @@ def printed(text: str, chance: random.Random) -> str:
 def test_nothing_that_prints_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = _copied(name, tmp_path)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(cache, "HOT", 0)
-    monkeypatch.setattr(silent, "HOT", 0)
+    root = _cooled(name, tmp_path, monkeypatch)
     chance = random.Random(f"prints of {name}")
     files = [p for p in sorted(root.rglob("*.py")) if "    def " in p.read_text("utf-8")]
     for path in files:
@@ -634,10 +631,7 @@ def test_no_edit_makes_a_difference(
 def test_no_edit_of_a_real_package_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = _copied(name, tmp_path)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(cache, "HOT", 0)
-    monkeypatch.setattr(silent, "HOT", 0)
+    root = _cooled(name, tmp_path, monkeypatch)
     _edited(root, random.Random(name), "concise", 12)
 
 
@@ -731,10 +725,7 @@ def documented(text: str, chance: random.Random) -> str:
 def test_no_docstring_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = _copied(name, tmp_path)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(cache, "HOT", 0)
-    monkeypatch.setattr(silent, "HOT", 0)
+    root = _cooled(name, tmp_path, monkeypatch)
     chance = random.Random(f"docstrings of {name}")
     files = [p for p in sorted(root.rglob("*.py")) if '    """' in p.read_text("utf-8")]
     run("--output-format", "concise")
@@ -758,6 +749,15 @@ def _copied(name: str, folder: Path) -> Path:
         Path(found.origin).parent, root / name, ignore=shutil.ignore_patterns("__pycache__")
     )
     (root / "pyproject.toml").write_text(SETTINGS[0], "utf-8")
+    return root
+
+
+def _cooled(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy in which to work, where no file is too fresh to be believed."""
+    root = _copied(name, tmp_path)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(cache, "HOT", 0)
+    monkeypatch.setattr(silent, "HOT", 0)
     return root
 
 

@@ -21,18 +21,6 @@ ASKS = frozenset(
 """Functions that tell what a value is."""
 
 
-def _is_asked(function: Function, site: CallSite) -> bool:
-    """`if isasyncgen(rows): async for row in rows`: the code asks what it has, and knows it better here."""
-    module = function.module
-    for block in module.chain(site.block):
-        if block.kind in ("if", "else") and block.info and block.info[0] == "call":
-            asked = module.site(block.info[1])
-            if asked.callee and asked.callee[-1] in ASKS and asked.args:
-                if asked.args[0][0] == site.callee:
-                    return True
-    return False
-
-
 class ProtocolFacts:
     """Every such statement in the program."""
 
@@ -128,3 +116,15 @@ class ProtocolFacts:
         if has == [True, False]:
             return "sync"
         return "async" if has == [False, True] else None
+
+
+def _is_asked(function: Function, site: CallSite) -> bool:
+    """`if isasyncgen(rows): async for row in rows`: the code asks what it has, and knows it better here."""
+    module = function.module
+    for block in module.chain(site.block):
+        if block.kind in ("if", "else") and block.info and block.info[0] == "call":
+            asked = module.site(block.info[1])
+            if asked.callee and asked.callee[-1] in ASKS and asked.args:
+                if asked.args[0][0] == site.callee:
+                    return True
+    return False

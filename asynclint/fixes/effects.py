@@ -7,7 +7,7 @@ makes itself and changes is its own business, and so is what it changes under a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asynclint.facts.fanout import argument_of
@@ -84,6 +84,12 @@ class Effect:
     by: Function
     replaced: bool = False
     """An attribute gets another value, at once, in a function that does not ask for the old one."""
+
+
+def half_done(effects: Iterable[Effect]) -> list[Effect]:
+    """Those that others could meet in their midst, in order; none where one attribute alone gets another value at once."""
+    found = sorted(set(effects), key=lambda one: (one.by.name, one.text))
+    return [] if len(found) == 1 and found[0].replaced else found
 
 
 class Effects:
@@ -238,7 +244,7 @@ class Effects:
         facts = function.facts
         if name in facts.globals:
             return frozenset({Root(ALL, name)})
-        if name == function.self_name and not _is_static(function):
+        if name == function.self_name and not self._is_static(function):
             # A class is everybody's.
             return frozenset({Root(ALL, name) if name == "cls" else Root(OBJECT)})
         if name in function.parameters and name not in facts.bindings:
@@ -253,6 +259,9 @@ class Effects:
             around = self.named(outer, name)
             return frozenset({Root(ALL, name)}) if around else OWN
         return frozenset({Root(ALL, name)}) if name in outer.facts.bindings else OWN
+
+    def _is_static(self, function: Function) -> bool:
+        return "builtins.staticmethod" in self.evaluator.decorator_paths(function)
 
     def _bound(self, function: Function, binding: Binding) -> frozenset[Root]:
         if binding.kind in ("import", "def", "class"):
@@ -288,10 +297,6 @@ def _of_container(found: tuple[Type, ...]) -> bool:
     return all(
         m is None or (isinstance(m, LibMethod) and m.cls.startswith(CONTAINERS)) for m in found
     )
-
-
-def _is_static(function: Function) -> bool:
-    return any(d == ("name", "staticmethod") for d in function.facts.decorators)
 
 
 def _reads(function: Function, wanted: Recipe) -> bool:

@@ -74,7 +74,7 @@ def refuse(at: Spot | None, twice: bool = True) -> None:
 
 def broken(at: Spot, twice: bool = True) -> str | None:
     """Why a wait lets others see, or change, what is half done; None where it does not."""
-    if is_locked(at):
+    if _is_locked(at):
         return None
     step = _Step(at)
     before, after, behind = step.before(), step.after(), step.behind()
@@ -105,7 +105,7 @@ def _object(node: ast.AST) -> str:
     return ".".join(names[:2])
 
 
-def is_locked(at: Spot) -> bool:
+def _is_locked(at: Spot) -> bool:
     """Whether a lock is held around the place."""
     return any(
         isinstance(one, (ast.AsyncWith, ast.With))
@@ -357,7 +357,7 @@ class _Step:
             return False
         found = self.effects.named(self.at.function, node.id)
         roots = {r.whose for r in found if depth > 0 or r.whose != ALL or r.name}
-        if GIVEN in roots and roots == {GIVEN}:
+        if roots == {GIVEN}:
             # `request.app.state.model`: what hangs on a parameter's attribute is not the call's own.
             return depth > 1
         return bool(roots & {ALL, OBJECT}) and (depth > 0 or node.id != self.at.function.self_name)

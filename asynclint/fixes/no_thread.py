@@ -110,8 +110,7 @@ def _refuse_here(place: Place) -> None:
     """Raise Refused for what the coroutine itself does: work in a repository, or as a child process."""
     if sight.works_in_repository(place.workshop, place.function):
         raise Refused("it works in a git repository, whose index takes one writer at a time")
-    if FORK.search(place.source.segment(place.tree.statement(place.node))) or any(
-        FORK.search(line)
-        for line in place.function.module.span(place.function.facts.line, place.site.line)
-    ):
+    end = place.tree.statement(place.node).end_lineno or place.site.line
+    lines = place.function.module.span(place.function.facts.line, end)
+    if any(FORK.search(line) for line in lines):
         raise Refused("the process may be a child here, which has none of its parent's threads")

@@ -21,7 +21,7 @@ from asynclint.fixes import (
     sight,
     written_back,
 )
-from asynclint.fixes.effects import GIVEN, effects
+from asynclint.fixes.effects import GIVEN, effects, half_done
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -357,16 +357,14 @@ def _refuse_effects(place: Place, site: CallSite, function: Function) -> None:
     """Raise Refused where what is called changes something that it did not make, and that others see, without a lock."""
     found = place.workshop.once(effects).across(place.function, site, function)
     # What a caller hands over, it can see; what hangs on that, and is set by its own methods, it cannot.
-    changed = [
+    changed = half_done(
         one
         for one in found
         if one.root.whose != GIVEN or one.text.startswith(f"{one.by.self_name}.")
-    ]
-    if len(set(changed)) == 1 and changed[0].replaced:
-        return
-    for one in sorted(changed, key=lambda one: (one.by.name, one.text)):
+    )
+    if changed:
         raise Refused(
-            f"`{one.by.name}` changes `{one.text}`, which others may read or change meanwhile"
+            f"`{changed[0].by.name}` changes `{changed[0].text}`, which others may read or change meanwhile"
         )
 
 
@@ -653,8 +651,8 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     if no_thread.keeps_connections(place) is not None:
         return
-    changed = [e for e in place.workshop.once(effects).of(function) if e.root.whose != GIVEN]
-    if changed and not (len(changed) == 1 and changed[0].replaced):
+    found_effects = place.workshop.once(effects).of(function)
+    if half_done(e for e in found_effects if e.root.whose != GIVEN):
         return
     try:
         written_back.refuse_below(_reached(place.workshop, function))
