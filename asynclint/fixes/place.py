@@ -19,6 +19,7 @@ from asynclint.facts.types import Cls, Func, members
 from asynclint.facts.view import CallFacts
 from asynclint.findings import Edit, Finding, Fix, Refused, Safety
 from asynclint.fixes import imports
+from asynclint.fixes.generated import is_generated
 from asynclint.fixes.source import Source, Tree
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Workshop:
         name = module.file.name
         if name not in self.sources:
             self.sources[name] = Source(module, self.facts.program)
-        if _generated(module):
+        if is_generated(module.lines):
             raise Refused(f"`{name}` says that it is generated")
         if module.facts.newer is not None:
             raise Refused(f"`{name}` is written for a newer Python than this one")
@@ -124,15 +125,6 @@ def _loops_used(workshop: Workshop) -> Counter[str]:
     files = workshop.facts.program.project.files
     texts = (one.text or "" for one in files if not one.is_test)
     return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
-
-
-def _generated(module: Module) -> bool:
-    head = "\n".join(module.lines[:10]).lower()
-    return (
-        "@generated" in head
-        or "code generated" in head
-        or ("generated" in head and "do not edit" in head)
-    )
 
 
 @dataclass
