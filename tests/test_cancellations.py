@@ -71,3 +71,89 @@ def test_a_class_that_cancels_its_own_task() -> None:
     ]
     others = code.replace("self.task.cancel()", "pass")
     assert "raise\n" in fixed("swallowed-cancellation", others)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("except (asyncio.CancelledError, OSError):", "except asyncio.CancelledError:\n        raise\n    except OSError:"),
+        ("except (Exception, asyncio.CancelledError) as error:  # noqa", "except asyncio.CancelledError:\n        raise\n    except Exception as error:  # noqa"),
+        ("except (OSError, Stopped, KeyError,):", "except Stopped:\n        raise\n    except (OSError, KeyError,):"),
+        ("except (asyncio.CancelledError, BaseException):", "except asyncio.CancelledError:\n        raise\n    except BaseException:"),
+        ("except (OSError, Stopped, asyncio.CancelledError):", "except (Stopped, asyncio.CancelledError):\n        raise\n    except OSError:"),
+        ("except (*ERRORS, Stopped):", "except Stopped:\n        raise\n    except (*ERRORS,):"),
+        ("except (OSError, BaseException):", "except asyncio.CancelledError:\n        raise\n    except (OSError, BaseException):"),
+        ("except STOPS:", "except asyncio.CancelledError:\n        raise\n    except STOPS:"),
+        (
+            "except (\n        OSError,  # gone\n        asyncio.CancelledError,  # told to stop\n        KeyError,\n    ):",
+            "except asyncio.CancelledError:  # told to stop\n        raise\n    except (\n        OSError,  # gone\n        KeyError,\n    ):",
+        ),
+        (
+            "except (\n        asyncio.CancelledError,\n        # Gone.\n        OSError,\n    ):",
+            "except asyncio.CancelledError:\n        raise\n    except (\n        # Gone.\n        OSError,\n    ):",
+        ),
+        (
+            "except (\n        OSError,\n        asyncio.CancelledError\n    ):",
+            "except asyncio.CancelledError:\n        raise\n    except OSError:",
+        ),
+        (
+            "except (OSError, KeyError,  # gone\n            Stopped):",
+            "except Stopped:\n        raise\n    except (OSError, KeyError,  # gone\n            ):",
+        ),
+    ],
+)  # fmt: skip
+def test_a_handler_of_several_errors_no_longer_names_the_cancellation(
+    before: str, after: str
+) -> None:
+    code = f"""\
+import asyncio
+from asyncio import CancelledError as Stopped
+
+ERRORS = (OSError, KeyError)
+STOPS = (asyncio.CancelledError, OSError)
+
+
+async def run() -> None:
+    try:
+        await asyncio.sleep(1)
+    {before}
+        print("failed")
+    await asyncio.sleep(1)
+    print("on")
+"""
+    assert fixed("swallowed-cancellation", code) == code.replace(before, after)
+
+
+def test_several_cancellations_alone_are_raised_again() -> None:
+    code = """\
+import asyncio
+import trio
+
+
+async def run() -> None:
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except (asyncio.CancelledError, trio.Cancelled):
+            print("on")
+"""
+    assert fixed("swallowed-cancellation", code) == f"{code}            raise\n"
+
+
+def test_a_comment_above_the_name_that_goes() -> None:
+    code = """\
+import asyncio
+
+
+async def run() -> None:
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except (
+            OSError,
+            # Told to stop.
+            asyncio.CancelledError,
+        ):
+            print("on")
+"""
+    assert refusals("swallowed-cancellation", code) == ["a comment stands among the exceptions"]

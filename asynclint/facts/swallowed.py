@@ -7,22 +7,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from asynclint.facts import places, syntax
+from asynclint.facts import cancelled, places, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.guards import last_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import BUILTINS, Function
 from asynclint.facts.runs import Runs
-from asynclint.facts.types import Func, Inst, Lib, Tup, Type, members
+from asynclint.facts.stored import StoredFacts
+from asynclint.facts.syntax import FUNCTIONS, own
+from asynclint.facts.types import Func, Inst, Lib, Type, members
 from asynclint.facts.view import Mistake
 from asynclint.findings import Link
-
-CANCELLED = frozenset({
-    "asyncio.CancelledError", "asyncio.exceptions.CancelledError", "trio.Cancelled",
-    "anyio.get_cancelled_exc_class",
-})  # fmt: skip
-EVERYTHING = "builtins.BaseException"
 
 CLEANING = re.compile(
     r"log|print|debug|info|warn|error|exception|close|cancel|stop|shutdown|disconnect|clean|clear|discard|pop|remove"
@@ -45,7 +41,6 @@ WAITS = frozenset({"gather", "wait_for", "shield", "wait", "as_completed", "time
 """Calls that wait for what they are given."""
 
 LEAVES = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit"})
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
 LOOPS = (ast.While, ast.For, ast.AsyncFor)
 NEVER = frozenset({"NoReturn", "Never"})
@@ -59,6 +54,7 @@ class SwallowedFacts:
         self.evaluator = evaluator
         self.graph = graph
         self.runs = runs
+        self.stored = StoredFacts(evaluator, graph)
         self._handlers: dict[str, dict[int, list[int]]] = {}
         self._suppresses: dict[str, bool] = {}
         self._bodies: dict[Function, Body | None] = {}
@@ -104,7 +100,7 @@ class SwallowedFacts:
             entered = body.withs.get((site.line, site.col))
             if entered is not None and taken is not None:
                 because = self._goes_on(function, body, entered, entered.body, (), taken)
-                if because is not None:
+                if because is not None and not self.stored.among(function, entered.body):
                     yield site, Mistake("swallowed", f"suppress({taken})", "", because)
 
     # -- what is caught -----------------------------------------------------------------------------------
@@ -136,26 +132,9 @@ class SwallowedFacts:
         """Whether a handler gets cancellations; a bare one looks like one that catches what a recipe cannot say."""
         one = function.module.blocks[block]
         at = (one.line, 0, one.parent)
-        return one.info is None or any(map(self._cancels, self._classes(one.info, function, at)))
-
-    def _classes(
-        self, recipe: Recipe, function: Function, at: tuple[int, int, int]
-    ) -> Iterator[Type]:
-        """The exception classes of a handler."""
-        if recipe and recipe[0] == "display":
-            for one in recipe[2]:
-                yield from self._classes(one, function, at)
-        elif recipe and recipe[0] == "call":
-            yield self.evaluator.callee(function.module, function.module.site(recipe[1]))
-        elif recipe and not _is_parameter(recipe, function):
-            for value in members(self.evaluator.eval(recipe, function, at)):
-                yield from value.items if isinstance(value, Tup) else (value,)
-
-    def _cancels(self, value: Type) -> bool:
-        if isinstance(value, Func):
-            # Within anyio itself.
-            return value.function.facts.name == "get_cancelled_exc_class"
-        return isinstance(value, Lib) and (value.path in CANCELLED or value.path == EVERYTHING)
+        if one.info is None:
+            return True
+        return any(map(cancelled.takes, cancelled.classes(self.evaluator, one.info, function, at)))
 
     def _suppressed(self, function: Function, site: CallSite) -> str | None:
         """The name of the cancellation that a `with suppress(…)` takes."""
@@ -173,7 +152,8 @@ class SwallowedFacts:
                 if isinstance(self.evaluator.eval(recipe[1], function, at), Inst):
                     # `Type[BaseException]` says little of the class that an object names.
                     continue
-            if any(self._cancels(value) for value in self._classes(recipe, function, at)):
+            found = cancelled.classes(self.evaluator, recipe, function, at)
+            if any(map(cancelled.takes, found)):
                 return last_name(recipe)
         return None
 
@@ -190,12 +170,14 @@ class SwallowedFacts:
             not into or body.spared(tried, tried.body) or not _own_points(body, tried.body)
         ):
             return None
+        if self.stored.among(function, tried.body):
+            return None
         shown = f"except {name}" if name else "except:"
         return Mistake("swallowed", shown, into, because or ())
 
     def _decides(self, function: Function, body: Body, handler: ast.ExceptHandler) -> bool:
         """Whether a handler looks whose cancellation it is, keeps it, or hands it to what raises it."""
-        for node in _own(handler.body):
+        for node in own(handler.body):
             if isinstance(node, ast.Attribute) and node.attr in DECIDES:
                 return True
             if isinstance(node, ast.Call):
@@ -204,7 +186,7 @@ class SwallowedFacts:
                     return True
         if handler.name and _kept(handler, handler.name):
             return True
-        called_here = {_called(n) for n in _own(handler.body) if isinstance(n, ast.Call)}
+        called_here = {_called(n) for n in own(handler.body) if isinstance(n, ast.Call)}
         if {"current_task", "cancel"} <= called_here:
             # It comes again at the next `await`.
             return True
@@ -328,7 +310,7 @@ class Body:
         self.cancelled: set[str] = set()
         self._statements: list[ast.stmt] = []
         self._suites(node)
-        self.nodes = list(_own(node.body))
+        self.nodes = list(own(node.body))
         for inner in self.nodes:
             if isinstance(inner, ast.Call) and _called(inner) == "cancel":
                 assert isinstance(inner.func, (ast.Attribute, ast.Name))
@@ -373,7 +355,7 @@ class Body:
 
     def loops(self, statement: ast.stmt) -> bool:
         """Whether a loop stands around a statement or in it."""
-        if any(isinstance(n, LOOPS) for n in _own([statement])):
+        if any(isinstance(n, LOOPS) for n in own([statement])):
             return True
         around = self.parents.get(statement)
         while around is not None:
@@ -445,13 +427,6 @@ class Body:
         return None if leaves == "raise" else False
 
 
-def _is_parameter(recipe: Recipe, function: Function) -> bool:
-    """Whether the caller says what is caught, in the call or in the object: an annotation names only the widest class."""
-    if recipe[0] == "attr":
-        return bool(recipe[1] == ("name", "self"))
-    return recipe[0] == "name" and any(p.name == recipe[1] for p in function.facts.params)
-
-
 def _site(function: Function, handler: ast.ExceptHandler, block: int) -> CallSite:
     """The header of a handler, as a place of which facts speak."""
     first = handler.body[0].lineno
@@ -460,22 +435,6 @@ def _site(function: Function, handler: ast.ExceptHandler, block: int) -> CallSit
         -1, "except", function.facts.index, function.module.blocks[block].info, (), ("except",), block,
         handler.lineno, handler.col_offset, handler.lineno, handler.col_offset + len("except"), statement,
     )  # fmt: skip
-
-
-def _own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
-    """The nodes that a suite itself executes."""
-    stack: list[ast.AST] = list(reversed(body))
-    while stack:
-        node = stack.pop()
-        yield node
-        if isinstance(node, FUNCTIONS):
-            continue
-        for name in node._fields:
-            inner = getattr(node, name)
-            if inner.__class__ is list:
-                stack.extend(one for one in inner if isinstance(one, ast.AST))
-            elif isinstance(inner, ast.AST) and name != "ctx":
-                stack.append(inner)
 
 
 def _raises_again(function: Function, line: int) -> bool:
@@ -536,7 +495,7 @@ def _waiting(suite: list[ast.stmt]) -> Iterator[ast.AST]:
 
 def _takes_all(handler: ast.ExceptHandler) -> bool:
     """Whether a handler takes a cancellation, by the looks of it, and raises nothing."""
-    return _takes(handler) and not any(isinstance(node, ast.Raise) for node in _own(handler.body))
+    return _takes(handler) and not any(isinstance(node, ast.Raise) for node in own(handler.body))
 
 
 def _takes(handler: ast.ExceptHandler) -> bool:
@@ -566,7 +525,7 @@ def _is_task(awaited: ast.expr) -> bool:
 def _raises(handler: ast.ExceptHandler) -> str | None:
     """What a handler raises instead; empty for nothing, None where it may raise what it caught."""
     into = ""
-    for node in _own(handler.body):
+    for node in own(handler.body):
         if not isinstance(node, ast.Raise):
             continue
         if node.exc is None or not isinstance(node.exc, (ast.Call, ast.Name, ast.Attribute)):
@@ -581,7 +540,7 @@ def _raises(handler: ast.ExceptHandler) -> str | None:
 
 def _kept(handler: ast.ExceptHandler, name: str) -> bool:
     """Whether the exception itself is kept, returned or handed to somebody who may raise it."""
-    for node in _own(handler.body):
+    for node in own(handler.body):
         values: list[ast.expr | None] = []
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.Yield)):
             values = [node.value]
@@ -608,7 +567,7 @@ def _raised_later(body: Body, handler: ast.ExceptHandler) -> bool:
         ):
             return True
         if isinstance(node, ast.If) and flags & _names(node.test):
-            if any(isinstance(inner, ast.Raise) for inner in _own(node.body)):
+            if any(isinstance(inner, ast.Raise) for inner in own(node.body)):
                 return True
     return False
 
@@ -616,7 +575,7 @@ def _raised_later(body: Body, handler: ast.ExceptHandler) -> bool:
 def _assigned(suite: list[ast.stmt] | tuple[()]) -> frozenset[str]:
     """The names and attributes that a suite sets."""
     found: set[str] = set()
-    for node in _own(suite):
+    for node in own(suite):
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found.update(ast.unparse(one) for one in targets)
@@ -641,7 +600,7 @@ def _leaves(handling: list[ast.stmt]) -> str | None:
     for one in (
         handling[:-1] if isinstance(last, (ast.Return, ast.Break, ast.Continue)) else handling
     ):
-        if any(isinstance(n, (ast.Return, ast.Break)) for n in _own([one])):
+        if any(isinstance(n, (ast.Return, ast.Break)) for n in own([one])):
             return None
     for kind, how in ((ast.Return, "return"), (ast.Break, "break"), (ast.Continue, "continue")):
         if isinstance(last, kind):
@@ -655,7 +614,7 @@ def _is_none(value: ast.expr) -> bool:
 
 def _cleans(statement: ast.stmt) -> bool:
     """Whether a statement waits for nothing, or only for what it puts away."""
-    if not any(isinstance(node, WAITING) for node in _own([statement])):
+    if not any(isinstance(node, WAITING) for node in own([statement])):
         return True
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await):
         value = statement.value.value

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from asynclint.facts.program import Function
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def definition(function: Function) -> ast.AsyncFunctionDef | ast.FunctionDef | None:
@@ -21,3 +24,19 @@ def definition(function: Function) -> ast.AsyncFunctionDef | ast.FunctionDef | N
         if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
             return node
     return None
+
+
+def own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
+    """The nodes that a suite itself executes."""
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, FUNCTIONS):
+            continue
+        for name in node._fields:
+            inner = getattr(node, name)
+            if inner.__class__ is list:
+                stack.extend(one for one in inner if isinstance(one, ast.AST))
+            elif isinstance(inner, ast.AST) and name != "ctx":
+                stack.append(inner)

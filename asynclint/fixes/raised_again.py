@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts import cancelled
 from asynclint.facts.program import Function
-from asynclint.findings import Fix, Refused
-from asynclint.fixes import ended
+from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import caught, ended
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Tree
 
@@ -39,13 +40,9 @@ def of(place: Place) -> Fix:
     handler = _handler(place)
     source = place.source
     _refuse_meant(place, handler)
-    caught = handler.type
-    if (
-        caught is None
-        or isinstance(caught, ast.Tuple)
-        or ast.unparse(caught).endswith("BaseException")
-    ):
-        return _before(place, handler)
+    named, others = _kinds(place, handler)
+    if others or not named:
+        return _before(place, handler, named)
     last = handler.body[-1]
     if isinstance(last, LEAVING):
         if any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(last)):
@@ -207,14 +204,39 @@ def _handler(place: Place) -> ast.ExceptHandler:
     raise Refused("the handler could not be read")
 
 
-def _before(place: Place, handler: ast.ExceptHandler) -> Fix:
-    """`except asyncio.CancelledError: raise` before the handler."""
+def _kinds(place: Place, handler: ast.ExceptHandler) -> tuple[list[ast.expr], bool]:
+    """The cancellations that a handler names, and whether it takes more than these."""
+    kind, recipe = handler.type, place.site.callee
+    kinds, recipes = ([kind], [recipe]) if kind is not None else ([], [])
+    if isinstance(kind, ast.Tuple) and recipe and recipe[0] == "display":
+        kinds, recipes = kind.elts, recipe[2]
+    evaluator = place.workshop.facts.graph.evaluator
+    at = (handler.lineno, 0, place.function.module.blocks[place.site.block].parent)
+    named = []
+    for node, one in zip(kinds, recipes, strict=True):
+        found = list(cancelled.classes(evaluator, one, place.function, at))
+        if found and all(map(cancelled.is_cancellation, found)):
+            named.append(node)
+    return named, len(named) < len(kinds)
+
+
+def _before(place: Place, handler: ast.ExceptHandler, named: list[ast.expr]) -> Fix:
+    """`except asyncio.CancelledError: raise` before the handler, which names that no more."""
     source = place.source
     indent = source.indent(handler)
     if source.line(handler.lineno)[: handler.col_offset].strip():
         raise Refused("something else stands on the line of the handler")
     body = source.indent(handler.body[0])
     unit = body[len(indent) :] if handler.body[0].lineno > handler.lineno else "    "
-    asyncio, edits = place.imported("asyncio")
-    text = f"{indent}except {asyncio}.CancelledError:\n{indent}{unit}raise\n"
+    edits: tuple[Edit, ...]
+    if isinstance(handler.type, ast.Tuple) and named:
+        left, comments = caught.without(source, handler.type, named)
+        edits = (source.replace(handler.type, left),)
+        texts = [source.segment(one) for one in named]
+        name = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+    else:
+        asyncio, edits = place.imported("asyncio")
+        name, comments = f"{asyncio}.CancelledError", []
+    header = "  ".join([f"{indent}except {name}:", *comments])
+    text = f"{header}\n{indent}{unit}raise\n"
     return place.fix(TITLE, source.insert(source.line_start(handler.lineno), text), *edits)
