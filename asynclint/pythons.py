@@ -25,8 +25,8 @@ SETUP = re.compile(r"""python_requires\s*=\s*["']?([^"'\n]+)""")
 METADATA = re.compile(r"^Requires-Python:\s*(.+)$", re.MULTILINE)
 """What a PKG-INFO or a METADATA says."""
 
-LOWEST = re.compile(r"(?:>=|~=|==|\^|~|^)\s*3\.(\d+)")
-"""The lower bound of a specifier: ">=3.12,<4", "^3.12", "3.12.*"."""
+LOWEST = re.compile(r"(?:>=?|~=|==|\^|~|^)\s*(?:3(?:\.(\d+))?|2\b)")
+"""The lower bound of a specifier: ">=3.12,<4", "^3.12", "3.12.*", ">=3"."""
 
 
 class Pythons:
@@ -95,7 +95,7 @@ def _lowest(named: list[Any]) -> Version | None:
     for one in named:
         bounds = LOWEST.findall(one) if isinstance(one, str) else []
         if bounds:
-            return 3, max(int(bound) for bound in bounds)
+            return 3, max(int(bound or 0) for bound in bounds)
     return None
 
 

@@ -51,7 +51,7 @@ class Repairs:
         if not self._may_have(finding):
             return finding
         file = self._facts.files.get(finding.path)
-        found = file.find(finding.span) if file is not None else None
+        found = file.find(finding.span, finding.because) if file is not None else None
         if found is None:
             return finding
         facts, site, function = found

@@ -468,3 +468,236 @@ def test_a_sleep_that_takes_a_step_apart_is_no_safe_fix() -> None:
     [found] = _checked("blocking-sleep", {"app.py": _text(code)})[0]
     assert [fix.safety for fix in found.fixes] == [Safety.UNSAFE]
     assert "await asyncio.sleep(1)" in fixed("blocking-sleep", code)
+
+
+def reasons(rule: str, code: str) -> list[str | None]:
+    """Why each finding has no fix, in their order; None for one that has."""
+    found, _ = _checked(rule, {"app.py": _text(code)})
+    assert all(bool(one.fixes) != bool(one.refusal) for one in found)
+    return [one.refusal for one in found]
+
+
+def test_what_a_coroutine_does_at_its_end_begins_the_step() -> None:
+    code = """
+    import asyncio
+    import time
+
+
+    def load(name):
+        time.sleep(3)
+        return name
+
+
+    async def unload(request):
+        request.app.state.model = None
+        request.app.state.call = None
+
+
+    class Routes:
+        async def update(self, request):
+            await asyncio.sleep(0)
+            await unload(request)
+            request.app.state.model = load("a")
+            request.app.state.call = len
+
+        async def later(self, request):
+            await unload(request)
+            await asyncio.sleep(0)
+            request.app.state.model = load("a")
+    """
+    reason = f"`request.app.state.call` is set before and after it, {BETWEEN}"
+    assert reasons("blocking-sleep", code) == [reason, None]
+
+
+def test_a_mapping_whose_values_are_known_is_changed_by_its_methods() -> None:
+    code = """
+    import asyncio
+    import os
+
+
+    class State:
+        def __init__(self) -> None:
+            self.seen = 0
+            self.dirty = False
+
+
+    class Scanner:
+        def __init__(self) -> None:
+            self.states: dict[str, State] = {}
+
+        def _state(self, key: str) -> State:
+            return self.states.setdefault(key, State())
+
+        def update(self, key: str, root: str) -> bool:
+            state = self._state(key)
+            state.seen = 1
+            for _ in os.walk(root):
+                state.dirty = True
+            return state.dirty
+
+
+    scanner = Scanner()
+
+
+    async def scan() -> None:
+        await asyncio.sleep(1)
+        print(scanner.update("a", "b"))
+    """
+    assert reasons("blocking-file-io", code) == [
+        f"`Scanner._state` changes `self.states`, {MEANWHILE}"
+    ]
+
+
+HALF = "others would meet the directory as it is between two steps"
+TAKEN = "`path` is looked for and then read, and others may take it away in between"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("shutil.rmtree(folder)", None),
+        ("if folder.exists():\n    shutil.rmtree(folder)\nawait asyncio.sleep(1)\nfolder.mkdir()", None),
+        ("shutil.rmtree(folder)\nfolder.mkdir()", HALF),
+        ("for one in folder.iterdir():\n    shutil.rmtree(one)", HALF),
+        ("folder.mkdir()\nshutil.copytree('a', folder)", HALF),
+        ("folder.mkdir()\nawait asyncio.sleep(1)\nshutil.copytree('a', folder)", None),
+        ("async with self.lock:\n    folder.mkdir()\n    shutil.copytree('a', folder)", None),
+        ("folder = Path(tempfile.mkdtemp())\nshutil.copytree('a', folder)\nos.remove('b')", None),
+        (
+            "shutil.rmtree(folder)\nself.names.pop(folder)",
+            "`self.names` is changed as soon as the directory is done, and others would meet the one without the other",
+        ),
+        ("self._renew(folder)", "`Store._renew` changes a directory in several steps, and others would meet it in between"),
+    ],
+)  # fmt: skip
+def test_a_directory_is_met_whole(body: str, reason: str | None) -> None:
+    indented = "\n".join(f"            {line}" for line in body.split("\n"))
+    code = f"""
+    import asyncio
+    import os
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+
+    class Store:
+        def __init__(self):
+            self.names = {{}}
+            self.lock = asyncio.Lock()
+
+        def _renew(self, folder):
+            shutil.rmtree(folder)
+            folder.mkdir()
+
+        async def work(self, folder: Path):
+{indented}
+    """
+    assert reasons("blocking-file-io", code) == [reason]
+
+
+@pytest.mark.parametrize(("taken", "reason"), [("path.unlink()", TAKEN), ("path.touch()", None)])
+def test_a_file_that_others_take_away_is_read_in_the_step_that_looks_for_it(
+    taken: str, reason: str | None
+) -> None:
+    code = f"""
+    import asyncio
+    import json
+    from pathlib import Path
+
+
+    async def look(path: Path):
+        if not path.exists():
+            return None
+        return path.read_text()
+
+
+    async def open_it(path: Path):
+        if not path.exists():
+            return None
+        with path.open() as file:
+            return json.load(file)
+
+
+    async def look_later(path: Path):
+        if not path.exists():
+            return None
+        await asyncio.sleep(1)
+        return path.read_text()
+
+
+    def forget(path: Path) -> None:
+        {taken}
+    """
+    assert reasons("blocking-file-io", code) == [reason, reason, None]
+
+
+def test_what_is_entered_is_not_what_is_made() -> None:
+    code = """
+    import time
+
+
+    class Cache:
+        def __enter__(self):
+            time.sleep(1)
+
+        def __exit__(self, *error):
+            pass
+
+
+    class Slow(Cache):
+        def __init__(self):
+            time.sleep(2)
+
+
+    async def work():
+        with Slow():
+            pass
+    """
+    assert sorted(reasons("blocking-sleep", code), key=str) == [
+        None,
+        "entering or leaving it is what blocks",
+    ]
+
+
+def test_a_database_of_the_process_is_opened_once() -> None:
+    code = """
+    from functools import lru_cache
+
+    import chromadb
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    @lru_cache
+    def client():
+        return chromadb.PersistentClient("data")
+
+
+    def names():
+        return client().list_collections()
+
+
+    @app.get("/names")
+    async def all_names():
+        return names()
+    """
+    [reason] = reasons("blocking-sdk-call", code)
+    assert reason is not None
+    assert "`client` opens a database at its first call" in reason
+
+
+def test_nothing_waits_before_the_rest_of_a_cleanup() -> None:
+    code = """
+    import shutil
+
+
+    async def work(job, path):
+        try:
+            await job
+        finally:
+            shutil.copyfile(path, "x")
+            job.forget()
+    """
+    assert "cleans up after a cancellation" in str(reasons("blocking-file-io", code)[0])
+    assert reasons("blocking-file-io", code.replace("            job.forget()\n", "")) == [None]

@@ -185,6 +185,8 @@ def test_ignores_in_it_count() -> None:
         ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.8"\n', False),
         ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3.9"\n', True),
         ("setup.py", "from setuptools import setup\nsetup()\n", True),
+        ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=3"\n', False),
+        ("pyproject.toml", '[project]\nname = "x"\nrequires-python = ">=2.7, !=3.0.*"\n', False),
         ("PKG-INFO", "Metadata-Version: 2.1\nName: x\nRequires-Python: >=3.6\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: ~=3.7\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: >=3.10\n", True),

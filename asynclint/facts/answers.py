@@ -31,7 +31,7 @@ from asynclint.facts.swallowed import SwallowedFacts
 from asynclint.facts.types import Func
 from asynclint.facts.unclosed import UnclosedFacts
 from asynclint.facts.view import CallFacts, Mistake, Position
-from asynclint.findings import Span
+from asynclint.findings import Link, Span
 
 
 @dataclass(slots=True)
@@ -58,9 +58,15 @@ class FileFacts:
             self.lines[site.kind, position] = (function, site)
         return table[position]
 
-    def find(self, span: Span) -> tuple[CallFacts, CallSite, Function] | None:
-        """The facts of the place that a finding marks, its site, and the function that executes it."""
+    def find(
+        self, span: Span, because: tuple[Link, ...]
+    ) -> tuple[CallFacts, CallSite, Function] | None:
+        """The facts of the place that a finding marks, its site, and the function that executes it.
+
+        A call and the `with` around it may be of one place: the chain of the finding tells which of them blocks.
+        """
         position = (span.line, span.column - 1, span.end_line, span.end_column - 1)
+        found: tuple[CallFacts, CallSite, Function] | None = None
         for kind in (
             "call",
             "with",
@@ -74,8 +80,11 @@ class FileFacts:
         ):
             if position in self.calls.get(kind, ()):
                 function, site = self.lines[kind, position]
-                return self.calls[kind][position], site, function
-        return None
+                facts = self.calls[kind][position]
+                if because and any(b.because == because for b in facts.blocking.values()):
+                    return facts, site, function
+                found = found or (facts, site, function)
+        return found
 
 
 class Answers:

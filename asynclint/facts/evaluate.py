@@ -32,6 +32,7 @@ from asynclint.facts.types import (
     Mod,
     Part,
     Super,
+    Taking,
     Threaded,
     Tup,
     Type,
@@ -1202,11 +1203,11 @@ class Evaluator:
             return self.state(name)
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
             value = receiver.args[1] if len(receiver.args) > 1 else None
-            return Part(Threaded(value, "~value"), None) if value is not None else None
+            return Taking(value) if value is not None else None
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("items", "values"):
             if len(receiver.args) > 1 and receiver.args[1] is not None:
                 element = Tup(receiver.args) if name == "items" else receiver.args[1]
-                return Part(Threaded(Gen(element, False), "~value"), None)
+                return Taking(Gen(element, False))
         return None
 
     def _path_attribute(self, path: str, name: str, function: Function | None) -> Type:
@@ -1347,9 +1348,9 @@ class Evaluator:
                 callee.known, site, module, callee.receiver, f"{_short(callee.cls)}.{callee.name}"
             )
         if isinstance(callee, Part):
-            if isinstance(callee.of, Threaded) and callee.of.name == "~value":
-                return callee.of.of
             return self.call(callee.of, site, module)
+        if isinstance(callee, Taking):
+            return callee.of
         if isinstance(callee, Threaded):
             return Coro(self._result_of(callee.of, module), callee.name)
         if isinstance(callee, Inst) and isinstance(callee.of, str):

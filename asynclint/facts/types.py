@@ -127,6 +127,13 @@ class Threaded:
 
 
 @dataclass(slots=True, unsafe_hash=True)
+class Taking:
+    """A mapping's method that gives what is kept in it: `get`, `setdefault`, `pop`, `items`, `values`."""
+
+    of: Type
+
+
+@dataclass(slots=True, unsafe_hash=True)
 class Const:
     """A constant."""
 
@@ -156,8 +163,8 @@ class Any_:
 
 
 Type = Union[  # noqa: UP007 - evaluated at run time, on Python 3.10, too
-    Mod, Lib, Func, Cls, Inst, LibMethod, Coro, Gen, Manager, LibManager, Part, Threaded, Const,
-    Tup, Super, Any_, None,
+    Mod, Lib, Func, Cls, Inst, LibMethod, Coro, Gen, Manager, LibManager, Part, Threaded, Taking,
+    Const, Tup, Super, Any_, None,
 ]  # fmt: skip
 
 NONE = Const(None)

@@ -14,7 +14,7 @@ from asynclint.facts.fanout import argument_of
 from asynclint.facts.graph import SYNC, Edge
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, recipe_name
-from asynclint.facts.types import Func, Inst, LibMethod, Type, members
+from asynclint.facts.types import Func, Inst, LibMethod, Taking, Type, members
 from asynclint.fixes.place import Workshop
 
 OBJECT, GIVEN, ALL = "object", "given", "all"
@@ -295,7 +295,10 @@ class Effects:
 def _of_container(found: tuple[Type, ...]) -> bool:
     """Whether what is called is a container's method, as far as is known."""
     return all(
-        m is None or (isinstance(m, LibMethod) and m.cls.startswith(CONTAINERS)) for m in found
+        m is None
+        or isinstance(m, Taking)
+        or (isinstance(m, LibMethod) and m.cls.startswith(CONTAINERS))
+        for m in found
     )
 
 

@@ -90,6 +90,17 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     return None
 
 
+def halves(at: Spot) -> tuple[list[ast.AST], list[ast.AST]]:
+    """The statements, and parts of statements, of a step that run before a place, and those that run after it."""
+    step = _Step(at)
+    return list(step.earlier()), list(step.later())
+
+
+def set_after(at: Spot) -> list[str]:
+    """What others know and a step sets after a place, by its text."""
+    return sorted(_Step(at).after().sets)
+
+
 def _receiver(node: ast.AST) -> str:
     """The object whose method a place calls."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -121,6 +132,8 @@ class _Step:
         self.at = at
         self.effects = at.workshop.once(effects)
         self.statement = at.tree.statement(at.node)
+        self.begun: list[ast.Call] = []
+        """The coroutine that was waited for when the step began: what it does at its end belongs to the step."""
         self.sites = {
             (s.line, s.col, s.end_line, s.end_col): s for s in at.function.sites if s.kind == "call"
         }
@@ -133,8 +146,10 @@ class _Step:
     def before(self) -> Half:
         """What is done since the last wait."""
         half = Half()
-        for node in self._earlier():
+        for node in self.earlier():
             self._note(node, half)
+        for call in self.begun:
+            self._called(call, half, finished=True)
         for node in self._header(self.statement):
             self._reads(node, half)
         if isinstance(self.statement, ast.AugAssign):
@@ -146,7 +161,7 @@ class _Step:
         half = Half()
         for target in _targets(self.statement):
             self._sets(target, half)
-        for node in self._later():
+        for node in self.later():
             self._note(node, half)
         return half
 
@@ -164,7 +179,7 @@ class _Step:
 
     # -- the way through the function -------------------------------------------------------------
 
-    def _earlier(self) -> Iterator[ast.AST]:
+    def earlier(self) -> Iterator[ast.AST]:
         """The statements, and parts of statements, that run before the place since the last wait, nearest first."""
         tree = self.at.tree
         below: ast.AST = self.statement
@@ -181,6 +196,7 @@ class _Step:
                     continue
                 yield from _behind_line(one, waits[-1]) if waits else (one,)
                 if waits:
+                    self.begun = _awaited_last(one)
                     return
             if isinstance(parent, LOOPS) and suite is parent.body:
                 rest = suite[_index(suite, below) + 1 :]
@@ -206,7 +222,7 @@ class _Step:
                 parent = outer
             below = parent
 
-    def _later(self) -> Iterator[ast.AST]:
+    def later(self) -> Iterator[ast.AST]:
         """The statements, and parts of statements, that run after the place until the next wait."""
         tree = self.at.tree
         below: ast.AST = self.statement
@@ -304,8 +320,8 @@ class _Step:
         if isinstance(one, (ast.Attribute, ast.Name)) and self._is_shared(one):
             half.sets.add(ast.unparse(one))
 
-    def _called(self, call: ast.Call, half: Half) -> None:
-        """What a method of a container does to it, and what a helper of the project does."""
+    def _called(self, call: ast.Call, half: Half, finished: bool = False) -> None:
+        """What a method of a container does to it, and what a helper of the project does, or a coroutine that has `finished`."""
         func = call.func
         if isinstance(func, ast.Attribute):
             if func.attr in ASKS and self._is_shared(func.value):
@@ -319,7 +335,7 @@ class _Step:
         function = self.at.function
         evaluator = self.at.workshop.facts.graph.evaluator
         for member in members(evaluator.callee(function.module, site)):
-            if not isinstance(member, Func) or member.function.is_async:
+            if not isinstance(member, Func) or member.function.is_async is not finished:
                 continue
             for effect in self.effects.across(function, site, member.function):
                 text = effect.text.removesuffix("[…]")
@@ -327,6 +343,23 @@ class _Step:
                     half.sets.add(text)
                 elif text.startswith("self.") and isinstance(func, ast.Attribute):
                     half.sets.add(f"{ast.unparse(func.value)}{text[4:]}")
+            half.sets |= self._sets_in_given(call, member.function)
+
+    def _sets_in_given(self, call: ast.Call, target: Function) -> set[str]:
+        """What a call sets in what it is given, and others know: `request.app.state.model` of `unload(request)`."""
+        names = [p.name for p in target.facts.params if p.kind == "pos"]
+        if target.klass is not None and names[:1] == [target.self_name]:
+            names = names[1:]
+        given = dict(zip(names, call.args, strict=False))
+        given |= {k.arg: k.value for k in call.keywords if k.arg}
+        found: set[str] = set()
+        for effect in self.effects.own(target):
+            name, _, rest = effect.text.removesuffix("[…]").partition(".")
+            if effect.root.whose == GIVEN and effect.root.name == name and rest and name in given:
+                seen = ast.parse(f"{ast.unparse(given[name])}.{rest}", mode="eval").body
+                if self._is_shared(seen):
+                    found.add(ast.unparse(seen))
+        return found
 
     def _calls(self, node: ast.AST) -> bool:
         """Whether a method of an object of others, and of a library, is called."""
@@ -402,6 +435,16 @@ def _waits(node: ast.AST) -> list[int]:
     if isinstance(node, NESTED):
         return []
     return sorted(n.lineno for n in (node, *own_nodes(node)) if isinstance(n, WAITS))
+
+
+def _awaited_last(statement: ast.AST) -> list[ast.Call]:
+    """The call that a statement which waits awaits in its own line; none where it is more than a simple statement."""
+    if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)):
+        return []
+    value = statement.value
+    if isinstance(value, ast.Await) and isinstance(value.value, ast.Call):
+        return [value.value]
+    return []
 
 
 def _way_without_wait(statement: ast.stmt) -> list[ast.AST] | None:

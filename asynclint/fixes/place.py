@@ -324,7 +324,8 @@ class Place:
                 ):
                     raise Refused("it is what is done where no thread can be had")
             ends = isinstance(one, ast.Try) and below in one.finalbody
-            if ends and (self.loop != "asyncio" or self.function.facts.generator):
+            last = isinstance(one, ast.Try) and below is (one.finalbody or one.body)[-1]
+            if ends and (not last or self.loop != "asyncio" or self.function.facts.generator):
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
 

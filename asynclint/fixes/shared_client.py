@@ -70,6 +70,10 @@ ADDRESSED = frozenset(
 """Libraries whose constructors fail for an address or a key that is not set as it should be."""
 
 
+SURROUNDED = ("google.cloud.", "google.auth.")
+"""Roots of classes whose constructors fail where the machine has no credentials."""
+
+
 def _catches(statement: ast.Try) -> bool:
     """Whether a `try` handles what a constructor may raise."""
     for handler in statement.handlers:
@@ -163,6 +167,7 @@ class _Sharing(Part):
             or (isinstance(n, ast.Constant) and isinstance(n.value, str))
         } - {"os", "environ", "os.environ", "settings", "config", "self"}
         self._refuse_optional(call)
+        self._refuse_credentials()
         function = self.tree.function(call)
         for one in ast.walk(function) if function is not None else ():
             if isinstance(one, ast.If) and one.lineno < call.lineno:
@@ -198,6 +203,14 @@ class _Sharing(Part):
         path = found[0].path if found and isinstance(found[0], Lib) else ""
         path = found[0].cls if found and isinstance(found[0], LibMethod) else path
         return path.partition(".")[0]
+
+    def _refuse_credentials(self) -> None:
+        """Raise Refused for a client that asks its surroundings for credentials when it is built."""
+        callee = self.evaluator.callee(self.module, self.place.site)
+        if any(isinstance(m, Lib) and m.path.startswith(SURROUNDED) for m in members(callee)):
+            raise Refused(
+                "it looks for credentials when it is built, and the application would not start where there are none"
+            )
 
     def _refuse_optional(self, call: ast.Call) -> None:
         """Raise Refused for a key that settings may leave out: without it the application would not start."""

@@ -19,6 +19,7 @@ from asynclint.fixes import (
     interleaved,
     no_thread,
     sight,
+    trees,
     written_back,
 )
 from asynclint.fixes.effects import GIVEN, effects, half_done
@@ -70,6 +71,9 @@ LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
 """Classes whose objects stand for another one in each thread."""
+
+EMBEDDED = ("chromadb.PersistentClient", "chromadb.Client", "duckdb.", "qdrant_client.", "lancedb.")
+"""Databases that run within the process, on files which they open once."""
 
 LOCKS = frozenset({"acquire", "release", "__enter__", "__exit__"})
 
@@ -154,6 +158,7 @@ def _first(place: Place) -> Fix:
         raise Refused("the module gives the loop threads of its own, which may all be taken")
     _refuse_arguments(call)
     no_thread.refuse(place)
+    trees.refuse(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -547,6 +552,11 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` sets something for its thread with `{setter}`"
     if sight.imports_by_name(function):
         yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
+    whole = trees.worked_on(workshop, function)
+    if whole is not None:
+        yield whole
+    if workshop.facts.runs.cached(function) and _opens_database(workshop, function):
+        yield f"`{function.name}` opens a database at its first call, which two threads would both do"
     for site in function.sites:
         yield from _needs_loop(workshop, function, site)
         for member in members(evaluator.callee(function.module, site)):
@@ -559,6 +569,16 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
                 member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
             ) or _is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
+
+
+def _opens_database(workshop: Workshop, function: Function) -> bool:
+    """Whether a function opens a database that runs within the process."""
+    evaluator = workshop.facts.graph.evaluator
+    return any(
+        isinstance(member, Lib) and member.path.startswith(EMBEDDED)
+        for site in function.sites
+        for member in members(evaluator.callee(function.module, site))
+    )
 
 
 def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Iterator[str]:

@@ -22,6 +22,8 @@ SAVES = re.compile(r"save|write|store|persist|dump|update", re.IGNORECASE)
 
 OPENS = ("open(", "_text(", "_bytes(", "unlink(", "os.remove(")
 
+REMOVES = re.compile(r"\.unlink\(|\bos\.remove\(|\brmtree\(|\bmove\(|\bos\.(?:rename|replace)\(")
+
 OPENING = re.compile(r"\bopen\(")
 """`open(lock_path)` locks nothing."""
 
@@ -74,6 +76,15 @@ def refuse(place: Place) -> None:
             if read.line < write.line and not any(read.line < n < write.line for n in waits):
                 raise Refused(_reason(f"`{read.path}`", read.asked))
     _refuse_met(place.function, [one for one in found if one.line in here])
+    for read in found:
+        if read.writes or read.asked or read.line not in here or not _others_take(place.function):
+            continue
+        for asked in found:
+            if asked.asked and asked.path == read.path and asked.line <= read.line:
+                if not any(asked.line < n < read.line for n in waits):
+                    raise Refused(
+                        f"`{read.path}` is looked for and then read, and others may take it away in between"
+                    )
 
 
 def refuse_taken(place: Place) -> None:
@@ -149,6 +160,11 @@ def refuse_below(functions: Iterable[Function]) -> None:
             raise Refused(
                 f"what `{name}` reads decides what is taken away, and others may do so, too"
             )
+
+
+def _others_take(function: Function) -> bool:
+    """Whether something in the module of a function takes files away."""
+    return any(REMOVES.search(line) for line in function.module.lines)
 
 
 def _takes_away(node: ast.AST) -> bool:
