@@ -390,16 +390,21 @@ class Conditions:
         if test[0] == "not":
             said = self._passed(edge, block, test[1], above)
             return None if said is None else not said
-        if test[0] == "any" and test[2] == "and":
-            # One conjunct that fails decides.
+        if test[0] == "any" and test[2] in DECIDES:
+            # One part that is so decides; otherwise all have to be known.
+            decided = DECIDES[test[2]]
             parts = [self._passed(edge, block, t, above) for t in test[1]]
-            return False if False in parts else None
+            if decided in parts:
+                return decided
+            return None if None in parts else not decided
         if test[0] == "name":
             passed = self._plain(edge, self._argument(edge, test[1], block), above)
             if passed and passed[0] == "given":
                 # What replaces a default of None is a thing that is there.
                 return True if edge.target.parameters[test[1]].default == ("const", None) else None
             return bool(passed[1]) if passed and passed[0] == "const" else None
+        if test[0] == "cmp" and test[1] in AMONG:
+            return self._is_among(edge, block, test, above)
         if test[0] == "cmp" and test[1] in SAME and test[3] and test[3][0] == "const":
             if not test[2]:
                 return None
@@ -413,6 +418,17 @@ class Conditions:
         if test[0] == "call":
             return self._is_instance(edge, block, edge.target.module.site(test[1]), above)
         return None
+
+    def _is_among(self, edge: Edge, block: Block, test: Recipe, above: Given) -> bool | None:
+        """`kind in ("a", "b")` for a parameter `kind` that is given as a constant."""
+        assert test is not None
+        asked, some = test[2], test[3]
+        if not asked or asked[0] != "name" or not some or some[0] != "display":
+            return None
+        passed = self._plain(edge, self._argument(edge, asked[1], block), above)
+        if not passed or passed[0] != "const" or any(not o or o[0] != "const" for o in some[2]):
+            return None
+        return (passed in some[2]) is AMONG[test[1]]
 
     def _plain(self, edge: Edge, passed: Recipe, above: Given) -> Recipe:
         """An argument as a constant, or as something that is given; None when it may be None all the same."""
@@ -538,6 +554,11 @@ class Conditions:
 
 SAME = {"Is": True, "IsNot": False, "Eq": True, "NotEq": False}
 """Comparisons that tell whether two constants are the same."""
+
+AMONG = {"In": True, "NotIn": False}
+
+DECIDES = {"and": False, "or": True}
+"""What one part of a test must be, so that the others do not matter."""
 
 PLAIN = frozenset(
     {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"}
