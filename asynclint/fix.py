@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asynclint.findings import Edit, Finding, Fix, Safety
+from asynclint.fixes.left_over import without_left_over
 from asynclint.fixes.unbound import unbound
 from asynclint.project import Project, declared_encoding
 
@@ -97,9 +98,29 @@ def run(
         if not chosen and not waiting:
             break
     outcome.problems += blocked.problems
+    _tidy(outcome, current, check)
     changed = {n for n, text in outcome.after.items() if text != outcome.before[n]}
     outcome.after = {n: outcome.after[n] for n in sorted(changed)}
     return outcome
+
+
+def _tidy(outcome: Outcome, fixed: Project, check: Check) -> None:
+    """Take out the imports that the fixes have left without use, of files of which the same is said then."""
+    shorter = without_left_over(fixed, outcome.before, outcome.after)
+    while shorter:
+        said = check(with_texts(fixed, shorter))
+        was, now = _said(outcome.findings), _said(said)
+        odd = {path for path, *_ in (was - now) + (now - was)}
+        if not odd:
+            outcome.findings = said
+            outcome.after |= shorter
+            return
+        shorter = {n: t for n, t in shorter.items() if n not in odd} if odd & set(shorter) else {}
+
+
+def _said(findings: Iterable[Finding]) -> Counter[tuple[str, str, tuple[str, ...]]]:
+    """Findings without their places: path, rule and what would fix them."""
+    return Counter((f.path, f.rule, tuple(fix.title for fix in f.fixes)) for f in findings)
 
 
 Yields = Mapping[str, frozenset[str]]

@@ -185,12 +185,12 @@ def test_the_same_edit_in_two_fixes_counts_once(folder: Path) -> None:
     (folder / "app.py").write_text(text)
     assert run(["check", "--fix", "."]) == 0
     assert (folder / "app.py").read_text() == (
-        "import asyncio\nimport time\n\n\nasync def f():\n    await asyncio.sleep(1)\n    await asyncio.sleep(2)\n"
+        "import asyncio\n\n\nasync def f():\n    await asyncio.sleep(1)\n    await asyncio.sleep(2)\n"
     )
 
 
 SLEEPS = "import time\n\n\nasync def f():\n    time.sleep(1)\n"
-AWAITS = "import asyncio\nimport time\n\n\nasync def f():\n    await asyncio.sleep(1)\n"
+AWAITS = "import asyncio\n\n\nasync def f():\n    await asyncio.sleep(1)\n"
 
 
 def test_diff_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
