@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import taken
 from asynclint.fixes.interleaved import broken, spot
 from asynclint.fixes.mocked import refuse_replaced
 from asynclint.rule import BlockingRule
@@ -36,6 +37,7 @@ class BlockingSleep(BlockingRule):
         if blocking is None or blocking.through is not None or blocking.name != "time.sleep":
             yield from super().repair(place)
             return
+        taken.refuse(place)
         call = place.call
         if not place.in_coroutine:
             raise Refused("the enclosing function is not `async def`")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from asynclint.findings import Fix
-from asynclint.fixes import mistaken
+from asynclint.fixes import handed_over
 from asynclint.rule import Rule
 
 if TYPE_CHECKING:
@@ -33,4 +33,4 @@ class CalledBeforeOffload(Rule):
 
     def repair(self, place: Place) -> Iterable[Fix]:
         """`to_thread(f(x))` → `to_thread(f, x)`."""
-        yield mistaken.hand_function(place)
+        yield handed_over.of(place)

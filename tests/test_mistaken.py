@@ -14,9 +14,26 @@ from asynclint.testing import in_memory
 
 HEAD = """\
 import asyncio
+import json
+import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import anyio
+import requests
+from asgiref.sync import sync_to_async
+from openai import OpenAI
+from starlette.concurrency import run_in_threadpool
+
+base = sqlite3.connect("")
+sdk = OpenAI()
+
+
+def many() -> Iterator[int]:
+    yield 1
 
 
 async def fetch(url: str = "", *more: str, **options: str) -> str:
@@ -59,7 +76,23 @@ def _line(rule: str, line: str) -> tuple[Sequence[Finding], str]:
         ("coroutine-in-thread", "await asyncio.to_thread(fetch, 'a',)  # now", "await fetch('a')  # now"),
         ("called-before-offload", "await asyncio.to_thread(work())", "await asyncio.to_thread(work)"),
         ("called-before-offload", "await asyncio.to_thread(work('a', *urls, b='c'))", "await asyncio.to_thread(work, 'a', *urls, b='c')"),
-        ("called-before-offload", "ThreadPoolExecutor().submit(work('a'))", "ThreadPoolExecutor().submit(work, 'a')"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, work('a', *urls))", "await asyncio.get_running_loop().run_in_executor(None, work, 'a', *urls)"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, work(a='b'))", "await asyncio.get_running_loop().run_in_executor(None, partial(work, a='b'))"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, func=work())", "await asyncio.get_running_loop().run_in_executor(None, func=work)"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, func=work('a'))", "await asyncio.get_running_loop().run_in_executor(None, func=partial(work, 'a'))"),
+        ("called-before-offload", "await anyio.to_thread.run_sync(work('a'), limiter=None)", "await anyio.to_thread.run_sync(work, 'a', limiter=None)"),
+        ("called-before-offload", "await anyio.to_thread.run_sync(work(*urls, a='b'))", "await anyio.to_thread.run_sync(partial(work, *urls, a='b'))"),
+        ("called-before-offload", "await run_in_threadpool(work('a', func='b'))", "await run_in_threadpool(partial(work, 'a', func='b'))"),
+        ("called-before-offload", "await run_in_threadpool(func=work('a'))", "await run_in_threadpool(func=partial(work, 'a'))"),
+        ("called-before-offload", "await asyncio.to_thread(partial(work('a', b='c')))", "await asyncio.to_thread(partial(work, 'a', b='c'))"),
+        ("called-before-offload", "await sync_to_async(work('a'))()", "await sync_to_async(work)('a')"),
+        ("called-before-offload", "await sync_to_async(work(), thread_sensitive=False)()", "await sync_to_async(work, thread_sensitive=False)()"),
+        ("called-before-offload", "await asyncio.to_thread(json.dumps(x for x in urls))", "await asyncio.to_thread(json.dumps, (x for x in urls))"),
+        ("called-before-offload", "await asyncio.to_thread(work('a',),)", "await asyncio.to_thread(work, 'a',)"),
+        ("called-before-offload", "await asyncio.to_thread(\n        work(\n            'a',\n            b='c',\n        ),\n    )", "await asyncio.to_thread(\n        work,\n        'a',\n        b='c',\n    )"),
+        ("called-before-offload", "await asyncio.to_thread(work(\n        'a',  # first\n        'b'  # second\n    ))", "await asyncio.to_thread(\n        work,\n        'a',  # first\n        'b'  # second\n    )"),
+        ("called-before-offload", "await asyncio.to_thread(\n        work(  # now\n            'a',  # first\n        ))", "await asyncio.to_thread(\n        work,  # now\n        'a',  # first\n        )"),
+        ("called-before-offload", "await asyncio.to_thread(\n        work(\n            '''a\nb'''\n        )\n    )", "await asyncio.to_thread(\n        work,\n            '''a\nb'''\n    )"),
         ("bare-coroutine-in-wait", "await asyncio.wait((fetch(u) for u in urls))", "await asyncio.wait((asyncio.create_task(fetch(u)) for u in urls))"),
     ],
 )  # fmt: skip
@@ -67,6 +100,19 @@ def test_put_right(rule: str, before: str, after: str) -> None:
     found, text = _line(rule, before)
     assert text == after
     assert [f.fixes[0].safety for f in found] == [Safety.SAFE]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ThreadPoolExecutor().submit(work('a'))", "ThreadPoolExecutor().submit(work, 'a')"),
+        ("jobs = asyncio.to_thread(work('a'))", "jobs = asyncio.to_thread(work, 'a')"),
+    ],
+)
+def test_what_nobody_waits_for_may_work_today(before: str, after: str) -> None:
+    found, text = _line("called-before-offload", before)
+    assert text == after
+    assert [f.fixes[0].safety for f in found] == [Safety.UNSAFE]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +124,23 @@ def test_put_right(rule: str, before: str, after: str) -> None:
         ("called-before-offload", "await asyncio.to_thread(work(), 'a')", "it has other arguments already"),
         ("called-before-offload", "await asyncio.to_thread(fetch('a'))", "a coroutine function has nothing to do in a thread"),
         ("called-before-offload", "asyncio.create_task(work('a'))", "what is to run in a thread is not certain"),
-        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, work(a='b'))", "`run_in_executor` takes no keyword arguments"),
+        ("called-before-offload", "await asyncio.to_thread(partial(work('a'), 'b'))", "it has other arguments already"),
+        ("called-before-offload", "await asyncio.get_running_loop().run_in_executor(None, work('a'), 'b')", "it has other arguments already"),
+        ("called-before-offload", "await asyncio.to_thread(work('a') if urls else work)", "it is one of several values"),
+        ("called-before-offload", "await asyncio.to_thread(many())", "it is a generator: its body runs where it is iterated"),
+        ("called-before-offload", "job = sync_to_async(work('a'))", "what is made of it is not called here"),
+        ("called-before-offload", "await sync_to_async(work('a'))('b')", "it has other arguments already"),
+        ("called-before-offload", "threading.Thread(target=work('a')).start()", "the arguments of the thread are given by name"),
+        ("called-before-offload", "ThreadPoolExecutor().map(work('a'), urls)", "what is to run in a thread is not certain"),
+        ("called-before-offload", "await asyncio.to_thread((lambda: 'a')())", "a lambda is called"),
+        ("called-before-offload", "await asyncio.to_thread(base.execute('a'))", "a `Connection` is used by one thread only"),
+        ("called-before-offload", "await asyncio.to_thread(\n        work(\n            'a'  # first\n        ),\n    )", "a comment stands among the arguments"),
+        ("blocking-http-call", "await asyncio.to_thread(requests.get(urls[0]).json())", "`asyncio.to_thread` takes what it gives for what to call"),
+        ("blocking-http-call", "await asyncio.to_thread(requests.get(urls[0]))", "`asyncio.to_thread` takes what it gives for what to call"),
+        ("blocking-http-call", "await asyncio.wait_for(requests.get(urls[0]), 5)", "`asyncio.wait_for` takes what it gives for a coroutine, to be run"),
+        ("blocking-http-call", "asyncio.create_task(requests.get(urls[0]))", "`asyncio.create_task` takes what it gives for a coroutine, to be run"),
+        ("blocking-sdk-call", "await asyncio.to_thread(sdk.models.list())", "`asyncio.to_thread` takes what it gives for what to call"),
+        ("blocking-sleep", "await asyncio.to_thread(time.sleep(1))", "`asyncio.to_thread` takes what it gives for what to call"),
         ("bare-coroutine-in-wait", "jobs = [fetch()]; print(jobs); await asyncio.wait(jobs)", "where the coroutines are made could not be read"),
         ("mismatched-async-protocol", "print(sum(x for x in stream()))", "it stands in a generator expression, or in a comprehension within another one"),
     ],

@@ -12,6 +12,7 @@ from asynclint.facts.abandoned import AbandonedFacts
 from asynclint.facts.blocking import BlockingFacts
 from asynclint.facts.clients import ClientFacts
 from asynclint.facts.coroutines import CoroutineFacts
+from asynclint.facts.early import EarlyFacts
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.fanout import FanOutFacts
@@ -103,6 +104,7 @@ class Answers:
         self.startups = StartupFacts(evaluator)
         self.unclosed = UnclosedFacts(evaluator, self.clients, runs)
         self.mistaken = MistakenFacts(evaluator)
+        self.early = EarlyFacts(evaluator)
         self.held = HeldFacts(evaluator)
         self.protocol = ProtocolFacts(evaluator)
         self.shared = SharedFacts(evaluator, self.fanout)
@@ -173,7 +175,7 @@ class Answers:
             if lost is not None:
                 facts.at(function, site).lost_coroutine = lost
         if tag == "arg":
-            _add(facts, function, site, self.mistaken.called_early(function, site))
+            _add(facts, function, site, self.early.called(function, site))
         if function.is_async and tag in ("assign", "awith"):
             _add(facts, function, site, self.per_call.made(function, site))
         if not isinstance(self.evaluator.callee(function.module, site), Func):

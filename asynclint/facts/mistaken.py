@@ -1,4 +1,4 @@
-"""Calls that take a coroutine function for a plain one, or what a function gives for the function."""
+"""Calls that take a coroutine function for a plain one, or a coroutine for a task."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import Any
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function, Klass, recipe_name
+from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import (
     Any_,
-    Const,
     Coro,
     Func,
-    Gen,
-    Inst,
     Lib,
     Part,
-    Tup,
-    Type,
     members,
 )
 from asynclint.facts.view import Mistake
@@ -129,66 +124,6 @@ class MistakenFacts:
             return False
         callee = function.module.site(role[1]).callee
         return bool(callee) and callee[-1] in RUNNERS
-
-    # -- called too early ---------------------------------------------------------------------------------
-
-    def called_early(self, function: Function, site: CallSite) -> Mistake | None:
-        """`to_thread(work())`: the inner call, whose result stands where a function belongs."""
-        if site.kind != "call" or site.role[0] != "arg":
-            return None
-        module = function.module
-        outer = module.site(site.role[1])
-        callee = self.evaluator.callee(module, outer)
-        if callee is None or isinstance(callee, Func):
-            return None
-        known = self.evaluator.known_callee(callee)
-        if known is None or (known.spawns is None and known.offloads is None):
-            return None
-        if len(members(callee)) != 1 or module.dead(site.block):
-            return None
-        spawns = known.spawns is not None and not known.spawns_call
-        param = known.spawns if spawns else known.offloads
-        if param is None or self.evaluator.argument(outer, known, param) != ("call", site.index):
-            return None
-        result = self.evaluator.call_type(module, site.index)
-        if result is None or not all(self._is_plain(m, spawns) for m in members(result)):
-            return None
-        return Mistake(
-            "too early",
-            recipe_name(site.callee),
-            recipe_name(outer.callee),
-            self._plain_link(site, function),
-        )
-
-    def _plain_link(self, site: CallSite, function: Function) -> tuple[Link, ...]:
-        callee = self.evaluator.callee(function.module, site)
-        if isinstance(callee, Func):
-            target = callee.function
-            word = "is called" if not target.is_async else "is a coroutine function"
-            return (
-                places.head(target, f"`{target.name}` {word}, and what it gives is handed over"),
-            )
-        return ()
-
-    def _is_plain(self, value: Type, spawns: bool) -> bool:
-        """Whether a value can certainly not be called; with `spawns`, not be run as a task."""
-        if isinstance(value, (Const, Tup)):
-            return True
-        if isinstance(value, (Coro, Gen)):
-            return not spawns
-        if not isinstance(value, Inst):
-            return False
-        if isinstance(value.of, Klass):
-            return all(
-                isinstance(k, Klass)
-                and k.own_method("__call__" if not spawns else "__await__") is None
-                for k in self.evaluator.mro(value.of)
-                if k != "builtins.object"
-            )
-        return value.of.startswith("builtins.") and value.of not in (
-            "builtins.object",
-            "builtins.type",
-        )
 
     # -- bare coroutines in `asyncio.wait` ----------------------------------------------------------------
 

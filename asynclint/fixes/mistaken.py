@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-from asynclint.facts.types import Coro
 from asynclint.facts.view import Mistake
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
@@ -46,29 +45,6 @@ def await_directly(place: Place) -> Fix:
 
 def _start(place: Place, node: ast.expr | ast.keyword) -> int:
     return place.source.offset(node.lineno, node.col_offset)
-
-
-def hand_function(place: Place) -> Fix:
-    """`to_thread(f(x))` → `to_thread(f, x)`, and `create_task(f(x))` → `create_task(asyncio.to_thread(f, x))`."""
-    call, source, tree = place.call, place.source, place.tree
-    parent = tree.parent(call)
-    if isinstance(parent, ast.keyword):
-        parent = tree.parent(parent)
-    if not isinstance(parent, ast.Call) or call not in parent.args:
-        raise Refused("the arguments of the thread are given by name")
-    value = place.workshop.facts.graph.evaluator.call_type(place.function.module, place.site.index)
-    if isinstance(value, Coro):
-        raise Refused("a coroutine function has nothing to do in a thread")
-    func = parent.func
-    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    if call is not parent.args[-1] or parent.keywords:
-        raise Refused("it has other arguments already")
-    if name == "run_in_executor" and call.keywords:
-        raise Refused("`run_in_executor` takes no keyword arguments")
-    if name not in (*THREADS, "run_in_executor", "submit"):
-        raise Refused("what is to run in a thread is not certain")
-    edit = source.replace(call, place.handed(call))
-    return place.fix("hand over the function and its arguments", edit, safe=not place.is_tried)
 
 
 def make_tasks(place: Place) -> Fix:

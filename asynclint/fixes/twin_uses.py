@@ -8,6 +8,7 @@ from dataclasses import replace
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Coro, Func, Gen, Inst, Lib, LibMethod
 from asynclint.findings import Refused
+from asynclint.fixes import taken
 from asynclint.fixes.mentions import Local, Result, State
 from asynclint.fixes.reading import Reading
 from asynclint.fixes.twin_plan import is_none
@@ -150,6 +151,10 @@ class Uses(Sources):
             self._value(reading, call, there)
             return
         assert isinstance(pair.twin, LibMethod)
+        site = reading.site(call)
+        if site is not None:
+            function = reading.module.functions[site.function]
+            taken.refuse_at(reading.workshop, function, site)
         parent = reading.tree.parent(call)
         result = replace(there, twin=there.twin.result)
         if pair.twin.known.iterates == "async" and _gone_over(parent, call):

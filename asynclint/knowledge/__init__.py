@@ -29,6 +29,7 @@ INHERITED = (
     "bounds",
     "lock",
     "keeps_tasks",
+    "called",
     "entry_methods",
 )
 

@@ -187,6 +187,8 @@ class Class:
     """Coroutines that run at once must not use the same one; subclasses speak for themselves."""
     entry_methods: dict[str, Entry] = field(default_factory=dict)
     """For subclasses: which methods the framework calls (`HTTPEndpoint.get`, `BaseHTTPMiddleware.dispatch`)."""
+    called: bool = False
+    """Its objects can be called, though no more is said of that: there is no `__call__` among the methods."""
     complete: bool = False
     """All public methods are listed: a missing one is known to be missing, not unknown."""
 
