@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from asynclint.fixes.place import Place
 
 
+UNNAMED = frozenset({"…", "…()"})
+
+
 class CalledBeforeOffload(Rule):
     """A call whose result is handed over where its function belongs."""
 
@@ -28,7 +31,8 @@ class CalledBeforeOffload(Rule):
         facts = self.call(node)
         mistake = facts.mistakes.get("too early") if facts else None
         if mistake is not None:
-            message = f"`{mistake.name}` is called here, and `{mistake.by}` gets what it gives"
+            name = "a function" if mistake.name in UNNAMED else f"`{mistake.name}`"
+            message = f"{name} is called here, and `{mistake.by}` gets what it gives"
             self.report(node, message, because=mistake.because)
 
     def repair(self, place: Place) -> Iterable[Fix]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import taken
 from asynclint.rule import BlockingRule
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class NestedEventLoop(BlockingRule):
             raise Refused("the loop is run inside a function that is not `async def`")
         if not place.in_coroutine:
             raise Refused("the enclosing function is not `async def`")
+        taken.refuse(place)
         name = (
             call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         )

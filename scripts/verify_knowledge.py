@@ -243,11 +243,11 @@ class Checker:
             self._say(path, "cannot be iterated")
         if known.iter in ("async", "both") and not hasattr(real, "__aiter__"):
             self._say(path, "cannot be iterated with `async for`")
-        told = self.knowledge.cls(path)
-        if any("__call__" in vars(one) for one in real.__mro__) and not (
-            (told is not None and told.called) or self.knowledge.method(path, "__call__")
-        ):
-            self._say(path, "has objects that can be called, and is not said to")
+        if any("__call__" in vars(one) for one in real.__mro__):
+            told = [known, *filter(None, map(self.knowledge.cls, (path, *known.bases)))]
+            if not any(one.called or "__call__" in one.methods for one in told):
+                if self.knowledge.method(path, "__call__") is None:
+                    self._say(path, "has objects that can be called, and is not said to")
         for side, enters, iterates, words in (
             ("async", "__enter__", "__iter__", ("with", "for")),
             ("sync", "__aenter__", "__aiter__", ("async with", "async for")),

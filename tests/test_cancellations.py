@@ -83,6 +83,8 @@ def test_a_class_that_cancels_its_own_task() -> None:
         ("except (OSError, Stopped, asyncio.CancelledError):", "except (Stopped, asyncio.CancelledError):\n        raise\n    except OSError:"),
         ("except (*ERRORS, Stopped):", "except Stopped:\n        raise\n    except (*ERRORS,):"),
         ("except (OSError, BaseException):", "except asyncio.CancelledError:\n        raise\n    except (OSError, BaseException):"),
+        ("except(Stopped,OSError):", "except Stopped:\n        raise\n    except OSError:"),
+        ("except (OSError, \\\n            Stopped):", "except Stopped:\n        raise\n    except OSError:"),
         ("except STOPS:", "except asyncio.CancelledError:\n        raise\n    except STOPS:"),
         (
             "except (\n        OSError,  # gone\n        asyncio.CancelledError,  # told to stop\n        KeyError,\n    ):",

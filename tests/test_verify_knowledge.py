@@ -45,6 +45,9 @@ class AsyncShop:
     async def rows(self):
         yield 1
 
+class Caller:
+    def __call__(self): ...
+
 def fetch(url): ...
 async def afetch(url): ...
 """
@@ -67,6 +70,8 @@ methods.rows = { returns = "AsyncIterator[Any]" }
 iter = "async"
 [classes."shopkit.Both"]
 enter = "both"
+[classes."shopkit.Caller"]
+called = true
 """
 
 
@@ -114,6 +119,7 @@ def test_what_is_right_is_no_problem(verify: ModuleType) -> None:
         ('"shopkit.Stream"]\niter = "async"', '"shopkit.Stream"]\niter = "sync"', "shopkit.Stream", "cannot be iterated"),
         ('"shopkit.Both"]\nenter = "both"', '"shopkit.Both"]\nenter = "async"', "shopkit.Both", "is a context manager for `with`, too"),
         ('"shopkit.Stream"]\niter = "async"', '"shopkit.Stream"]\nenter = "async"', "shopkit.Stream", "is no async context manager"),
+        ("called = true", 'plain = ""', "shopkit.Caller", "has objects that can be called"),
         (
             'plain = "close"',
             'plain = "close"\nclient = { twin = "shopkit.AsyncShop", close = "shut" }',

@@ -9,7 +9,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import BRANCHES
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
-from asynclint.facts.types import Const, Coro, Func, Gen, Inst, Lib, Tup, Type, members
+from asynclint.facts.types import NONE, Const, Coro, Func, Gen, Inst, Lib, Tup, Type, members
 from asynclint.facts.view import Mistake
 from asynclint.findings import Link
 from asynclint.knowledge.model import Function as Known
@@ -25,6 +25,13 @@ CARRY = frozenset(
 """Blocking calls of the standard library that give what somebody else made; all others give data, or nothing."""
 
 DATA = frozenset({"json.load", "tomllib.load"})
+
+DISPATCHING = frozenset({"functools.singledispatch", "functools.singledispatchmethod"})
+
+DECORATING = frozenset(
+    {"dataclasses", "attr", "attrs", "functools", "typing", "typing_extensions", "pydantic", "enum"}
+)
+"""Libraries whose decorators leave a class one."""
 
 ASKS = frozenset({
     "callable", "isinstance", "hasattr", "iscoroutine", "isawaitable", "iscoroutinefunction", "isfunction", "isfuture",
@@ -168,19 +175,31 @@ class EarlyFacts:
         """Whether a call gives no function, whichever method of a subclass it reaches; with `task`, no coroutine."""
         evaluator = self.evaluator
         callee = evaluator.callee(function.module, site)
+        if site.callee and site.callee[0] == "any":
+            return False  # `(job or work)()`: one of them may be anything.
         if not task and _gives_data(evaluator.known_callee(callee)):
             return True
         results = [evaluator.call_type(function.module, site.index)]
         for member in members(callee):
             if isinstance(member, Func):
                 found = [member.function, *evaluator.implementations(member.function)]
-                if any(_never_ends(one) for one in found):
+                if any(_never_ends(one) or self._varies(one) for one in found):
                     return False
                 results += [
                     evaluator.call(evaluator.function_value(one), None, one.module)
                     for one in found[1:]
                 ]
         return all(self._is_plain(m, task) for result in results for m in members(result))
+
+    def _varies(self, function: Function) -> bool:
+        """Whether a function is said to give more than it gives here, or leaves that to others of its name."""
+        if self.evaluator.decorator_paths(function) & DISPATCHING:
+            return True
+        declared = function.facts.returns_annotation
+        return (
+            declared not in (None, ("const", None))
+            and self.evaluator.call_function(function) == NONE
+        )
 
     def _is_plain(self, value: Type, task: bool) -> bool:
         """Whether a value can certainly not be called; with `task`, not be run as a task."""
@@ -194,10 +213,22 @@ class EarlyFacts:
             return self._is_plain_class(value.of, task)
         name = "__await__" if task else "__call__"
         return all(
-            k.own_method(name) is None
+            name not in k.body.facts.bindings and self._makes_its_own(k)
             if isinstance(k, Klass)
             else k == "builtins.object" or (k is not None and self._is_plain_class(k, task))
             for k in self.evaluator.mro(value.of)
+        )
+
+    def _makes_its_own(self, klass: Klass) -> bool:
+        """Whether calling a class gives an object of it: nothing decides otherwise."""
+        facts = klass.facts
+        if "__new__" in klass.body.facts.bindings or any(
+            k == "metaclass" for k, _ in facts.keywords
+        ):
+            return False
+        made = (self.evaluator.decorator_value(one, klass.body) for one in facts.decorators)
+        return all(
+            isinstance(one, Lib) and one.path.partition(".")[0] in DECORATING for one in made
         )
 
     def _is_plain_class(self, path: str, task: bool) -> bool:

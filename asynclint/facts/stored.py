@@ -1,4 +1,4 @@
-"""Cancellations that a function raises of its own accord: of something else that was cancelled, and not of its task."""
+"""Cancellations that a function raises which are not its own task's: of something else, that was cancelled or may have been."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from asynclint.facts import cancelled, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Graph
-from asynclint.facts.model import Binding, Recipe
+from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import FUNCTIONS, own
-from asynclint.facts.types import Cls, Lib, LibMethod, Type, members
+from asynclint.facts.types import NONE, Cls, Inst, Lib, LibMethod, Type, members
+
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
 
 DEPTH = 4
 """How far down the calls are looked at."""
@@ -21,6 +23,11 @@ ASKED = frozenset({"result", "exception"})
 
 GIVES_ITSELF = frozenset({"with_traceback", "add_note"})
 
+HANDS_ON = frozenset({"gather", "wait_for", "shield"})
+"""Functions that give the cancellation of what they wait for on."""
+
+TASKS = frozenset({"asyncio.Task", "asyncio.Future"})
+
 
 class StoredFacts:
     """What the functions of a program say of cancellations other than their own."""
@@ -29,6 +36,7 @@ class StoredFacts:
         self.evaluator = evaluator
         self.graph = graph
         self._tells: dict[Function, bool] = {}
+        self._only: dict[Function, bool] = {}
 
     def among(self, function: Function, suite: list[ast.stmt]) -> bool:
         """Whether something that a suite of a function runs tells so of another cancellation."""
@@ -43,6 +51,60 @@ class StoredFacts:
             edges = [e for one in level for e in self.graph.out.get(one, ())]
         return False
 
+    # -- functions that wait for tasks ------------------------------------------------------------------
+
+    def waits_for_tasks(self, function: Function, awaited: ast.expr) -> bool:
+        """Whether a function of the project is awaited that waits for nothing but tasks which others made."""
+        if not isinstance(awaited, ast.Call):
+            return False
+        if _last(awaited.func) in HANDS_ON:
+            given = awaited.args if _last(awaited.func) == "gather" else awaited.args[:1]
+            return bool(given) and all(self.waits_for_tasks(function, one) for one in given)
+        targets = [
+            e.target
+            for e in self.graph.out.get(function, ())
+            if e.how == "async" and _stands_at(awaited, e.site)
+        ]
+        return bool(targets) and all(map(self._waits_only, targets))
+
+    def _waits_only(self, function: Function) -> bool:
+        if function not in self._only:
+            self._only[function] = False  # One that waits for itself ends here.
+            self.evaluator.program.studied.add(function.module.file.name)
+            node = syntax.definition(function)
+            waits = (
+                [n for n in own(node.body) if isinstance(n, WAITS) and getattr(n, "is_async", True)]
+                if node is not None
+                else []
+            )
+            self._only[function] = bool(waits) and all(
+                isinstance(one, ast.Await) and self._is_of_others(function, one.value)
+                for one in waits
+            )
+        return self._only[function]
+
+    def _is_of_others(self, function: Function, awaited: ast.expr) -> bool:
+        """Whether a task or future is awaited that was not made in the function, or some of them."""
+        if isinstance(awaited, ast.Call) and _last(awaited.func) in HANDS_ON:
+            given = awaited.args if _last(awaited.func) == "gather" else awaited.args[:1]
+            return bool(given) and all(self._is_of_others(function, one) for one in given)
+        if isinstance(awaited, ast.Call):
+            return self.waits_for_tasks(function, awaited)
+        starred = isinstance(awaited, ast.Starred)
+        recipe = cancelled.named(awaited.value if isinstance(awaited, ast.Starred) else awaited)
+        if not recipe or (recipe[0] == "name" and _is_made(function, recipe[1])):
+            return False
+        facts = function.facts
+        value = self.evaluator.eval(
+            recipe, function, (awaited.lineno, awaited.col_offset, facts.root_block)
+        )
+        if starred:
+            value = self.evaluator.element(value)
+        found = [one for one in members(value) if one != NONE]
+        return bool(found) and all(isinstance(one, Inst) and one.of in TASKS for one in found)
+
+    # -- functions that tell ----------------------------------------------------------------------------
+
     def tells(self, function: Function) -> bool:
         """Whether a function itself raises a cancellation that is not that of its task."""
         if function not in self._tells:
@@ -50,9 +112,12 @@ class StoredFacts:
         return self._tells[function]
 
     def _asks(self, function: Function) -> bool:
-        """`return self.task.result()`."""
+        """`return self.task.result()`, of a task that others made."""
         for site in function.sites:
             if site.kind == "call" and site.callee and site.callee[-1] in ASKED:
+                base = site.callee[1]
+                if base and base[0] == "name" and _is_made(function, base[1]):
+                    continue
                 for member in members(self.evaluator.callee(function.module, site)):
                     if isinstance(member, LibMethod) and member.cls.startswith("asyncio."):
                         return True
@@ -190,6 +255,18 @@ class _Raising:
         at = (binding.line, binding.col, binding.block)
         found = cancelled.classes(self.evaluator, binding.recipe[1], function, at)
         return any(map(cancelled.takes, found))
+
+
+def _is_made(function: Function, name: str) -> bool:
+    """Whether a local name holds what a call in the function made."""
+    bindings = function.facts.bindings.get(name, ())
+    return any(one.recipe and one.recipe[0] not in ("attr", "name", "sub") for one in bindings)
+
+
+def _stands_at(call: ast.Call, site: CallSite) -> bool:
+    """Whether a site is a call."""
+    place = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
+    return place == (site.line, site.col, site.end_line, site.end_col)
 
 
 def _bare(raised: ast.expr) -> ast.expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from asynclint.facts import cancelled, places, syntax
 from asynclint.facts.evaluate import Evaluator
@@ -30,6 +30,9 @@ CLEANING = re.compile(
 
 DECIDES = frozenset({"cancelling", "uncancel", "cancelled", "cancel_called", "exit", "_exit", "quit", "abort"})  # fmt: skip
 """Calls that show that the handler knows whose cancellation it is, or that end the program."""
+
+STOPPING = re.compile(r"loop(\(\))?\.stop$")
+"""The end of the event loop, and with it of all its tasks."""
 
 KEEPS = frozenset({
     "append", "put", "put_nowait", "set_exception", "send", "send_nowait", "add", "throw", "athrow", "setdefault",
@@ -167,7 +170,9 @@ class SwallowedFacts:
             return None
         because = self._goes_on(function, body, tried, tried.body, handler.body, name)
         if because is None and (
-            not into or body.spared(tried, tried.body) or not _own_points(body, tried.body)
+            not into
+            or body.spared(tried, tried.body)
+            or not self._points(function, body, tried.body)
         ):
             return None
         if self.stored.among(function, tried.body):
@@ -183,6 +188,8 @@ class SwallowedFacts:
             if isinstance(node, ast.Call):
                 called = _called(node)
                 if called in DECIDES or "raise" in called.lower():
+                    return True
+                if STOPPING.search(ast.unparse(node.func)):
                     return True
         if handler.name and _kept(handler, handler.name):
             return True
@@ -225,16 +232,32 @@ class SwallowedFacts:
         name: str,
     ) -> tuple[Link, ...] | None:
         """What shows that the task runs on; None where it ends, or the cancellation may be another task's."""
-        if body.spared(statement, tried) or not _own_points(body, tried):
+        if body.spared(statement, tried) or not self._points(function, body, tried):
+            return None
+        if all(map(_cleans, tried)) and self._is_cleanup(function):
             return None
         leaves = _leaves(list(handling))
         if leaves is None or self._is_private(function):
             return None
-        on = body.goes_on(statement, leaves, _assigned(handling))
+        on = body.goes_on(statement, leaves, _assigned(handling), _unset(body, tried, handling))
         if on is not False:
             return () if on else None
         broad = not name or name == "BaseException"
-        return self._is_awaited(function, body, statement, broad, leaves, DEPTH)
+        last = handling[-1] if handling else None
+        answer = last.value if isinstance(last, ast.Return) else None
+        return self._is_awaited(function, body, statement, broad, leaves, DEPTH, answer)
+
+    def _points(self, function: Function, body: Body, tried: list[ast.stmt]) -> bool:
+        """Whether a suite waits for anything but tasks, itself or in functions that wait for these."""
+        return _own_points(body, tried, lambda one: self.stored.waits_for_tasks(function, one))
+
+    def _is_cleanup(self, function: Function) -> bool:
+        """Whether a function is called only where an error is handled, or a `finally` runs: to put away, come what may."""
+        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        return bool(edges) and all(
+            any(b.kind in ("except", "finally") for b in e.caller.module.chain(e.site.block))
+            for e in edges
+        )
 
     def _is_private(self, function: Function) -> bool:
         """Whether a function is all that a loop of its own runs, so that nobody can cancel it."""
@@ -253,6 +276,7 @@ class SwallowedFacts:
         broad: bool,
         leaves: str,
         depth: int,
+        answer: ast.expr | None = None,
     ) -> tuple[Link, ...] | None:
         """Who awaits a function that ends with the handler and goes on; None where that may be the end of a task."""
         if depth == 0 or function in self.runs.once:
@@ -265,9 +289,10 @@ class SwallowedFacts:
             awaiting = around.statement(edge.site.line) if around is not None else None
             if around is None or awaiting is None:
                 continue
+            then = _answered(around, awaiting, answer)
             if (
-                around.goes_on(awaiting, "falls", frozenset())
-                or self._is_awaited(edge.caller, around, awaiting, False, "falls", depth - 1)
+                around.goes_on(awaiting, then, frozenset())
+                or self._is_awaited(edge.caller, around, awaiting, False, then, depth - 1)
                 is not None
             ):
                 return (
@@ -308,6 +333,7 @@ class Body:
         self.tries: list[ast.Try] = []
         self.withs: dict[tuple[int, int], ast.With] = {}
         self.cancelled: set[str] = set()
+        self.given: dict[ast.AST, ast.expr | None] = {}
         self._statements: list[ast.stmt] = []
         self._suites(node)
         self.nodes = list(own(node.body))
@@ -316,6 +342,10 @@ class Body:
                 assert isinstance(inner.func, (ast.Attribute, ast.Name))
                 if isinstance(inner.func, ast.Attribute):
                     self.cancelled.add(ast.unparse(inner.func.value))
+            elif isinstance(inner, ast.Assign):
+                self.given.update((target, inner.value) for target in inner.targets)
+            elif isinstance(inner, ast.AnnAssign):
+                self.given[inner.target] = inner.value
             elif isinstance(inner, ast.With):
                 for item in inner.items:
                     self.withs[item.context_expr.lineno, item.context_expr.col_offset] = inner
@@ -391,10 +421,16 @@ class Body:
             current = parent
         return False
 
-    def goes_on(self, statement: ast.AST, leaves: str, flags: frozenset[str]) -> bool | None:
+    def goes_on(
+        self,
+        statement: ast.AST,
+        leaves: str,
+        flags: frozenset[str],
+        unset: frozenset[str] = frozenset(),
+    ) -> bool | None:
         """Whether more than cleaning up follows a statement in its function, when control leaves it so.
 
-        None where it raises something anyhow.
+        None where it raises something anyhow. What is done only if an `unset` name has a value is not done.
         """
         current = statement
         while current in self.parents:
@@ -412,7 +448,7 @@ class Body:
                         leaves = "raise"
                     elif isinstance(one, ast.Return):
                         leaves = "return"
-                    elif not _cleans(one):
+                    elif not _cleans(one) and not _needs(one, unset):
                         return True
                     if leaves != "falls":
                         break
@@ -461,14 +497,14 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def _own_points(body: Body, tried: list[ast.stmt]) -> bool:
-    """Whether a suite awaits anything but tasks, which may be what was cancelled."""
+def _own_points(body: Body, tried: list[ast.stmt], others: Callable[[ast.expr], bool]) -> bool:
+    """Whether a suite awaits anything but tasks, which may be what was cancelled, and `others` like them."""
     found = False
     for node in _waiting(tried):
         if isinstance(node, ast.Await):
             if _is_cancelled(body, node.value):
                 return False
-            found = found or not _is_task(node.value)
+            found = found or not (_is_task(node.value) or others(node.value))
         else:
             found = True
     return found
@@ -523,7 +559,7 @@ def _is_task(awaited: ast.expr) -> bool:
 
 
 def _raises(handler: ast.ExceptHandler) -> str | None:
-    """What a handler raises instead; empty for nothing, None where it may raise what it caught."""
+    """What a handler raises instead; empty for nothing and for what a condition decides, None where it may raise what it caught."""
     into = ""
     for node in own(handler.body):
         if not isinstance(node, ast.Raise):
@@ -534,7 +570,7 @@ def _raises(handler: ast.ExceptHandler) -> str | None:
         name = made.attr if isinstance(made, ast.Attribute) else getattr(made, "id", "")
         if not name[:1].isupper() or "Cancel" in name or name in LEAVES:
             return None
-        into = name
+        into = name if node in handler.body else into
     return into
 
 
@@ -588,6 +624,63 @@ def _assigned(suite: list[ast.stmt] | tuple[()]) -> frozenset[str]:
     return frozenset(found)
 
 
+def _answered(body: Body, awaiting: ast.stmt, answer: ast.expr | None) -> str:
+    """How control leaves a statement that awaits a function with a constant answer: `if not await wait(): return`.
+
+    The statement behind may ask for it: `ok = await wait()`.
+    """
+    if not isinstance(answer, ast.Constant):
+        return "falls"
+    asked: ast.stmt | None = awaiting
+    name = ""
+    if isinstance(awaiting, ast.Assign) and isinstance(awaiting.targets[0], ast.Name):
+        name = awaiting.targets[0].id
+        suite = body.parents[awaiting][1]
+        behind = suite[suite.index(awaiting) + 1 :]
+        asked = behind[0] if behind else None
+    if not isinstance(asked, ast.If):
+        return "falls"
+    test, negated = asked.test, False
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, negated = test.operand, True
+    if not (
+        isinstance(test, ast.Name) and test.id == name if name else isinstance(test, ast.Await)
+    ):
+        return "falls"
+    taken = asked.body if bool(answer.value) is not negated else asked.orelse
+    return (_leaves(taken) or "falls") if taken and all(map(_cleans, taken[:-1])) else "falls"
+
+
+def _unset(
+    body: Body, tried: list[ast.stmt], handling: list[ast.stmt] | tuple[()]
+) -> frozenset[str]:
+    """The names that are None where the handler comes: only the last statement tried gives them a value, or another handler does."""
+    last, first = tried[-1], tried[0].lineno
+    if not isinstance(last, ast.Assign) or not all(isinstance(t, ast.Name) for t in last.targets):
+        return frozenset()
+    found = {t.id for t in last.targets if isinstance(t, ast.Name)} - _assigned(handling)
+    others = {h.lineno: h for one in body.tries if one.body is tried for h in one.handlers}
+    elsewhere = {n for h in others.values() for n in ast.walk(h)}
+    for node in body.nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in found:
+            if node in last.targets or node in elsewhere:
+                continue
+            given = body.given.get(node)
+            if given is None or not _is_none(given) or node.lineno >= first:
+                found.discard(node.id)
+    return frozenset(found)
+
+
+def _needs(statement: ast.stmt, unset: frozenset[str]) -> bool:
+    """`if result is not None:` without an `else`."""
+    if not isinstance(statement, ast.If) or statement.orelse:
+        return False
+    test = statement.test
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
+        test = test.left if _is_none(test.comparators[0]) else test
+    return isinstance(test, ast.Name) and test.id in unset
+
+
 def _names(node: ast.expr) -> set[str]:
     return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
 
@@ -618,6 +711,9 @@ def _cleans(statement: ast.stmt) -> bool:
         return True
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await):
         value = statement.value.value
+        if isinstance(value, ast.Call) and _called(value) in WAITS and value.args:
+            # `await asyncio.shield(stream.aclose())`.
+            value = value.args[0]
         return not isinstance(value, ast.Call) or bool(CLEANING.search(ast.unparse(value.func)))
     if isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Try)):
         suites: list[list[ast.stmt]] = [statement.body, getattr(statement, "orelse", [])]

@@ -231,7 +231,8 @@ def _before(place: Place, handler: ast.ExceptHandler, named: list[ast.expr]) -> 
     edits: tuple[Edit, ...]
     if isinstance(handler.type, ast.Tuple) and named:
         left, comments = caught.without(source, handler.type, named)
-        edits = (source.replace(handler.type, left),)
+        tight = source.text[source.start(handler.type) - 1].isalpha()
+        edits = (source.replace(handler.type, f" {left}" if tight else left),)
         texts = [source.segment(one) for one in named]
         name = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
     else:
