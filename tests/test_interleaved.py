@@ -701,3 +701,40 @@ def test_nothing_waits_before_the_rest_of_a_cleanup() -> None:
     """
     assert "cleans up after a cancellation" in str(reasons("blocking-file-io", code)[0])
     assert reasons("blocking-file-io", code.replace("            job.forget()\n", "")) == [None]
+
+
+@pytest.mark.parametrize(
+    ("behind", "reason"),
+    [
+        (
+            "return SKILLS.get(name)",
+            "`load` changes `SKILLS`, which is read behind it, and others would change it in between",
+        ),
+        ("await asyncio.sleep(0)\n        return SKILLS.get(name)", None),
+        ("return name", None),
+    ],
+)
+def test_what_is_filled_under_a_lock_is_read_in_the_same_step(
+    behind: str, reason: str | None
+) -> None:
+    code = f"""
+    import asyncio
+    import threading
+    from pathlib import Path
+
+    SKILLS: dict[str, str] = {{}}
+    skills_lock = threading.Lock()
+
+
+    def load(folder):
+        with skills_lock:
+            SKILLS.clear()
+            for one in folder.iterdir():
+                SKILLS[one.name] = one.read_text()
+
+
+    async def use(folder: Path, name: str):
+        load(folder)
+        {behind}
+    """
+    assert reasons("blocking-file-io", code) == [reason]

@@ -1708,3 +1708,42 @@ def test_errors_of_the_library_that_are_answered() -> None:
         """
     [found] = findings({"app.py": APP, "routes.py": route})
     assert found.refusal == "an exception of its library is answered, and would end the startup"
+
+
+@pytest.mark.parametrize("made", ["requests.Session()", "Tuned()"])
+def test_a_session_of_requests_is_not_for_several_threads(made: str) -> None:
+    route = f"""
+    import requests
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    class Tuned(requests.Session):
+        def __init__(self):
+            super().__init__()
+            self.trust_env = False
+
+
+    @router.get("/weather")
+    def weather(city: str) -> dict:
+        session = {made}
+        return session.get("https://weather.example/v1", params={{"city": city}}, timeout=5).json()
+    """
+    assert "several threads would use it at once" in refusal({"app.py": APP, "routes.py": route})
+
+
+def test_a_client_of_google_cloud_is_not_built_before_it_is_needed() -> None:
+    route = """
+    from fastapi import APIRouter
+    from google.cloud import storage
+
+    router = APIRouter()
+
+
+    @router.post("/keep")
+    def keep(text: str) -> None:
+        client = storage.Client(project="x")
+        client.bucket("b").blob("c").upload_from_string(text)
+    """
+    assert "looks for credentials" in refusal({"app.py": APP, "routes.py": route})

@@ -830,3 +830,45 @@ def test_a_record_that_is_read_changed_and_written_back(between: str) -> None:
     else:
         reason = "`self.table` is asked and then changed without a wait in between, which two at once would both do"
         assert refusals("blocking-sdk-call", code) == [reason, reason]
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        ("self._path_for(key).write_text(text)", "`Store.get` reads such files, and would meet this one half written"),
+        ("path = self._path_for(key)\n            with open(path, 'w') as file:\n                file.write(text)", "`Store.get` reads such files, and would meet this one half written"),
+        ("temporary = self._path_for(key + '.tmp')\n            temporary.write_text(text)\n            await asyncio.sleep(0)\n            os.replace(temporary, self._path_for(key))", None),
+        ("(self.logs / key).write_text(text)", None),
+        ("self.manifest().write_text(text)", "`self.manifest()` is written in place, and two threads would mix what they write"),
+        ("path = self.folder / 'index.json'\n            path.write_text(text)", "`path` is written in place, and two threads would mix what they write"),
+        ("path = Path('/tmp') / uuid.uuid4().hex\n            path.write_text(text)", None),
+    ],
+)  # fmt: skip
+def test_a_file_is_met_whole(write: str, reason: str | None) -> None:
+    code = f"""
+    import asyncio
+    import os
+    import uuid
+    from pathlib import Path
+
+
+    class Store:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+            self.logs = folder / "logs"
+
+        def manifest(self) -> Path:
+            return self.folder / "manifest.json"
+
+        def _path_for(self, key: str) -> Path:
+            return self.folder / key
+
+        async def save(self, key: str, text: str) -> None:
+            {write}
+
+        async def get(self, key: str) -> str:
+            path = self._path_for(key)
+            return path.read_text()
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    assert [one.refusal for one in found if one.span.line < 24][:1] == [reason]

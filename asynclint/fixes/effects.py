@@ -95,7 +95,9 @@ def half_done(effects: Iterable[Effect]) -> list[Effect]:
 class Effects:
     """Asked again and again for functions of one program."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, locks: bool = True) -> None:
+        """Without `locks`, what is changed under a lock is told, too."""
+        self.locks = locks
         self.graph = workshop.facts.graph
         self.evaluator = workshop.facts.graph.evaluator
         self._own: dict[Function, tuple[Effect, ...]] = {}
@@ -194,6 +196,8 @@ class Effects:
 
     def _in_lock(self, function: Function, block: int) -> bool:
         module = function.module
+        if not self.locks:
+            return False
         if any(
             one.kind in ("with", "awith") and LOCK.search(_text(function, one.info))
             for one in module.chain(block)
@@ -336,3 +340,8 @@ def _text(function: Function, info: Recipe) -> str:
 def effects(workshop: Workshop) -> Effects:
     """For `workshop.once`."""
     return Effects(workshop)
+
+
+def all_effects(workshop: Workshop) -> Effects:
+    """The same, with what is changed under a lock."""
+    return Effects(workshop, locks=False)

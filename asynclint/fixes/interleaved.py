@@ -96,6 +96,12 @@ def halves(at: Spot) -> tuple[list[ast.AST], list[ast.AST]]:
     return list(step.earlier()), list(step.later())
 
 
+def read_after(at: Spot) -> set[str]:
+    """What others know and a step reads after a place, by its text."""
+    after = _Step(at).after()
+    return after.reads | after.tests
+
+
 def set_after(at: Spot) -> list[str]:
     """What others know and a step sets after a place, by its text."""
     return sorted(_Step(at).after().sets)

@@ -104,6 +104,10 @@ class _Sharing(Part):
             raise Refused(f"the arguments depend on {self.building.depends}")
         if client.what in ONE_USER:
             raise Refused("a connection serves one task at a time; what can be shared is a pool")
+        if not self.function.is_async and self._is_for_one_thread():
+            raise Refused(
+                f"several threads would use it at once: `{self.function.name}` is no coroutine"
+            )
         call = self.place.call
         whole = self._awaited(call)
         self._unconditional(call)
@@ -195,6 +199,14 @@ class _Sharing(Part):
                 if isinstance(value, Lib) and value.path.partition(".")[0] == root:
                     return True
         return False
+
+    def _is_for_one_thread(self) -> bool:
+        """Whether it is a session of requests, or of a class made from it."""
+        callee = self.evaluator.callee(self.module, self.place.site)
+        for member in members(callee):
+            if isinstance(member, Cls) and "requests.Session" in self.evaluator.mro(member.klass):
+                return True
+        return self._library() == "requests"
 
     def _library(self) -> str:
         """The top package of the client's class."""

@@ -22,7 +22,7 @@ from asynclint.fixes import (
     trees,
     written_back,
 )
-from asynclint.fixes.effects import GIVEN, effects, half_done
+from asynclint.fixes.effects import ALL, GIVEN, all_effects, effects, half_done
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
@@ -323,6 +323,7 @@ def _refuse_bound(place: Place) -> None:
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
             _refuse_effects(place, place.site, member.function)
+            _refuse_filled(place, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(
@@ -370,6 +371,19 @@ def _refuse_effects(place: Place, site: CallSite, function: Function) -> None:
     if changed:
         raise Refused(
             f"`{changed[0].by.name}` changes `{changed[0].text}`, which others may read or change meanwhile"
+        )
+
+
+def _refuse_filled(place: Place, function: Function) -> None:
+    """Raise Refused where what is called fills something under a lock, and the coroutine reads that in the same step, without one."""
+    at = interleaved.spot(place)
+    found = place.workshop.once(all_effects).across(place.function, place.site, function)
+    filled = {
+        one.root.name if one.root.whose == ALL else one.text for one in found if not one.replaced
+    }
+    for one in sorted(filled & interleaved.read_after(at) if at is not None else ()):
+        raise Refused(
+            f"`{function.name}` changes `{one}`, which is read behind it, and others would change it in between"
         )
 
 

@@ -37,6 +37,31 @@ TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
 
 LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
+DEEP = 5
+"""Names that are followed to what a path is made of."""
+
+PLAIN_WORDS = frozenset(
+    {
+        "Path",
+        "str",
+        "os",
+        "path",
+        "join",
+        "joinpath",
+        "name",
+        "id",
+        "file",
+        "pathlib",
+        "self",
+        "cls",
+    }
+    | {"parent", "fspath", "expanduser", "utf-8", "w", "r", "value", "data", ""}
+)
+"""What tells nothing of a path."""
+
+REPLACED = re.compile(r"\bos\.(?:replace|rename)\(|\.(?:replace|rename)\((?!\s*['\"])")
+"""`temporary.replace(path)`: who reads the file meets the old one, or the new one."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -85,6 +110,7 @@ def refuse(place: Place) -> None:
                     raise Refused(
                         f"`{read.path}` is looked for and then read, and others may take it away in between"
                     )
+    _refuse_read_elsewhere(place.function, [one for one in found if one.line in here])
 
 
 def refuse_taken(place: Place) -> None:
@@ -129,6 +155,7 @@ def refuse_below(functions: Iterable[Function]) -> None:
     reads: dict[tuple[object, ...], str] = {}
     saves: set[tuple[object, ...]] = set()
     removes: set[tuple[object, ...]] = set()
+    written: list[tuple[Function, list[Access]]] = []
     for function in functions:
         node = syntax.definition(function) if _opens(function) else None
         if node is None:
@@ -144,7 +171,7 @@ def refuse_below(functions: Iterable[Function]) -> None:
                 o.writes and o.path == one.path and o.line >= one.line for o in found
             ):
                 raise Refused(_reason(f"`{one.path}`", one.asked))
-        _refuse_met(function, found)
+        written.append((function, found))
         for one in found:
             if not one.writes:
                 reads[owner] = function.name
@@ -160,6 +187,50 @@ def refuse_below(functions: Iterable[Function]) -> None:
             raise Refused(
                 f"what `{name}` reads decides what is taken away, and others may do so, too"
             )
+    for function, found in written:
+        _refuse_met(function, found)
+        _refuse_read_elsewhere(function, found)
+
+
+def _refuse_read_elsewhere(function: Function, found: Iterable[Access]) -> None:
+    """Raise Refused where a function writes files that others of its class, or of its module, read: they would meet half of one."""
+    words = {word for one in found if one.writes and one.opens for word in _words(one, function)}
+    if not words:
+        return
+    lines = function.module.span(function.facts.line, function.facts.end_line)
+    if any(REPLACED.search(line) for line in lines):
+        return
+    for other in function.module.functions:
+        if other is function or other.klass is not function.klass or not _opens(other):
+            continue
+        node = syntax.definition(other)
+        if node is None:
+            continue
+        for one in _accesses(node):
+            if not one.writes and one.opens and not one.asked and words & _words(one, other):
+                raise Refused(
+                    f"`{other.name}` reads such files, and would meet this one half written"
+                )
+
+
+def _words(access: Access, function: Function) -> set[str]:
+    """What tells a path from others: attributes, functions, globals and texts, and not the names of parameters."""
+    made = _assigned(function)
+    asked = [ast.parse(access.path, mode="eval").body]
+    found: set[str] = set()
+    for node in asked:
+        if len(asked) > DEEP:
+            break
+        for one in ast.walk(node):
+            if isinstance(one, ast.Attribute):
+                found.add(one.attr)
+            elif isinstance(one, ast.Constant) and isinstance(one.value, str):
+                found.add(one.value)
+            elif isinstance(one, ast.Name) and one.id in made:
+                asked += made[one.id]
+            elif isinstance(one, ast.Name) and one.id not in function.facts.bindings:
+                found.add(one.id)
+    return found - set(function.parameters) - PLAIN_WORDS
 
 
 def _others_take(function: Function) -> bool:
@@ -189,12 +260,44 @@ def _refuse_met(function: Function, found: Iterable[Access]) -> None:
 
 
 def _is_one_file(path: str, function: Function) -> bool:
-    """Whether a path is the same at each call: an attribute of the object, or a global."""
-    root = path.partition(".")[0]
-    if root == function.self_name:
-        return path.isidentifier() or path.replace(".", "").isidentifier()
-    bound = root in function.facts.bindings or root in function.parameters
-    return path.isidentifier() and not bound
+    """Whether a path is the same at each call: made of the object's attributes and of globals."""
+    made = _assigned(function)
+    asked = [ast.parse(path, mode="eval").body]
+    kept = False
+    for node in asked:
+        if len(asked) > DEEP:
+            return False
+        for one in ast.walk(node):
+            kept |= isinstance(one, ast.Name) and one.id not in ("Path", "str", "os", "pathlib")
+            if isinstance(one, ast.Name) and one.id != function.self_name:
+                values = made.get(one.id, [])
+                if len(values) == 1 and one.id not in function.parameters:
+                    asked += values
+                elif one.id in function.facts.bindings or one.id in function.parameters:
+                    return False
+            if isinstance(one, ast.Call) and not _is_same_each_time(one):
+                return False
+            if isinstance(one, ast.Subscript):
+                return False
+    return kept
+
+
+def _assigned(function: Function) -> dict[str, list[ast.expr]]:
+    """What the names of a function are set to, by plain assignments."""
+    node = syntax.definition(function)
+    found: dict[str, list[ast.expr]] = {}
+    for one in own_nodes(node) if node is not None else ():
+        if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
+            found.setdefault(one.targets[0].id, []).append(one.value)
+    return {k: v for k, v in found.items() if len(v) == len(function.facts.bindings.get(k, ()))}
+
+
+def _is_same_each_time(call: ast.Call) -> bool:
+    """`self.path()`, `Path("x")`, `os.path.join(self.folder, "x")`: not `uuid4()`, not `path_of(key)`."""
+    name = ast.unparse(call.func)
+    if name.rpartition(".")[2] in ("Path", "str", "fspath", "join", "joinpath", "expanduser"):
+        return True
+    return name.startswith(("self.", "cls.")) and not (call.args or call.keywords)
 
 
 def _opens(function: Function) -> bool:
