@@ -159,3 +159,30 @@ async def run() -> None:
             print("on")
 """
     assert refusals("swallowed-cancellation", code) == ["a comment stands among the exceptions"]
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        "await part.shutdown()",
+        "await asyncio.wait_for(part.shutdown(), 5)",
+        "if part.open:\n                await asyncio.wait_for(part.stop(), timeout=5)\n            await part.aclose()",
+    ],
+)
+def test_the_others_are_closed_all_the_same(tried: str) -> None:
+    code = f"""\
+import asyncio
+
+
+async def run(parts) -> None:
+    for part in parts:
+        try:
+            {tried}
+        except (Exception, asyncio.CancelledError) as error:
+            print(error)
+    await asyncio.sleep(1)
+"""
+    [reason] = refusals("swallowed-cancellation", code)
+    assert reason.startswith("what follows `") and reason.endswith("would not be cleaned up")
+    worked = code.replace("part.shutdown()", "part.work()").replace("part.aclose()", "part.work()")
+    assert "raise\n" in fixed("swallowed-cancellation", worked)

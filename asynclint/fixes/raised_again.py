@@ -10,7 +10,7 @@ from asynclint.facts.program import Function
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import caught, ended
 from asynclint.fixes.place import Place
-from asynclint.fixes.source import Tree
+from asynclint.fixes.source import Tree, own_nodes
 
 TITLE = "raise the cancellation again"
 CLOSING = frozenset(
@@ -79,17 +79,30 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
         task = _task_awaited(one)
         if task is not None:
             raise Refused(f"`{task}` may be what was cancelled, and the handler is then meant")
-    if isinstance(tried, ast.Try) and len(tried.body) == 1:
-        awaited = getattr(tried.body[0], "value", None)
-        call = awaited.value if isinstance(awaited, ast.Await) else None
-        if isinstance(call, ast.Call):
-            name = ast.unparse(call.func).rpartition(".")[2]
-            if name in CLOSING:
-                raise Refused(f"what follows `{name}` would not be cleaned up")
+    closing = _only_closed(tried) if isinstance(tried, ast.Try) else None
+    if closing is not None:
+        raise Refused(f"what follows `{closing}` would not be cleaned up")
     _refuse_put_away(place, handler, tried)
     _refuse_read(place, handler, tried)
     ended.refuse(place)
     ended.refuse_own(place, tried)
+
+
+def _only_closed(tried: ast.Try) -> str | None:
+    """The last method of those awaited in a `try`, where all of them close something."""
+    names = [
+        _called(_waited_for(node.value)) if isinstance(node.value, ast.Call) else ""
+        for statement in tried.body
+        for node in (statement, *own_nodes(statement))
+        if isinstance(node, ast.Await)
+    ]
+    return names[-1] if names and CLOSING.issuperset(names) else None
+
+
+def _waited_for(call: ast.Call) -> ast.Call:
+    """`stream.aclose()` of `asyncio.wait_for(stream.aclose(), 5)`."""
+    first = call.args[0] if call.args else None
+    return first if ast.unparse(call.func) in WAITING and isinstance(first, ast.Call) else call
 
 
 def _refuse_put_away(place: Place, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
