@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from asynclint.findings import Finding, Span
 from asynclint.pythons import Pythons
 from asynclint.replay import look, look_of, names
+from asynclint.widths import Width
 
 if TYPE_CHECKING:
     from asynclint.config import Config
@@ -117,6 +118,8 @@ class Project:
     memory: Memory | None = field(default=None, repr=False, compare=False)
     pythons: Pythons | None = field(default=None, repr=False, compare=False)
     """Which Python it says that it needs; None where that is not known."""
+    width: Width | None = field(default=None, repr=False, compare=False)
+    """How long its formatter lets lines be; None where that is not known."""
 
 
 @dataclass(slots=True)
@@ -158,10 +161,8 @@ class Listing:
         probes = [
             (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
         ]
-        probes += [
-            (path, False)
-            for path in (*reader.ignore_files, *reader.pythons.files_of_root, *reader.pythons.asked)
-        ]
+        asked = (*reader.pythons.files_of_root, *reader.pythons.asked, *reader.width.files)
+        probes += [(path, False) for path in (*reader.ignore_files, *asked)]
         probes += [(path, True) for path in (*reader.sources_wanted, *reader.asked_for_packages)]
         if reader.repository is not None:
             probes.append((os.path.join(reader.repository, ".git", "info", "exclude"), False))
@@ -202,6 +203,7 @@ class Listing:
             packages,
             problems,
             self.reader.pythons.of_root,
+            (self.reader.width.told, self.reader.width.allowed),
         )
 
     def read(self, memory: Memory | None = None) -> Project:
@@ -210,7 +212,8 @@ class Listing:
         if self.given is not None:
             files.append(self.reader.source(self.given[0], True, self.given[1]))
             files.sort(key=lambda f: f.name)
-        return Project(self.root, files, self.whole, memory, self.reader.pythons)
+        reader = self.reader
+        return Project(self.root, files, self.whole, memory, reader.pythons, reader.width)
 
 
 def discover(paths: Sequence[Path | str], config: Config) -> Project:
@@ -335,6 +338,7 @@ class _Reader:
         self.outputs = OUTPUTS - set(config.extend_exclude) if usual else frozenset[str]()
         self.asked_for_packages: list[str] = []
         self.pythons = Pythons(root)
+        self.width = Width(root)
         self.patterns = _spec([p for p in patterns if p not in self.plain])
         self.ignores: dict[str, Any] = {}
         self.repository = self._repository(root) if config.respect_gitignore else None

@@ -344,8 +344,9 @@ def fixed(example: Example) -> dict[str, str]:
     from asynclint import check, fix
     from asynclint import config as settings
 
-    project = in_memory(example.files)
-    config = settings.from_table(_configuration(example), project.root)
+    # A comment that marks a line is no reason to break it.
+    files = {path: unmarked(text) for path, text in example.files.items()}
+    config = settings.from_table(_configuration(example), in_memory(files).root)
 
     def once(files: Mapping[str, str]) -> fix.Outcome:
         def checked(project: Project) -> Sequence[Finding]:
@@ -360,17 +361,15 @@ def fixed(example: Example) -> dict[str, str]:
             check.yields(config),
         )
 
-    outcome = once(example.files)
+    outcome = once(files)
     if outcome.problems:
         raise AssertionError("\n".join([f"fixing {example}:", *outcome.problems]))
     for path, text in outcome.after.items():
         lost = comments(outcome.before[path]) - comments(text)
-        lost = Counter(
-            {c: n for c, n in lost.items() if not _beside_closing(c, example.files[path])}
-        )
+        lost = Counter({c: n for c, n in lost.items() if not _beside_closing(c, files[path])})
         if lost:
             raise AssertionError(f"fixing {example} loses {sorted(lost)} of {path}")
-    again = once({**example.files, **outcome.after})
+    again = once({**files, **outcome.after})
     if again.after:
         raise AssertionError(f"fixing {example} twice changes {sorted(again.after)} again")
     return outcome.after
@@ -398,6 +397,11 @@ def shown_diff(example: Example, after: Mapping[str, str]) -> str | None:
         hunks = ["@@" if line.startswith("@@") else line for line in lines]
         parts += [*name, *(hunks if hunks.count("@@") > 1 else hunks[1:])]
     return "\n".join(line.rstrip() for line in parts) + "\n" if parts else None
+
+
+def unmarked(text: str) -> str:
+    """A module's text without the comments that mark lines."""
+    return "\n".join([*_unmarked(text), ""])
 
 
 def _unmarked(text: str) -> list[str]:

@@ -27,7 +27,7 @@ LAYERS = (
     ("replay", "inert", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
-    ("config", "pythons"),
+    ("config", "pythons", "widths"),
     ("project",),
     ("facts",),
     ("fixes",),

@@ -26,6 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 PARTS = ("service_layer", "reexports", "fastapi_routers", "namespace_packages")
 
+LONG = """\
+async def handler(command: list[str]) -> None:
+    import subprocess
+
+    subprocess.run(command, check=True, capture_output=True)
+"""
 SLEEP = "import time\n\n\nasync def handler():\n    time.sleep(1)\n"
 LATER = SLEEP.replace("time.sleep(1)", "time.sleep(2)")
 CALM = SLEEP.replace("time.sleep(1)", "print(time)  ")
@@ -418,6 +424,14 @@ def test_what_is_reported_on_is_noticed(small: Path) -> None:
     assert [parsed(name) for name in ("app.py", "other.py", ".")] == [0, 0, 0]
 
 
+def test_a_width_that_changes_is_noticed(small: Path) -> None:
+    (small / "app.py").write_text(LONG, "utf-8")
+    for width in (60, 160):
+        (small / "ruff.toml").write_text(f"line-length = {width}\n", "utf-8")
+        for _ in range(2):
+            assert run("--output-format", "json") == uncached("--output-format", "json")
+
+
 def test_names_are_validated_although_there_is_an_answer(small: Path) -> None:
     run()
     assert run("--select", "no-such-rule")[0] == 2
@@ -641,6 +655,8 @@ def known(small: Path, cold: None) -> tuple[int, str, str]:
         ("below/.gitignore", "app.py\n"),
         ("asynclint.toml", 'ignore = ["all"]\n'),
         ("pyproject.toml", '[tool.asynclint]\nignore = ["all"]\n'),
+        ("ruff.toml", "line-length = 60\n"),
+        (".flake8", "[flake8]\nmax-line-length = 60\n"),
         ("../__init__.py", ""),
         ("../.gitignore", ""),
         ("../.git/HEAD", ""),

@@ -250,8 +250,8 @@ def test_facts_are_asked_of_the_hook(tmp_path: Path) -> None:
 
 TOP = "# blocking-sleep\n\nS.\n\n## Flagged\n\n"
 SLEEP = "~python\nimport time\n\n\nasync def f():\n    time.sleep(1)  # flagged\n~\n"
-DIFF = """+import asyncio
- import time
+DIFF = """-import time
++import asyncio
 
 
  async def f():

@@ -20,6 +20,7 @@ from asynclint.facts.view import CallFacts
 from asynclint.findings import Edit, Finding, Fix, Refused, Safety
 from asynclint.fixes import imports
 from asynclint.fixes.generated import is_generated
+from asynclint.fixes.layout import Layout, Wrapper, handed, rebroken
 from asynclint.fixes.source import Source, Tree
 
 if TYPE_CHECKING:
@@ -60,9 +61,6 @@ NOQA = re.compile(r"#\s*noqa:[^#]*\bASYNC2\d\d\b")
 
 NEAR = 8
 """What a comment says about code that is to stay on the event loop, and how many lines above it may stand."""
-
-WIDTHS = (88, 120)
-"""No line is broken that is shorter, and each that is longer."""
 
 STOPPED = re.compile(r"loop(\(\))?\.(stop|close)$")
 """Calls after which an `await` may never come back."""
@@ -407,22 +405,18 @@ class Place:
             return f"{gap}{function},{inner}"
         return f"{function},{inner}" if behind.startswith("#") else f"{function}, {behind}"
 
-    def called(self, node: ast.expr, function: str, arguments: str) -> str:
-        """`function(arguments)` for a node's place, broken where the line would become longer than others of the module."""
-        source, last = self.source, node.end_lineno or node.lineno
-        whole = f"{function}({arguments})"
-        before = source.text[source.line_start(node.lineno) : source.start(node)]
-        rest = source.line(last)[source.end(node) - source.line_start(last) :]
-        quoted = any(isinstance(one, ast.JoinedStr) for one in self.tree.above(node))
-        if "\n" in whole or rest.strip(")]}:, ") or quoted:
-            return whole
-        shortest, longest = WIDTHS
-        width = max(shortest, min(longest, max(map(len, source.module.lines))))
-        if len(f"{before}await {whole}{rest}") <= width:
-            return whole
-        indent = before[: len(before) - len(before.lstrip())]
-        unit = "\t" if indent.startswith("\t") else "    "
-        return f"{function}(\n{indent}{unit}{arguments}\n{indent})"
+    def offloaded(self, call: ast.Call, function: str, partial: str = "") -> Edit:
+        """`await function(f, a)` in the place of `f(a)`; `await function(partial(f, a))` where one is named."""
+        if call.lineno != call.end_lineno:
+            arguments = rebroken(self.source, call) or self.handed(call)
+            arguments = f"{partial}({arguments})" if partial else arguments
+            text = self.awaited(call, f"{function}({arguments})")
+            return self.source.replace(call, text)
+        made = Wrapper(function, handed(self.source, call))
+        if partial:
+            made = Wrapper(function, (Wrapper(partial, made.parts),))
+        before, _, behind = self.awaited(call, "\n").partition("\n")
+        return Layout(self.source, self.tree, call, made, before, behind).edit()
 
     def is_module(self, node: ast.expr) -> bool:
         """Whether an expression is the name of an imported module."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from asynclint.facts.program import Function, Module, Program
 from asynclint.findings import Edit, Refused, Span
+from asynclint.fixes.columns import columns
 from asynclint.project import SourceFile
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -210,6 +211,11 @@ class Source:
     def code(self) -> str:
         """The text without what stands behind a `#`."""
         return re.sub(r"#[^\n]*", "", self.text)
+
+    @cached_property
+    def columns(self) -> int:
+        """How long a line may be."""
+        return columns(self.text, self._program.project.width)
 
     @cached_property
     def words(self) -> Words | None:

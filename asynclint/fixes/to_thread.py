@@ -240,28 +240,27 @@ def _of_loop(place: Place, call: ast.Call) -> Fix | None:
 
 
 def _awaited(place: Place, call: ast.Call) -> Fix:
+    if isinstance(call.func, ast.Lambda):
+        raise Refused("a lambda is called")
     source = place.source
-    arguments = place.handed(call)
     if _speaks(place, "django.db."):
         wrap, edits = place.imported("asgiref.sync", "sync_to_async")
         opening = source.text.index("(", source.end(call.func))
         rest = source.text[opening : source.end(call)]
         text, title = f"{wrap}({source.segment(call.func)}){rest}", "sync_to_async"
+        edit = source.replace(call, place.awaited(call, text))
     elif place.loop == "anyio":
         name, edits = place.imported("anyio")
+        partial = ""
         if call.keywords:
             partial, more = place.imported("functools", "partial")
-            arguments, edits = f"{partial}({arguments})", (*edits, *more)
-        text = place.called(call, f"{name}.to_thread.run_sync", arguments)
+            edits = (*edits, *more)
+        edit = place.offloaded(call, f"{name}.to_thread.run_sync", partial)
         title = "anyio.to_thread.run_sync"
     else:
         name, edits = place.imported("asyncio")
-        text, title = place.called(call, f"{name}.to_thread", arguments), "asyncio.to_thread"
-    return place.fix(
-        f"hand it to a thread with `{title}`",
-        source.replace(call, place.awaited(call, text)),
-        *edits,
-    )
+        edit, title = place.offloaded(call, f"{name}.to_thread"), "asyncio.to_thread"
+    return place.fix(f"hand it to a thread with `{title}`", edit, *edits)
 
 
 def _speaks(place: Place, root: str) -> bool:
