@@ -687,22 +687,6 @@ def test_a_database_of_the_process_is_opened_once() -> None:
     assert "`client` opens a database at its first call" in reason
 
 
-def test_nothing_waits_before_the_rest_of_a_cleanup() -> None:
-    code = """
-    import shutil
-
-
-    async def work(job, path):
-        try:
-            await job
-        finally:
-            shutil.copyfile(path, "x")
-            job.forget()
-    """
-    assert "cleans up after a cancellation" in str(reasons("blocking-file-io", code)[0])
-    assert reasons("blocking-file-io", code.replace("            job.forget()\n", "")) == [None]
-
-
 @pytest.mark.parametrize(
     ("behind", "reason"),
     [
@@ -738,3 +722,79 @@ def test_what_is_filled_under_a_lock_is_read_in_the_same_step(
         {behind}
     """
     assert reasons("blocking-file-io", code) == [reason]
+
+
+TRIO = """
+try:
+    import trio
+except ImportError:
+    trio = None
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "beside", "wanted"),
+    [
+        ("asyncio", "", "await asyncio.to_thread(path.read_text)"),
+        ("asyncio", TRIO, None),
+        ("asyncio, anyio", "", "await asyncio.to_thread(path.read_text)"),
+        ("asyncio, anyio", TRIO, "await anyio.to_thread.run_sync(path.read_text)"),
+    ],
+)
+def test_a_project_for_two_loops(imported: str, beside: str, wanted: str | None) -> None:
+    code = f"""
+    import {imported}
+    from pathlib import Path
+
+
+    async def load(path: Path):
+        return path.read_text()
+    """
+    if wanted is None:
+        assert "runs on trio, too" in refusals("blocking-file-io", code, loops=beside)[0]
+    else:
+        assert wanted in fixed("blocking-file-io", code, loops=beside)
+
+
+@pytest.mark.parametrize(
+    ("opened", "offered"),
+    [
+        ("return cls(sqlite3.connect(path))", False),
+        ("return cls(sqlite3.connect(path, check_same_thread=False))", True),
+        ("connection = sqlite3.connect(path)\n            return cls(connection)", False),
+        (
+            "connection = sqlite3.connect(path)\n            return connection.execute('').fetchall()",
+            True,
+        ),
+        (
+            "with sqlite3.connect(path) as connection:\n                return connection.execute('').fetchall()",
+            True,
+        ),
+    ],
+)
+def test_a_connection_of_sqlite_is_not_opened_for_another_thread(
+    opened: str, offered: bool
+) -> None:
+    code = f"""
+    import asyncio
+    import sqlite3
+    import time
+
+
+    class Store:
+        def __init__(self, connection):
+            self.connection = connection
+
+        @classmethod
+        def open(cls, path):
+            time.sleep(1)
+            {opened}
+
+
+    async def serve(path):
+        return Store.open(path)
+    """
+    [reason] = set(reasons("blocking-sleep", code))
+    assert reason == (
+        None if offered else "`Store.open` opens a connection, which belongs to its thread"
+    )

@@ -322,8 +322,7 @@ class Place:
                 ):
                     raise Refused("it is what is done where no thread can be had")
             ends = isinstance(one, ast.Try) and below in one.finalbody
-            last = isinstance(one, ast.Try) and below is (one.finalbody or one.body)[-1]
-            if ends and (not last or self.loop != "asyncio" or self.function.facts.generator):
+            if ends and (self.loop != "asyncio" or self.function.facts.generator):
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
 
@@ -339,7 +338,20 @@ class Place:
             used = sorted(count, key=lambda one: (-count[one], one not in FOREIGN))
         if used and used[0] in FOREIGN:
             raise Refused(f"its coroutines may run on the event loop of {used[0]}")
-        return used[0] if used else LOOPS[0]
+        if not used or used[0] == LOOPS[0]:
+            return self._of_asyncio("anyio" in used)
+        return used[0]
+
+    def _of_asyncio(self, anyio: bool) -> str:
+        """`asyncio`, where no coroutine of the project runs on another loop. Raises Refused.
+
+        Where the module imports anyio, too, that is at home on either.
+        """
+        if not self.workshop.once(_loops_used)["trio"]:
+            return LOOPS[0]
+        if not anyio:
+            raise Refused("the project runs on trio, too, where functions of `asyncio` do not work")
+        return "anyio"
 
     def is_local(self, name: str) -> bool:
         """Whether a name is bound in a function of the module, so that a global of that name would be hidden."""
