@@ -741,7 +741,8 @@ except ImportError:
         ("asyncio, anyio", TRIO, "await anyio.to_thread.run_sync(path.read_text)"),
     ],
 )
-def test_a_project_for_two_loops(imported: str, beside: str, wanted: str | None) -> None:
+@pytest.mark.parametrize("name", ["loops", "test_loops"])
+def test_a_project_for_two_loops(imported: str, beside: str, wanted: str | None, name: str) -> None:
     code = f"""
     import {imported}
     from pathlib import Path
@@ -751,9 +752,9 @@ def test_a_project_for_two_loops(imported: str, beside: str, wanted: str | None)
         return path.read_text()
     """
     if wanted is None:
-        assert "runs on trio, too" in refusals("blocking-file-io", code, loops=beside)[0]
+        assert "runs on trio, too" in refusals("blocking-file-io", code, **{name: beside})[0]
     else:
-        assert wanted in fixed("blocking-file-io", code, loops=beside)
+        assert wanted in fixed("blocking-file-io", code, **{name: beside})
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ SHADOWABLE = frozenset(sys.stdlib_module_names)
 KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
 """Methods that put something into a container."""
 
+LOOPS = ("for", "afor", "while")
+"""Kinds of blocks that `break` and `continue` leave."""
+
 PASSING_BLOCKS = frozenset({"with", "awith", "try", "finally", "tryelse"})
 """Blocks whose bindings hold afterwards as if they stood in the block around them."""
 
@@ -223,8 +226,15 @@ class Module:
     def leaves(self, block: int, user: int) -> bool:
         """Whether control that passed through `block` never comes to `user`, which lies outside it."""
         while block >= 0 and not self.inside(user, block):
-            if self.blocks[block].ends:
-                return True
+            one = self.blocks[block]
+            if one.ends:
+                if one.raises:
+                    return True
+                # `break` and `continue` go on behind the loop, where that ends.
+                while block >= 0 and self.blocks[block].kind not in LOOPS:
+                    block = self.blocks[block].parent
+                if block < 0 or self.inside(user, block):
+                    return True
             block = self.blocks[block].parent
         return False
 
@@ -658,9 +668,7 @@ class Program:
     def _shared_loop(self, module: Module, one: int, other: int) -> int:
         block = one
         while block >= 0:
-            if module.blocks[block].kind in ("for", "afor", "while") and module.inside(
-                other, block
-            ):
+            if module.blocks[block].kind in LOOPS and module.inside(other, block):
                 return block
             block = module.blocks[block].parent
         return -1

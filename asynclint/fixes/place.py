@@ -125,6 +125,12 @@ def _loops_used(workshop: Workshop) -> Counter[str]:
     return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
 
 
+def _runs_on_trio(workshop: Workshop) -> bool:
+    """Whether one of the project's modules, or of its tests, imports trio."""
+    files = workshop.facts.program.project.files
+    return any("trio" in IMPORTED.findall(one.text or "") for one in files)
+
+
 @dataclass
 class Place:
     """Where a finding is, the facts about it, and verbs to build edits with."""
@@ -347,7 +353,7 @@ class Place:
 
         Where the module imports anyio, too, that is at home on either.
         """
-        if not self.workshop.once(_loops_used)["trio"]:
+        if not self.workshop.once(_runs_on_trio):
             return LOOPS[0]
         if not anyio:
             raise Refused("the project runs on trio, too, where functions of `asyncio` do not work")
