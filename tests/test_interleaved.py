@@ -757,45 +757,14 @@ def test_a_project_for_two_loops(imported: str, beside: str, wanted: str | None,
         assert wanted in fixed("blocking-file-io", code, **{name: beside})
 
 
-@pytest.mark.parametrize(
-    ("opened", "offered"),
-    [
-        ("return cls(sqlite3.connect(path))", False),
-        ("return cls(sqlite3.connect(path, check_same_thread=False))", True),
-        ("connection = sqlite3.connect(path)\n            return cls(connection)", False),
-        (
-            "connection = sqlite3.connect(path)\n            return connection.execute('').fetchall()",
-            True,
-        ),
-        (
-            "with sqlite3.connect(path) as connection:\n                return connection.execute('').fetchall()",
-            True,
-        ),
-    ],
-)
-def test_a_connection_of_sqlite_is_not_opened_for_another_thread(
-    opened: str, offered: bool
-) -> None:
-    code = f"""
-    import asyncio
-    import sqlite3
-    import time
+def test_of_loops_that_are_used_alike_the_first_by_name_is_taken() -> None:
+    code = """
+    from pathlib import Path
 
 
-    class Store:
-        def __init__(self, connection):
-            self.connection = connection
-
-        @classmethod
-        def open(cls, path):
-            time.sleep(1)
-            {opened}
-
-
-    async def serve(path):
-        return Store.open(path)
+    async def load(path: Path):
+        return path.read_text()
     """
-    [reason] = set(reasons("blocking-sleep", code))
-    assert reason == (
-        None if offered else "`Store.open` opens a connection, which belongs to its thread"
-    )
+    for beside in ("import trio\nimport anyio\n", "import anyio\nimport trio\n"):
+        text = fixed("blocking-file-io", code, loops=beside)
+        assert "await anyio.to_thread.run_sync(path.read_text)" in text

@@ -341,7 +341,7 @@ class Place:
         used = [one for one in (*FOREIGN, *LOOPS) if self.uses(one)]
         if not used:
             count = self.workshop.once(_loops_used)
-            used = sorted(count, key=lambda one: (-count[one], one not in FOREIGN))
+            used = sorted(count, key=lambda one: (-count[one], one not in FOREIGN, one))
         if used and used[0] in FOREIGN:
             raise Refused(f"its coroutines may run on the event loop of {used[0]}")
         if not used or used[0] == LOOPS[0]:

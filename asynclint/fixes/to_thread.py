@@ -572,8 +572,6 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` opens a database at its first call, which two threads would both do"
     for site in function.sites:
         yield from _needs_loop(workshop, function, site)
-        if _keeps_connection(workshop, function, site):
-            yield f"`{function.name}` opens a connection, which belongs to its thread"
         for member in members(evaluator.callee(function.module, site)):
             if not isinstance(member, LibMethod):
                 continue
@@ -584,34 +582,6 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
                 member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
             ) or _is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
-
-
-def _keeps_connection(workshop: Workshop, function: Function, site: CallSite) -> bool:
-    """Whether a function opens a connection of SQLite that no other thread may use, and that outlives it."""
-    found = members(workshop.facts.graph.evaluator.callee(function.module, site))
-    if Lib("sqlite3.connect") not in found:
-        return False
-    if any(k == "check_same_thread" and r == ("const", False) for r, k in site.args):
-        return False
-    return _outlives(workshop, function, site)
-
-
-def _outlives(workshop: Workshop, function: Function, site: CallSite) -> bool:
-    """Whether what a call makes is given back, is kept in an object, or is what an object is made with."""
-    facts, made = function.facts, ("call", site.index)
-    names = [n for n, some in facts.bindings.items() if any(b.recipe == made for b in some)]
-    wanted = {made, *(("name", name) for name in names)}
-    if any(recipe in wanted for recipe, _, _ in facts.returns):
-        return True
-    if any(one.recipe in wanted for one in facts.attribute_bindings):
-        return True
-    evaluator = workshop.facts.graph.evaluator
-    return any(
-        isinstance(member, Cls)
-        for other in function.sites
-        if any(recipe in wanted for recipe, _ in other.args)
-        for member in members(evaluator.callee(function.module, other))
-    )
 
 
 def _opens_database(workshop: Workshop, function: Function) -> bool:
