@@ -120,7 +120,7 @@ def load(
         source = Path(config_file)
         if not source.is_file():
             raise ConfigError(f"{config_file}: no such configuration file")
-        table = _table(source, required=True)
+        table = _table(source)
         root = source.resolve().parent
     elif not isolated:
         for directory in (root.resolve(), *root.resolve().parents):
@@ -136,7 +136,7 @@ def load(
 def _in_directory(directory: Path) -> tuple[Path, Mapping[str, Any]] | None:
     own = directory / "asynclint.toml"
     if own.is_file():
-        return own, _table(own, required=True)
+        return own, _table(own)
     project = directory / "pyproject.toml"
     if project.is_file():
         text = _text(project)
@@ -171,7 +171,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path}:{line}: not valid TOML: {message}") from None
 
 
-def _table(path: Path, required: bool) -> Mapping[str, Any]:
+def _table(path: Path) -> Mapping[str, Any]:
     document = _parse(path, _text(path))
     if path.name == "pyproject.toml":
         table = _mapping(document.get("tool", {}), path, "tool").get("asynclint", {})

@@ -100,10 +100,11 @@ def _lowest(named: list[Any]) -> Version | None:
 
 
 def _in_table(table: dict[str, Any]) -> list[Any]:
-    poetry = _table(_table(_table(table, "tool"), "poetry"), "dependencies")
-    return [_table(table, "project").get("requires-python"), poetry.get("python")]
+    poetry = table_in(table_in(table_in(table, "tool"), "poetry"), "dependencies")
+    return [table_in(table, "project").get("requires-python"), poetry.get("python")]
 
 
-def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
+def table_in(table: dict[str, Any], name: str) -> dict[str, Any]:
+    """The table of a name within another one; empty where there is none."""
     inner = table.get(name)
     return inner if isinstance(inner, dict) else {}

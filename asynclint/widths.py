@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from asynclint.pythons import table_in
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -36,8 +38,8 @@ class Width:
         """Columns after which a linter complains."""
         texts = {name: _text(root / name) for name in NAMES}
         tables = [_toml(texts[name]) for name in NAMES[:2]]
-        tool = _table(_toml(texts["pyproject.toml"]), "tool")
-        tables += [_table(tool, "ruff"), _table(tool, "black")]
+        tool = table_in(_toml(texts["pyproject.toml"]), "tool")
+        tables += [table_in(tool, "ruff"), table_in(tool, "black")]
         named = [_columns(table.get("line-length")) for table in tables]
         self.told = next(filter(None, named), None)
         if self.told is None and ("black" in tool or any("format" in table for table in tables)):
@@ -58,11 +60,6 @@ def _toml(text: str) -> dict[str, Any]:
         return dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError:
         return {}
-
-
-def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
-    inner = table.get(name)
-    return inner if isinstance(inner, dict) else {}
 
 
 def _columns(value: object) -> int | None:

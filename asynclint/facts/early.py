@@ -6,7 +6,7 @@ import sys
 
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import BRANCHES
+from asynclint.facts.graph import BRANCHES, passed
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import NONE, Const, Coro, Func, Gen, Inst, Lib, Tup, Type, members
@@ -114,20 +114,7 @@ class EarlyFacts:
 
     def _passed_on(self, callee: Func, site: CallSite) -> Recipe:
         """The argument that a function of the project hands to a thread: `await in_thread(work, 1)`."""
-        target = callee.function
-        names = self._hands_over(target)
-        if not names:
-            return None
-        positional = [p.name for p in target.facts.params if p.kind == "pos"]
-        if callee.bound is not None and positional[:1] == [target.self_name]:
-            positional = positional[1:]
-        given = iter(positional)
-        for recipe, keyword in site.args:
-            if keyword == "**" or (recipe and recipe[0] == "star"):
-                break
-            if (keyword or next(given, None)) in names:
-                return recipe
-        return None
+        return next(iter(passed(callee, site, self._hands_over(callee.function))), None)
 
     def _hands_over(self, function: Function) -> frozenset[str]:
         """The parameters that a function hands to a thread to be called, whatever they are."""

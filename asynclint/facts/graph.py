@@ -282,21 +282,11 @@ class Graph:
 
     def handed_in(self, callee: Func, site: CallSite, module: Module) -> list[Type]:
         """The functions among a call's arguments that the called function itself calls in any case."""
-        target = callee.function
-        names = self._called_parameters(target)
-        if not names:
-            return []
-        positional = [p.name for p in target.facts.params if p.kind == "pos"]
-        if callee.bound is not None and positional[:1] == [target.self_name]:
-            positional = positional[1:]
-        given = iter(positional)
+        names = self._called_parameters(callee.function)
         found: list[Type] = []
-        for recipe, keyword in site.args:
-            if keyword == "**" or (recipe and recipe[0] == "star"):
-                break
-            if (keyword or next(given, None)) in names:
-                value = self.evaluator.at_site(recipe, site, module)
-                found.append(value.of if isinstance(value, Part) else value)
+        for recipe in passed(callee, site, names):
+            value = self.evaluator.at_site(recipe, site, module)
+            found.append(value.of if isinstance(value, Part) else value)
         return found
 
     def _called_parameters(self, function: Function) -> frozenset[str]:
@@ -520,6 +510,22 @@ class Graph:
 
 
 DEPENDENCY = Entry(often="request", sync="thread", role="dependency")
+
+
+def passed(callee: Func, site: CallSite, names: frozenset[str]) -> list[Recipe]:
+    """What a call gives for the parameters that are named, as far as it says which argument goes where."""
+    target = callee.function
+    positional = [p.name for p in target.facts.params if p.kind == "pos"] if names else []
+    if callee.bound is not None and positional[:1] == [target.self_name]:
+        positional = positional[1:]
+    given = iter(positional)
+    found: list[Recipe] = []
+    for recipe, keyword in site.args if names else ():
+        if keyword == "**" or (recipe and recipe[0] == "star"):
+            break
+        if (keyword or next(given, None)) in names:
+            found.append(recipe)
+    return found
 
 
 def place_name(site: CallSite, target: Function) -> str:

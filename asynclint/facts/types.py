@@ -209,8 +209,3 @@ def agreed(values: Iterable[Type]) -> Type:
 def members(type_: Type) -> tuple[Type, ...]:
     """The alternatives of a type; a single one for anything but `Any_`."""
     return type_.members if isinstance(type_, Any_) else (type_,)
-
-
-def instance(path: str, *args: Type) -> Inst:
-    """An instance of a library class."""
-    return Inst(path, args)

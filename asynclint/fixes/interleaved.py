@@ -76,7 +76,7 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     """Why a wait lets others see, or change, what is half done; None where it does not."""
     if _is_locked(at):
         return None
-    step = _Step(at)
+    step = Step(at)
     before, after, behind = step.before(), step.after(), step.behind()
     for one in sorted(before.sets & (after.sets | after.reads)):
         return f"`{one}` is set before and after it, and others would see what is between"
@@ -88,23 +88,6 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     for one in sorted(asked - {_receiver(at.node)}):
         return f"`{one}` is asked before and set afterwards, which two at once would both do"
     return None
-
-
-def halves(at: Spot) -> tuple[list[ast.AST], list[ast.AST]]:
-    """The statements, and parts of statements, of a step that run before a place, and those that run after it."""
-    step = _Step(at)
-    return list(step.earlier()), list(step.later())
-
-
-def read_after(at: Spot) -> set[str]:
-    """What others know and a step reads after a place, by its text."""
-    after = _Step(at).after()
-    return after.reads | after.tests
-
-
-def set_after(at: Spot) -> list[str]:
-    """What others know and a step sets after a place, by its text."""
-    return sorted(_Step(at).after().sets)
 
 
 def _receiver(node: ast.AST) -> str:
@@ -131,7 +114,7 @@ def _is_locked(at: Spot) -> bool:
     )
 
 
-class _Step:
+class Step:
     """The step of a coroutine in which a place lies."""
 
     def __init__(self, at: Spot) -> None:

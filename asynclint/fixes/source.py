@@ -16,8 +16,6 @@ from asynclint.project import SourceFile
 
 Node = TypeVar("Node", bound=ast.AST)
 
-Statements = (ast.stmt, ast.ExceptHandler, ast.match_case)
-
 
 class Tree:
     """A parsed piece of a module, a whole top-level statement at least, with positions as in the file."""

@@ -380,7 +380,10 @@ def _refuse_filled(place: Place, function: Function) -> None:
     filled = {
         one.root.name if one.root.whose == ALL else one.text for one in found if not one.replaced
     }
-    for one in sorted(filled & interleaved.read_after(at) if at is not None else ()):
+    if at is None or not filled:
+        return
+    after = interleaved.Step(at).after()
+    for one in sorted(filled & (after.reads | after.tests)):
         raise Refused(
             f"`{function.name}` changes `{one}`, which is read behind it, and others would change it in between"
         )

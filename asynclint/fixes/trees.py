@@ -47,10 +47,10 @@ def refuse(place: Place) -> None:
             break
         if isinstance(one, interleaved.LOOPS):
             raise Refused(HALF)
-    before, after = interleaved.halves(at)
-    if any(_changes(node) for node in (*before, *after)):
+    step = interleaved.Step(at)
+    if any(_changes(node) for node in (*step.earlier(), *step.later())):
         raise Refused(HALF)
-    told = interleaved.set_after(at)
+    told = sorted(step.after().sets)
     if told:
         raise Refused(
             f"`{told[0]}` is changed as soon as the directory is done, and others would meet the one without the other"
