@@ -16,8 +16,21 @@ ASKS = re.compile(r"[\"']emscripten[\"']|\bis_pyodide\(|\bIS_WASM\b")
 def refuse(place: Place) -> None:
     """Raise Refused in a module that what starts in a browser imports, or that asks whether it runs there."""
     module = place.function.module
-    if module in place.workshop.once(_in_browser) or ASKS.search(module.file.text or ""):
+    if module in place.workshop.once(_in_browser) or module in place.workshop.once(_asking):
         raise Refused("it may run in a browser, which has no threads")
+
+
+def _asking(workshop: Workshop) -> set[Module]:
+    """The modules that ask whether they run in a browser."""
+    return set(_speaking(workshop, ASKS, "emscripten", "is_pyodide", "IS_WASM"))
+
+
+def _speaking(workshop: Workshop, pattern: re.Pattern[str], *words: str) -> Iterator[Module]:
+    """The modules whose texts have a pattern, which has one of some words."""
+    names = {file.name for word in words for file in workshop.saying(word)}
+    for module in workshop.facts.program.loaded():
+        if module.file.name in names and pattern.search(module.file.text or ""):
+            yield module
 
 
 def _in_browser(workshop: Workshop) -> set[Module]:
@@ -25,8 +38,8 @@ def _in_browser(workshop: Workshop) -> set[Module]:
     program = workshop.facts.program
     found = {
         module
-        for module in program.loaded()
-        if not module.file.is_test and IN_BROWSER.search(module.file.text or "")
+        for module in _speaking(workshop, IN_BROWSER, "js", "pyodide", "pyodide_js")
+        if not module.file.is_test
     }
     queue = list(found)
     while queue:

@@ -22,6 +22,8 @@ CLOSING = {"FSTRING_END", "TSTRING_END"}
 def columns(text: str, project: Width | None) -> int:
     """The width that a project's formatter is told, else the smallest usual one that the lines of a module keep."""
     told = project.told if project is not None else None
+    if told is not None and max(map(len, text.splitlines()), default=0) <= told:
+        return told
     lengths = _lengths(text)
     if told is not None and _keeps(lengths, told):
         return told

@@ -117,15 +117,9 @@ class Constructor(Part):
             return
         kept = base.id if isinstance(base, ast.Name) else ast.unparse(base.func)
         name = kept.rpartition(".")[2]
-        holder = r"\w+" if isinstance(base, ast.Call) else re.escape(name)
-        setting = re.compile(
-            rf"^[ \t]*(?!self\.|cls\.){holder}\.{re.escape(node.attr)}\s*=(?!=)", re.MULTILINE
-        )
-        for file in self.workshop.facts.program.project.files:
-            text = file.text or ""
-            if file.is_test or name not in text or node.attr not in text:
-                continue
-            if setting.search(text):
+        holder = None if isinstance(base, ast.Call) else name
+        for file in self.workshop.saying(name, node.attr):
+            if not file.is_test and _sets(file.text or "", holder, node.attr):
                 raise Refused(f"`{file.name}` changes `{node.attr}`")
         if isinstance(base, ast.Name):
             self._unchanged_by_name(name)
@@ -133,9 +127,8 @@ class Constructor(Part):
     def _unchanged_by_name(self, name: str) -> None:
         """Raise Refused where the project sets attributes of settings whose names it computes."""
         setting = re.compile(rf"\bsetattr\(\s*(?:\w+\.)*{re.escape(name)}\s*,\s*[^\"'\s]")
-        for file in self.workshop.facts.program.project.files:
-            text = file.text or ""
-            if not file.is_test and "setattr" in text and name in text and setting.search(text):
+        for file in self.workshop.saying("setattr", name):
+            if not file.is_test and setting.search(file.text or ""):
                 raise Refused(f"`{file.name}` changes attributes of `{name}`")
 
     def site(self, call: ast.Call) -> CallSite | None:
@@ -270,3 +263,13 @@ class Constructor(Part):
                         if other is not None and other not in seen:
                             seen.add(other)
                             queue.append(other)
+
+
+def _sets(text: str, holder: str | None, attribute: str) -> bool:
+    """Whether a line of a text begins by setting an attribute of a holder, or, without one, of anything but the object itself."""
+    for found in re.finditer(rf"\.{re.escape(attribute)}\s*=(?!=)", text):
+        before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()].lstrip(" \t")
+        if before == holder or (holder is None and before.isidentifier()):
+            if before not in ("self", "cls"):
+                return True
+    return False

@@ -260,7 +260,7 @@ class Mentions:
         dotted = re.compile(rf"\.{held.name}\b")
         homes = {k.module.file.name for k in family}
         read = {m.file.name for m in self.program.loaded()}
-        for file in self.program.project.files:
+        for file in self.workshop.saying(held.name):
             text = file.text or ""
             if file.name not in homes:
                 if not dotted.search(text):

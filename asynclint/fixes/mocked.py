@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from asynclint.facts.program import Module, Program
+from asynclint.facts.program import Module
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
+from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Source
 
 REPLACING = ("patch", "setattr", "dependency_overrides")
@@ -27,38 +28,54 @@ def refuse_mocked(holders: Holders, holder: Holder) -> None:
     else:
         return
     if name:
-        refuse_replaced(holders.program, owner.rpartition(".")[2], name)
+        refuse_replaced(holders.workshop, owner.rpartition(".")[2], name)
 
 
-def refuse_replaced(program: Program, owner: str, name: str) -> None:
+def refuse_replaced(workshop: Workshop, owner: str, name: str) -> None:
     """Raise Refused where a file puts something else in the place of `owner.name`; the owner is a module's or class's last name.
 
     In a test any string that names it counts: it may be handed to `patch` by way of a constant or a helper.
     """
-    word, first = re.escape(name), re.escape(owner)
-    named = re.compile(rf"[\"'](?:[\w.]+\.)?{first}\.{word}\b[\w.]*[\"']")
-    patched = re.compile(
-        rf"(?:patch(?:\.\w+)?|setattr)\(\s*f?[\"'][\w.]*\b{first}\.{word}\b"
-        rf"|(?:setattr|patch\.object)\([^)]*\b{first}\b[^)]*,\s*[\"']{word}[\"']"
-        rf"|dependency_overrides\[[^\]]*\b{word}\]"
-    )
-    for file in program.project.files:
+    quoted, dotted = (f'"{name}"', f"'{name}'"), f"{owner}.{name}"
+    for file in workshop.saying(name):
         text = file.text or ""
-        if name not in text or not (owner in text or "dependency_overrides" in text):
-            continue
         if not file.is_test and not any(word in text for word in REPLACING):
             continue
-        if patched.search(text) or (file.is_test and named.search(text)):
+        wanted: list[str] = []
+        if dotted in text:
+            wanted += _by_path(owner, name, file.is_test)
+        if owner in text and any(one in text for one in quoted):
+            wanted += _by_object(owner, name)
+        if "dependency_overrides" in text:
+            wanted.append(rf"dependency_overrides\[[^\]]*\b{re.escape(name)}\]")
+        if any(re.search(pattern, text) for pattern in wanted):
             raise Refused(f"`{file.name}` puts something else in the place of `{owner}.{name}`")
+
+
+def _by_path(owner: str, name: str, test: bool) -> list[str]:
+    """Patterns of `patch("app.owner.name")`; each begins with plain text, by which it is found fast."""
+    first, word = re.escape(owner), re.escape(name)
+    path = rf"\(\s*f?[\"'][\w.]*\b{first}\.{word}\b"
+    found = [rf"patch{path}", rf"patch\.\w+{path}", rf"setattr{path}"]
+    if test:
+        found += [rf"{quote}(?:[\w.]+\.)?{first}\.{word}\b[\w.]*[\"']" for quote in "\"'"]
+    return found
+
+
+def _by_object(owner: str, name: str) -> list[str]:
+    """Patterns of `patch.object(owner, "name")`."""
+    first, word = re.escape(owner), re.escape(name)
+    given = rf"\([^)]*\b{first}\b[^)]*,\s*[\"']{word}[\"']"
+    return [rf"setattr{given}", rf"patch\.object{given}"]
 
 
 def refuse_patched(holders: Holders, library: str, module: Module) -> None:
     """Raise Refused where a file that speaks of a module patches its library: for the synchronous client."""
     root, last = re.escape(library), module.name.rpartition(".")[2]
     patched = re.compile(rf"(?:patch(?:\.object)?|setattr)\(\s*(?:f?[\"']{root}\.|{root}[.,])")
-    for file in holders.program.project.files:
+    for file in holders.workshop.saying(library):
         text = file.text or ""
-        if library not in text or not ("patch" in text or "setattr" in text):
+        if "patch" not in text and "setattr" not in text:
             continue
         if patched.search(text) and re.search(rf"\b{re.escape(last)}\b", text):
             raise Refused(f"`{file.name}` replaces parts of `{library}`")
@@ -79,13 +96,11 @@ NO_THREADS = re.compile(
 """A test that puts something in the place of what runs functions in threads."""
 
 
-def refuse_without_threads(program: Program, module: Module) -> None:
+def refuse_without_threads(workshop: Workshop, module: Module) -> None:
     """Raise Refused where a test that speaks of a module replaces what would run its calls in threads."""
-    word = re.compile(rf"\b{re.escape(module.name.rpartition('.')[2])}\b")
-    for file in program.project.files:
+    for file in workshop.saying(module.name.rpartition(".")[2]):
         text = file.text or ""
         if not file.is_test or not ("run_in_executor" in text or "to_thread" in text):
             continue
-        found = NO_THREADS.search(text)
-        if found is not None and word.search(text):
+        if NO_THREADS.search(text):
             raise Refused(f"`{file.name}` puts something else in the place of threads")

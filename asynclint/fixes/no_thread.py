@@ -94,15 +94,15 @@ def keeps_connections(place: Place) -> str | None:
 
 
 def _one_thread(workshop: Workshop) -> bool:
-    return _anywhere(workshop, ONE_THREAD)
+    return _anywhere(workshop, "check_same_thread", ONE_THREAD)
 
 
 def _session_each(workshop: Workshop) -> bool:
-    return _anywhere(workshop, SESSION_EACH)
+    return _anywhere(workshop, "scoped_session", SESSION_EACH)
 
 
-def _anywhere(workshop: Workshop, pattern: re.Pattern[str]) -> bool:
-    files = workshop.facts.program.project.files
+def _anywhere(workshop: Workshop, word: str, pattern: re.Pattern[str]) -> bool:
+    files = workshop.saying(word)
     return any(pattern.search(file.text or "") for file in files if not file.is_test)
 
 

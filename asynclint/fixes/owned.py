@@ -49,7 +49,7 @@ class _Keeping(Part):
         if self.function.facts.name in CLOSERS:
             raise Refused(f"it is built while `{self.function.name}` closes the object")
         name = ast.unparse(call.func).partition(".")[0]
-        refuse_replaced(self.workshop.facts.program, self.module.name.rpartition(".")[2], name)
+        refuse_replaced(self.workshop, self.module.name.rpartition(".")[2], name)
         refuse_loops(self.workshop, [self.function])
         self._static(call)
         written = self.constructor.written(call, call, self.source, self.own)

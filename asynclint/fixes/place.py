@@ -22,6 +22,8 @@ from asynclint.fixes import imports
 from asynclint.fixes.generated import is_generated
 from asynclint.fixes.layout import Layout, Wrapper, handed, rebroken
 from asynclint.fixes.source import Source, Tree
+from asynclint.fixes.texts import Texts
+from asynclint.project import SourceFile
 
 if TYPE_CHECKING:
     from asynclint.facts.infer import ProjectFacts
@@ -90,6 +92,10 @@ class Workshop:
         made: Made = self._made[kind]
         return made
 
+    def saying(self, *words: str) -> list[SourceFile]:
+        """The files of the project that have each of some words, tests included."""
+        return self.once(_texts).saying(*words)
+
     def declared(self, function: Function, site: CallSite) -> bool:
         """Whether the code says what a site calls, and not only what callers hand over or is put into a container."""
         if site.index < 0 or site.callee is None:
@@ -112,6 +118,10 @@ class Workshop:
         return self.sources[name]
 
 
+def _texts(workshop: Workshop) -> Texts:
+    return Texts(workshop.facts.program.project.files)
+
+
 def _strict(workshop: Workshop) -> Evaluator:
     """An evaluator that goes by what the code says at the place itself."""
     usual = workshop.facts.graph.evaluator
@@ -120,15 +130,14 @@ def _strict(workshop: Workshop) -> Evaluator:
 
 def _loops_used(workshop: Workshop) -> Counter[str]:
     """How many of the project's modules import each library that has an event loop, tests left out."""
-    files = workshop.facts.program.project.files
-    texts = (one.text or "" for one in files if not one.is_test)
+    files = {one.name: one for name in (*LOOPS, *FOREIGN) for one in workshop.saying(name)}
+    texts = (one.text or "" for one in files.values() if not one.is_test)
     return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
 
 
 def _runs_on_trio(workshop: Workshop) -> bool:
     """Whether one of the project's modules, or of its tests, imports trio."""
-    files = workshop.facts.program.project.files
-    return any("trio" in IMPORTED.findall(one.text or "") for one in files)
+    return any("trio" in IMPORTED.findall(one.text or "") for one in workshop.saying("trio"))
 
 
 @dataclass
@@ -157,7 +166,7 @@ class Place:
         """The expression that the finding marks. Raises Refused where the text does not show one."""
         return self._read(ast.expr, "the expression could not be found in the text")
 
-    @property
+    @cached_property
     def call(self) -> ast.Call:
         """The call that the finding marks. Raises Refused where it marks none."""
         return self._read(ast.Call, "it is not called in words")

@@ -65,9 +65,8 @@ def _refuse_protocols(holders: Holders, klass: Klass, name: str, why: str) -> No
     """Raise Refused where the class has all that a protocol with this method asks for: who takes the one may get the other."""
     program, evaluator = holders.program, holders.evaluator
     declared = re.compile(rf"\bdef {re.escape(name)}\b")
-    for file in program.project.files:
-        text = file.text or ""
-        module = program.load(file) if "Protocol" in text and declared.search(text) else None
+    for file in holders.workshop.saying("Protocol", name):
+        module = program.load(file) if declared.search(file.text or "") else None
         for one in module.klasses if module is not None else ():
             if one.own_method(name) is None or "Protocol" not in map(base_name, one.facts.bases):
                 continue

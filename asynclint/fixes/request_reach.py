@@ -240,15 +240,15 @@ class Reach(Part):
         word = re.escape(name)
         called = re.compile(rf"(?<![\w.])(?<!def )(?<!class ){word}\(")
         through = re.compile(rf"\b{re.escape(last)}\.{word}\(")
-        module_named = re.compile(rf"\b{re.escape(last)}\b")
         filled = re.compile(rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b")
         imported = re.compile(
             rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
         )
         read = {m.file.name for m in program.loaded()} if which == "unread" else set()
-        for file in program.project.files:
+        speaking = {file.name for file in self.workshop.saying(name, last)}
+        for file in self.workshop.saying(name):
             text = file.text or ""
-            if name not in text or file.name in read or (which == "tests" and not file.is_test):
+            if file.name in read or (which == "tests" and not file.is_test):
                 continue
             if f"{name}(" not in text and "partial(" not in text:
                 continue
@@ -257,7 +257,7 @@ class Reach(Part):
                     return True
                 if klass is not None and name == facts.name and f".{name}(" in text:
                     return True
-            elif last in text and module_named.search(text) and imported.search(text):
+            elif file.name in speaking and imported.search(text):
                 if called.search(text) or through.search(text) or filled.search(text):
                     return True
         return False

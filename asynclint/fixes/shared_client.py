@@ -112,7 +112,7 @@ class _Sharing(Part):
         whole = self._awaited(call)
         self._unconditional(call)
         name = ast.unparse(call.func).partition(".")[0]
-        refuse_replaced(self.workshop.facts.program, self.module.name.rpartition(".")[2], name)
+        refuse_replaced(self.workshop, self.module.name.rpartition(".")[2], name)
         self._tested()
         application = self._application()
         root = self.workshop.once(Serving).root(application)
@@ -232,8 +232,8 @@ class _Sharing(Part):
             declared = re.compile(
                 rf"^\s+{re.escape(value.attr)}\s*:.*(\bOptional\b|\bNone\b)", re.MULTILINE
             )
-            for file in self.workshop.facts.program.project.files:
-                if value.attr in (file.text or "") and declared.search(file.text or ""):
+            for file in self.workshop.saying(value.attr):
+                if declared.search(file.text or ""):
                     raise Refused(
                         f"`{ast.unparse(value)}` may be left out, and the application would not start"
                     )

@@ -102,7 +102,8 @@ def sets_for_thread(function: Function) -> str | None:
 
 def shares_parser(function: Function) -> str | None:
     """The name of the module's `ruamel.yaml.YAML` that a function uses: such an object keeps where it is in its text."""
-    names = PARSERS.findall(function.module.file.text or "")
+    text = function.module.file.text or ""
+    names = PARSERS.findall(text) if "YAML(" in text else ()
     for site in function.sites:
         callee = site.callee
         if callee and callee[0] == "attr" and callee[1] and callee[1][0] == "name":
@@ -164,18 +165,12 @@ def has_own_values(function: Function) -> bool:
 
 def locks_file(function: Function) -> bool:
     """Whether a function takes a lock that is a file, and leaves it: nobody gives it back who is cancelled meanwhile."""
-    whole = function.module.file.text or ""
-    if not (MADE.search(whole) or FLOCK.search(whole)):
-        return False
     lines = function.module.lines[function.facts.line - 1 : function.facts.end_line]
     return takes_lock("\n".join(lines), function)
 
 
 def changes_process(function: Function) -> bool:
     """Whether a function sets for a time what all threads see: the directory, the output, the environment."""
-    whole = function.module.file.text or ""
-    if not (PROCESS.search(whole) or UNSET.search(whole)):
-        return False
     text = "\n".join(function.module.lines[function.facts.line - 1 : function.facts.end_line])
     return bool(PROCESS.search(text) or (SET.search(text) and UNSET.search(text)))
 

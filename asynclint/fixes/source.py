@@ -473,7 +473,24 @@ NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function without those of the functions and classes in it."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, NESTED):
-            yield child
-            yield from own_nodes(child)
+    stack = _own_children(node)
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += _own_children(one)
+
+
+def _own_children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below another one, functions and classes left out, the last one first."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            if not isinstance(value, NESTED):
+                found.append(value)
+        elif isinstance(value, list):
+            found += [
+                one for one in value if isinstance(one, ast.AST) and not isinstance(one, NESTED)
+            ]
+    found.reverse()
+    return found

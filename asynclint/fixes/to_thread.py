@@ -153,7 +153,7 @@ def _first(place: Place) -> Fix:
     written_back.refuse_taken(place)
     in_order.refuse(place)
     interleaved.refuse(interleaved.spot(place))
-    refuse_without_threads(place.workshop.facts.program, place.function.module)
+    refuse_without_threads(place.workshop, place.function.module)
     if "set_default_executor(" in (place.function.module.file.text or ""):
         raise Refused("the module gives the loop threads of its own, which may all be taken")
     _refuse_arguments(call)
