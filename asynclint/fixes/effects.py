@@ -132,7 +132,7 @@ class Effects:
         busy.add(function)
         yield from self.own(function)
         for edge in self.graph.out.get(function, ()):
-            if edge.how not in SYNC or self._is_locked(function, edge.site):
+            if edge.how not in SYNC or self.is_locked(function, edge.site):
                 continue
             for effect in self._found(edge.target, busy):
                 yield from self._seen(effect, edge)
@@ -181,7 +181,7 @@ class Effects:
             callee = site.callee
             if site.kind != "call" or not callee or callee[0] != "attr":
                 continue
-            if callee[2] not in CHANGES or self._is_locked(function, site):
+            if callee[2] not in CHANGES or self.is_locked(function, site):
                 continue
             if self.is_containers(function, site):
                 for root in self.roots(function, callee[1]):
@@ -191,7 +191,8 @@ class Effects:
         """Whether a method that is called is a container's, as far as is known."""
         return _of_container(tuple(members(self.evaluator.callee(function.module, site))))
 
-    def _is_locked(self, function: Function, site: CallSite) -> bool:
+    def is_locked(self, function: Function, site: CallSite) -> bool:
+        """Whether a call is made under a lock."""
         return self._in_lock(function, site.block)
 
     def _in_lock(self, function: Function, block: int) -> bool:

@@ -31,7 +31,7 @@ LISTS = r"append|extend|insert|sort"
 
 def refuse(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where the functions that a thread runs go through what others of their module add to or take from."""
-    locked = _is_locked(place)
+    locked = place.is_locked
     ran = list(functions)
     known = place.function.klass, ran[0].klass if ran else None
     for function in ran:
@@ -98,13 +98,13 @@ def _set_together(function: Function, locked: bool) -> str | None:
 
 def refuse_written(place: Place, call: ast.Call) -> None:
     """The same for the call itself: `json.dump(self.jobs, file)`."""
-    if not _is_locked(place) and _is_writer(call):
+    if not place.is_locked and _is_writer(call):
         _refuse_names(place, _shared(call.args[0]))
 
 
 def refuse_block(place: Place, block: ast.AST) -> None:
     """The same for what a block of the coroutine goes through."""
-    if _is_locked(place):
+    if place.is_locked:
         return
     for one in ast.walk(block):
         if isinstance(one, (ast.For, ast.comprehension)):
@@ -121,15 +121,6 @@ def _refuse_names(place: Place, names: Iterable[str]) -> None:
 
 def _known(workshop: Workshop) -> dict[Function, tuple[str, ...]]:
     return {}
-
-
-def _is_locked(place: Place) -> bool:
-    """Whether the coroutine holds a lock of the event loop's, which those may wait for that change something."""
-    return any(
-        isinstance(one, ast.AsyncWith)
-        and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
-        for one in place.tree.above(place.node)
-    )
 
 
 def _gone_through(function: Function) -> Iterator[str]:

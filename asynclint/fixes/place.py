@@ -222,6 +222,15 @@ class Place:
         return False
 
     @property
+    def is_locked(self) -> bool:
+        """Whether the coroutine holds a lock of the event loop's here, for which those wait who change what it guards."""
+        return any(
+            isinstance(one, ast.AsyncWith)
+            and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
+            for one in self.tree.above(self.node)
+        )
+
+    @property
     def held(self) -> str | None:
         """The item of a `with` around the place that must not be held while other tasks run, such as a thread's lock."""
         for one in self.tree.above(self.node):

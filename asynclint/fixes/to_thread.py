@@ -14,11 +14,14 @@ from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
     browser,
     child,
+    connections,
+    embedded,
     gone_through,
     in_order,
     interleaved,
     no_thread,
     sight,
+    stores,
     trees,
     written_back,
 )
@@ -50,7 +53,6 @@ ONE_AT_A_TIME = (
     "poplib.",
     "clickhouse_connect.",
     "llama_cpp.",
-    "faiss.",
     "pexpect.",
     "selenium.",
     "zmq.",
@@ -71,9 +73,6 @@ LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
 
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
 """Classes whose objects stand for another one in each thread."""
-
-EMBEDDED = ("chromadb.PersistentClient", "chromadb.Client", "duckdb.", "qdrant_client.", "lancedb.")
-"""Databases that run within the process, on files which they open once."""
 
 LOCKS = frozenset({"acquire", "release", "__enter__", "__exit__"})
 
@@ -150,7 +149,7 @@ def _first(place: Place) -> Fix:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
-    written_back.refuse_taken(place)
+    stores.refuse(place)
     in_order.refuse(place)
     interleaved.refuse(interleaved.spot(place))
     refuse_without_threads(place.workshop, place.function.module)
@@ -163,6 +162,8 @@ def _first(place: Place) -> Fix:
         raise Refused(reason)
     _refuse_gathered(place)
     _refuse_bound(place)
+    embedded.refuse(place)
+    connections.refuse(place)
     if place.loop == "trio":
         raise Refused("its coroutines run on the event loop of trio")
     return _of_loop(place, call) or _awaited(place, call)
@@ -404,6 +405,8 @@ def refuse_site(place: Place, site: CallSite) -> None:
             member.cls.startswith(THREAD_BOUND) or _is_shared(function, site, member)
         ):
             raise Refused(f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time")
+    embedded.refuse_at(place, site)
+    connections.refuse_at(place, site)
 
 
 def _is_own(place: Place, site: CallSite) -> bool:
@@ -571,8 +574,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     whole = trees.worked_on(workshop, function)
     if whole is not None:
         yield whole
-    if workshop.facts.runs.cached(function) and _opens_database(workshop, function):
-        yield f"`{function.name}` opens a database at its first call, which two threads would both do"
+    opening = embedded.opening(workshop, function)
+    if opening is not None:
+        yield opening
     for site in function.sites:
         yield from _needs_loop(workshop, function, site)
         for member in members(evaluator.callee(function.module, site)):
@@ -585,16 +589,6 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
                 member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
             ) or _is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
-
-
-def _opens_database(workshop: Workshop, function: Function) -> bool:
-    """Whether a function opens a database that runs within the process."""
-    evaluator = workshop.facts.graph.evaluator
-    return any(
-        isinstance(member, Lib) and member.path.startswith(EMBEDDED)
-        for site in function.sites
-        for member in members(evaluator.callee(function.module, site))
-    )
 
 
 def _needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Iterator[str]:
@@ -686,6 +680,8 @@ def plain_route(place: Place) -> Iterator[Fix]:
     ) or _is_handed_a_connection(place.workshop, function):
         return
     if no_thread.keeps_connections(place) is not None:
+        return
+    if embedded.is_used(place.workshop, function) or connections.are_kept(place.workshop, function):
         return
     found_effects = place.workshop.once(effects).of(function)
     if half_done(e for e in found_effects if e.root.whose != GIVEN):

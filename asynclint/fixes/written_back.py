@@ -27,14 +27,6 @@ REMOVES = re.compile(r"\.unlink\(|\bos\.remove\(|\brmtree\(|\bmove\(|\bos\.(?:re
 OPENING = re.compile(r"\bopen\(")
 """`open(lock_path)` locks nothing."""
 
-ASKS = re.compile(r"h?get|list|scroll|exists|has_|describe|find|retrieve")
-CHANGES = re.compile(r"create|upsert|h?set|put|update|insert|modify|save")
-"""How the methods of a store begin that tell what it has, and those that change it by that."""
-
-GIVES = re.compile(r"h?get|load|read|fetch|find|retrieve")
-TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
-"""How the methods of a store begin that give what it has under a key, and those that take it away."""
-
 LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 DEEP = 5
@@ -111,42 +103,6 @@ def refuse(place: Place) -> None:
                         f"`{read.path}` is looked for and then read, and others may take it away in between"
                     )
     _refuse_read_elsewhere(place.function, [one for one in found if one.line in here])
-
-
-def refuse_taken(place: Place) -> None:
-    """Raise Refused where a coroutine reads something from a store and takes it away in the same step, so that it is given once."""
-    function = place.source.definition(place.function)
-    if function is None or not isinstance(place.node, ast.Call):
-        return
-    calls = [n for n in own_nodes(function[1]) if isinstance(n, ast.Call)]
-    waits = [n.lineno for n in own_nodes(function[1]) if isinstance(n, ast.Await)]
-    for read in calls:
-        for taken in calls:
-            if place.node not in (read, taken) or taken.lineno <= read.lineno:
-                continue
-            if any(read.lineno < n <= taken.lineno for n in waits):
-                continue
-            if _named(read, ASKS) and _named(taken, CHANGES) and _key(read)[0] == _key(taken)[0]:
-                raise Refused(
-                    f"`{_key(read)[0]}` is asked and then changed without a wait in between, which two at once would both do"
-                )
-            if not (_named(read, GIVES) and _named(taken, TAKES)) or _key(read) != _key(taken):
-                continue
-            store, key = _key(read)
-            raise Refused(
-                f"`{store}` gives `{key}` once: it is read and taken away without a wait in between"
-            )
-
-
-def _named(call: ast.Call, names: re.Pattern[str]) -> bool:
-    return isinstance(call.func, ast.Attribute) and bool(names.match(call.func.attr))
-
-
-def _key(call: ast.Call) -> tuple[str, str]:
-    """Of `store.get(key)`, the store and the key."""
-    assert isinstance(call.func, ast.Attribute)
-    given = call.args[:1] or [k.value for k in call.keywords]
-    return ast.unparse(call.func.value), ", ".join(ast.unparse(one) for one in given)
 
 
 def refuse_below(functions: Iterable[Function]) -> None:
