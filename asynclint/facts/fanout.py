@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from asynclint.facts import places
+from asynclint.facts import places, pools
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.model import Block, CallSite, Recipe
@@ -557,6 +557,8 @@ class FanOutFacts:
                 and site.callee[2] == "acquire"
             ):
                 return True
+        if pools.borrows(ev, function):
+            return True
         if depth >= 3:
             return False
         return any(

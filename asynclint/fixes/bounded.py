@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.fanout import FanOutFacts
-from asynclint.facts.program import Function
-from asynclint.facts.types import Func, Inst, Lib, LibMethod, Part, Type, members
+from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes.awaited import is_endless
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.together import why_together
 
 STARTERS = frozenset({"create_task", "ensure_future"})
 
@@ -36,14 +35,6 @@ SETTING = re.compile(
     r"concurren|semaphore|parallel|max_workers|batch_size|rate_limit", re.IGNORECASE
 )
 """What a condition speaks of that decides how many may run at once."""
-
-DEADLINE = re.compile(r"timeout|deadline")
-"""Parameters that say how long a coroutine may take, those that wait for their turn included."""
-
-TOGETHER = frozenset({"Event", "Condition", "Barrier", "Queue", "PriorityQueue", "LifoQueue"})
-"""Classes through which tasks wait for each other."""
-
-SIGNAL = re.compile(r"event|ready|done|barrier|gate|finish|start|complete|depend", re.IGNORECASE)
 
 UNREAD = "where its coroutines are made could not be read"
 
@@ -146,6 +137,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
     sites = {
         (s.line, s.col, s.end_line, s.end_col): s for s in module.facts.calls if s.kind == "call"
     }
+    kept_in = {name for node in nodes for name in _kept_in(place, node)}
     kept = []
     for node in nodes:
         recipe = place.site.args[0][0] if place.site.args else None
@@ -156,20 +148,9 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         found = [m.of if isinstance(m, Part) else m for m in members(callee)]
         functions = [m.function for m in found if isinstance(m, Func)]
         for one in functions:
-            if is_endless(one):
-                raise Refused(f"`{one.name}` never ends, so that others would never start")
-            if _recurs(place.workshop, one):
-                raise Refused(
-                    f"`{one.name}` fans out into itself, and each level would have a bound"
-                )
-            if _waits_as_told(one):
-                raise Refused(
-                    f"`{one.name}` waits for a time that it is told, and the others would wait with it"
-                )
-            if any(DEADLINE.search(parameter.name) for parameter in one.facts.params):
-                raise Refused(f"`{one.name}` counts its time from when it starts")
-            if _waits_for_others(place.workshop, one, 2):
-                raise Refused(f"`{one.name}` waits for what another one may have to do first")
+            reason = why_together(place.workshop, one, kept_in)
+            if reason is not None:
+                raise Refused(reason)
             if isinstance(node, ast.Call) and _makes_task(
                 evaluator.call_type(module, sites[where].index)
             ):
@@ -181,50 +162,16 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
     return kept or nodes
 
 
-def _recurs(workshop: Workshop, function: Function) -> bool:
-    """Whether a coroutine function starts one of itself for each item, directly or through one other."""
-    graph = workshop.facts.graph
-    below = {e.target for e in graph.out.get(function, ()) if e.how in ("async", "spawn")}
-    return any(e.caller in {function, *below} for e in graph.fanned.get(function, ()))
-
-
-def _waits_as_told(function: Function) -> bool:
-    """`await asyncio.sleep(delay)`, not to try again."""
-    return any(
-        site.callee == ("attr", ("name", "asyncio"), "sleep")
-        and bool(site.args)
-        and bool(site.args[0][0])
-        and site.args[0][0][0] in ("name", "attr")
-        and not any(
-            b.kind in ("for", "afor", "while", "except") for b in function.module.chain(site.block)
-        )
-        for site in function.sites
-    )
-
-
-def _waits_for_others(workshop: Workshop, function: Function, depth: int) -> bool:
-    """Whether a coroutine function waits for an event, a barrier or a queue that it did not make itself, or feeds that queue."""
-    evaluator = workshop.facts.graph.evaluator
-    for site in function.sites:
-        callee = site.callee
-        if not callee or callee[0] != "attr" or callee[2] not in ("wait", "get", "put"):
-            continue
-        base = callee[1]
-        if callee[2] != "put" and site.args:
-            continue
-        if base and base[0] == "name" and base[1] in function.facts.bindings:
-            continue
-        member = evaluator.callee(function.module, site)
-        if isinstance(member, LibMethod):
-            if member.cls.rpartition(".")[2] in TOGETHER:
-                return True
-        elif member is None and callee[2] == "wait" and SIGNAL.search(str(base)):
-            return True
-    return bool(depth) and any(
-        _waits_for_others(workshop, edge.target, depth - 1)
-        for edge in workshop.facts.graph.out.get(function, ())
-        if edge.how == "async" and edge.target is not function
-    )
+def _kept_in(place: Place, member: ast.expr) -> Iterator[str]:
+    """The variable, or the attribute, to which the statement adds what a member makes: `tasks[name] = create_task(run(name))`."""
+    statement = place.tree.statement(member)
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            yield ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        if isinstance(statement.value.func, ast.Attribute):
+            yield ast.unparse(statement.value.func.value)
 
 
 def _makes_task(type_: Type) -> bool:
