@@ -14,6 +14,9 @@ from asynclint.fixes.source import Source
 REPLACING = ("patch", "setattr", "dependency_overrides")
 """One of these is in every text that puts something in the place of something else."""
 
+ENTERS = r"__(?:init|new|enter|aenter|exit|aexit)__"
+"""What the fix that shares a client has called at another time."""
+
 
 def refuse_mocked(holders: Holders, holder: Holder) -> None:
     """Raise Refused where a file patches a holder: what it puts there would not be awaited."""
@@ -67,6 +70,28 @@ def _by_object(owner: str, name: str) -> list[str]:
     first, word = re.escape(owner), re.escape(name)
     given = rf"\([^)]*\b{first}\b[^)]*,\s*[\"']{word}[\"']"
     return [rf"setattr{given}", rf"patch\.object{given}"]
+
+
+def refuse_constructor(workshop: Workshop, path: str) -> None:
+    """Raise Refused where a test puts something else in the place of a library's class, or of how it is made or entered.
+
+    Its other methods may be replaced: those of an object that is there already are replaced, too.
+    """
+    library, last = path.partition(".")[0], path.rpartition(".")[2]
+    root, name = re.escape(library), re.escape(last)
+    object_ = rf"\(\s*(?:[\w.]*\b{root}\s*,\s*[\"']{name}|[\w.]*\b{name}\s*,\s*[\"']{ENTERS})[\"']"
+    dotted = rf"(?:[\w.]+\.)?{root}\.(?:[\w.]+\.)?{name}(?:\.{ENTERS})?"
+    patterns = [
+        rf"setattr{object_}",
+        rf"patch\.object{object_}",
+        rf"\"{dotted}\"",
+        rf"'{dotted}'",
+        rf"{root}\.{name}\s*=(?!=)",
+    ]
+    for file in workshop.saying(library, last):
+        text = file.text or ""
+        if file.is_test and any(re.search(pattern, text) for pattern in patterns):
+            raise Refused(f"`{file.name}` puts something else in the place of `{library}.{last}`")
 
 
 def refuse_patched(holders: Holders, library: str, module: Module) -> None:

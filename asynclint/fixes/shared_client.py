@@ -23,12 +23,13 @@ from asynclint.fixes.application import (
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.constructor import Constructor
 from asynclint.fixes.hooks import lifecycle
-from asynclint.fixes.mocked import refuse_replaced
+from asynclint.fixes.mocked import refuse_constructor, refuse_replaced
 from asynclint.fixes.place import Place
 from asynclint.fixes.request_reach import Reach, parameter
 from asynclint.fixes.rewriting import Rewriting
 from asynclint.fixes.source import Source
 from asynclint.fixes.tool_server import ToolServer
+from asynclint.fixes.unstarted import Tests
 
 ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
@@ -113,6 +114,7 @@ class _Sharing(Part):
         self._unconditional(call)
         name = ast.unparse(call.func).partition(".")[0]
         refuse_replaced(self.workshop, self.module.name.rpartition(".")[2], name)
+        self._refuse_patched(call)
         self._tested()
         application = self._application()
         root = self.workshop.once(Serving).root(application)
@@ -238,10 +240,20 @@ class _Sharing(Part):
                         f"`{ast.unparse(value)}` may be left out, and the application would not start"
                     )
 
-    def _tested(self) -> None:
-        """A doubt where tests call the application without starting it.
+    def _refuse_patched(self, call: ast.Call) -> None:
+        """Raise Refused where a test replaces the class that the module looks up in its library: `httpx.Client`."""
+        callee = self.evaluator.callee(self.module, self.place.site)
+        top = self.module.body.facts.bindings
+        if isinstance(callee, Lib) and not (
+            isinstance(call.func, ast.Name) and call.func.id in top
+        ):
+            refuse_constructor(self.workshop, callee.path)
 
-        Raises Refused where they build one of their own, which has another lifespan, or call the function without any.
+    def _tested(self) -> None:
+        """A doubt where tests make a client of the application that may not start it.
+
+        Raises Refused where they build an application of their own, which has another lifespan, ask for what is served
+        without starting it, or use the function without any.
         """
         files = self.workshop.facts.program.project.files
         for file in files:
@@ -252,6 +264,9 @@ class _Sharing(Part):
             for function in self._between():
                 if self.reach.called_by_name(function, "tests"):
                     raise Refused(f"tests call `{function.name}` without an application")
+        tests = self.workshop.once(Tests)
+        tests.refuse_used(self._between())
+        tests.refuse_unstarted(self._entries()[0])
         for file in files:
             if not file.is_test or not file.text:
                 continue

@@ -1,0 +1,429 @@
+"""Tests of projects that never start the application: what they ask for is still answered once a client is shared, or is not shared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from fixing import applied, findings
+
+RULE = "client-per-request"
+
+APP = """
+from fastapi import FastAPI
+
+from shop import pages
+
+
+def create_app() -> FastAPI:
+    app = FastAPI()
+    app.include_router(pages.router, prefix="/api")
+    return app
+
+
+app = create_app()
+"""
+
+PAGES = """
+import asyncio
+
+import httpx
+from fastapi import APIRouter
+
+router = APIRouter()
+
+
+@router.get("/health")
+def health() -> str:
+    return "well"
+
+
+def load(address: str) -> int:
+    with httpx.Client() as client:
+        return client.get(address).status_code
+
+
+class Loader:
+    async def load(self, address: str) -> int:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(address)).status_code
+
+
+@router.get("/pages/{name}")
+def page(name: str) -> int:
+    return load(f"http://127.0.0.1:9/{name}")
+
+
+@router.get("/later/{name}")
+async def later(name: str) -> int:
+    return await Loader().load(f"http://127.0.0.1:9/{name}")
+"""
+
+HEAD = """
+import asyncio
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from shop import pages
+from shop.app import app, create_app
+
+
+class Fake:
+    status_code = 299
+
+    def __init__(self, *args, **kwargs): ...
+    def __enter__(self): return self
+    def __exit__(self, *exc): ...
+    def get(self, address): return self
+
+
+@pytest.fixture(autouse=True)
+def reachable(monkeypatch):
+    async def answer(self, request):
+        return httpx.Response(200)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(200))
+
+"""
+
+
+def _files(test: str, conftest: str = "") -> dict[str, str]:
+    files = {
+        "shop/__init__.py": "",
+        "shop/app.py": APP,
+        "shop/pages.py": PAGES,
+        "tests/test_pages.py": HEAD + textwrap.dedent(test),
+    }
+    return {**files, "tests/conftest.py": HEAD + textwrap.dedent(conftest)} if conftest else files
+
+
+RUNNER = """
+import sys
+
+import pytest
+
+for root in sys.argv[1:]:
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("shop", "conftest", "test_pages")]:
+        del sys.modules[name]
+    sys.path.insert(0, root)
+    if pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--rootdir", root, root + "/tests"]):
+        sys.exit(f"the tests in {root} fail")
+"""
+
+
+def _assert_both_pass(root: Path, files: dict[str, str]) -> dict[str, str]:
+    """The project's own tests pass before and after all fixes; the files that these change."""
+    after = applied(files, RULE).after
+    for folder, texts in (("before", files), ("after", files | after)):
+        for name, text in texts.items():
+            path = root / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    roots = [str(root / "before"), str(root / "after")]
+    environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *roots],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return after
+
+
+def _refusals(files: dict[str, str]) -> dict[str, str]:
+    """Why the sync and the async client of the project are not shared; those that are, are left out."""
+    found = sorted(findings(files, RULE), key=lambda f: f.span.line)
+    assert len(found) == 2
+    return {
+        kind: one.refusal or ""
+        for kind, one in zip(("sync", "async"), found, strict=True)
+        if not one.fixes
+    }
+
+
+ASKS = "`tests/test_pages.py` asks for `{}` without starting the application"
+CALLS = "`tests/test_pages.py` uses `{}` without an application"
+REPLACES = "`tests/test_pages.py` puts something else in the place of `httpx.{}`"
+
+
+@pytest.mark.parametrize(
+    ("test", "sync", "later"),
+    [
+        pytest.param(
+            """
+            def test_page():
+                assert TestClient(create_app()).get("/api/pages/one").json() == 200
+            """,
+            ASKS.format("/pages/{name}"),
+            None,
+            id="one",
+        ),
+        pytest.param(
+            """
+            client = TestClient(app)
+
+            def test_page():
+                assert client.get("/api/pages/one").json() == 200
+
+            def test_later():
+                for name in ("one", "two"):
+                    assert client.get(f"/api/later/{name}?again=1").json() == 200
+            """,
+            ASKS.format("/pages/{name}"),
+            ASKS.format("/later/{name}"),
+            id="of-the-module",
+        ),
+        pytest.param(
+            """
+            client = TestClient(app)
+
+            def test_page():
+                for kind in ("pages", "later"):
+                    assert client.get(f"/api/{kind}/one").json() == 200
+            """,
+            ASKS.format("/pages/{name}"),
+            ASKS.format("/later/{name}"),
+            id="kinds",
+        ),
+        pytest.param(
+            """
+            BASE = "/api"
+
+            async def fetched():
+                transport = httpx.ASGITransport(app=app)
+                async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                    return await client.request("GET", BASE + "/later/one")
+
+            def test_later():
+                assert asyncio.run(fetched()).json() == 200
+            """,
+            None,
+            ASKS.format("/later/{name}"),
+            id="transport",
+        ),
+        pytest.param(
+            """
+            @pytest.fixture
+            def client():
+                yield TestClient(app)
+
+            def ask(client, path):
+                return client.get(path).json()
+
+            def test_both(client):
+                assert ask(client, "/api/pages/one") == ask(client, "/api/later/one") == 200
+            """,
+            ASKS.format("/pages/{name}"),
+            ASKS.format("/later/{name}"),
+            id="paths-of-a-helper",
+        ),
+        pytest.param(
+            """
+            def test_load():
+                read = pages.load
+                assert read("http://shop") == 200
+            """,
+            CALLS.format("load"),
+            None,
+            id="by-another-name",
+        ),
+        pytest.param(
+            """
+            from shop.pages import load as read
+
+            def test_load():
+                assert read("http://shop") == 200
+            """,
+            CALLS.format("load"),
+            None,
+            id="imported-as",
+        ),
+        pytest.param(
+            """
+            import threading
+            from threading import Thread
+
+            def test_load():
+                failed = []
+                threading.excepthook = failed.append
+                thread = Thread(target=pages.load, args=("http://shop",))
+                thread.start()
+                thread.join()
+                assert not failed
+            """,
+            CALLS.format("load"),
+            None,
+            id="handed-over",
+        ),
+        pytest.param(
+            """
+            @pytest.fixture
+            def loader():
+                return pages.Loader()
+
+            def test_loader(loader):
+                assert asyncio.run(loader.load("http://shop")) == 200
+            """,
+            None,
+            CALLS.format("Loader.load"),
+            id="method",
+        ),
+        pytest.param(
+            """
+            def test_page(monkeypatch):
+                with TestClient(app) as client:
+                    monkeypatch.setattr(pages.httpx, "Client", Fake)
+                    assert client.get("/api/pages/one").json() == 299
+            """,
+            REPLACES.format("Client"),
+            None,
+            id="patched",
+        ),
+        pytest.param(
+            """
+            from unittest.mock import patch
+
+            def test_page():
+                with TestClient(app) as client, patch("httpx.Client", Fake):
+                    assert client.get("/api/pages/one").json() == 299
+            """,
+            REPLACES.format("Client"),
+            None,
+            id="patched-by-name",
+        ),
+        pytest.param(
+            """
+            from unittest.mock import patch
+
+            def test_page():
+                with TestClient(app) as client:
+                    with patch.object(httpx.Client, "__enter__", lambda self: Fake()):
+                        assert client.get("/api/pages/one").json() == 299
+            """,
+            REPLACES.format("Client"),
+            None,
+            id="patched-entering",
+        ),
+    ],
+)
+def test_what_is_tested_without_a_start_is_not_shared(
+    tmp_path: Path, test: str, sync: str | None, later: str | None
+) -> None:
+    files = _files(test)
+    reasons = {"sync": sync, "async": later}
+    assert _refusals(files) == {kind: reason for kind, reason in reasons.items() if reason}
+    _assert_both_pass(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        pytest.param(
+            """
+            def test_pages():
+                with TestClient(create_app()) as client:
+                    assert client.get("/api/pages/one").json() == 200
+                    assert client.get("/api/later/one").json() == 200
+            """,
+            id="with",
+        ),
+        pytest.param(
+            """
+            client = TestClient(app)
+
+            def test_pages():
+                with client:
+                    assert client.get("/api/pages/one").json() == 200
+                    assert client.get("/api/later/one").json() == 200
+            """,
+            id="entered-later",
+        ),
+        pytest.param(
+            """
+            @pytest.fixture
+            def started():
+                return TestClient(app)
+
+            def test_pages(started):
+                with started as client:
+                    assert client.get("/api/pages/one").json() == 200
+            """,
+            id="entered-by-the-test",
+        ),
+        pytest.param(
+            """
+            from contextlib import ExitStack
+
+            def test_pages():
+                with ExitStack() as stack:
+                    client = stack.enter_context(TestClient(app))
+                    assert client.get("/api/pages/one").json() == 200
+            """,
+            id="entered-by-a-stack",
+        ),
+        pytest.param(
+            """
+            async def asked():
+                transport = httpx.ASGITransport(app=app)
+                async with app.router.lifespan_context(app):
+                    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                        return await client.get("/api/pages/one")
+
+            def test_pages():
+                assert asyncio.run(asked()).json() == 200
+            """,
+            id="lifespan",
+        ),
+        pytest.param(
+            """
+            def test_health():
+                assert TestClient(app).get("/api/health").json() == "well"
+
+            def test_settings():
+                assert {"/pages/one": 1}.get("/pages/{name}") is None
+                assert {}.get("key") is None
+            """,
+            id="another-route",
+        ),
+        pytest.param(
+            """
+            def test_page(monkeypatch):
+                monkeypatch.setattr(pages, "page", lambda name: 200)
+                monkeypatch.setattr(httpx.Client, "get", lambda self, address: httpx.Response(201))
+                with TestClient(app) as client:
+                    assert client.get("/api/pages/one").json() == 201
+            """,
+            id="patched-method",
+        ),
+    ],
+)
+def test_what_is_started_is_shared(tmp_path: Path, test: str) -> None:
+    files = _files(test)
+    assert _refusals(files) == {}
+    after = _assert_both_pass(tmp_path, files)
+    assert "httpx.Client()" not in after["shop/pages.py"]
+
+
+def test_a_client_of_the_other_tests_asks_for_what_they_ask_for(tmp_path: Path) -> None:
+    conftest = """
+    @pytest.fixture
+    def client():
+        return TestClient(app)
+    """
+    test = """
+    def test_page(client):
+        assert client.get("/api/pages/one").json() == 200
+    """
+    files = _files(test, conftest)
+    assert _refusals(files) == {"sync": ASKS.format("/pages/{name}")}
+    _assert_both_pass(tmp_path, files)
