@@ -1747,3 +1747,105 @@ def test_a_client_of_google_cloud_is_not_built_before_it_is_needed() -> None:
         client.bucket("b").blob("c").upload_from_string(text)
     """
     assert "looks for credentials" in refusal({"app.py": APP, "routes.py": route})
+
+
+THREADED = """
+    import asyncio
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    import {library}
+    from fastapi import APIRouter, BackgroundTasks
+
+    router = APIRouter()
+    pool = ThreadPoolExecutor()
+
+
+    def send(address: str) -> int:
+        with {made} as session:
+            return session.post(address).status_code
+
+
+    @router.post("/hooks")
+    {route}
+"""
+
+IN_A_THREAD = "`send` runs in a thread of its own, which may go on when the application has ended"
+AT_ONCE = "several threads would use it at once: `send` is no coroutine"
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        ("async def hook(a: str): threading.Thread(target=send, args=(a,)).start()", IN_A_THREAD),
+        ("def hook(a: str): threading.Timer(5, send, args=(a,)).start()", IN_A_THREAD),
+        ("async def hook(a: str): pool.submit(send, a)", IN_A_THREAD),
+        ("async def hook(a: str): asyncio.get_running_loop().run_in_executor(None, send, a)", IN_A_THREAD),
+        ("async def hook(a: str): return await asyncio.get_running_loop().run_in_executor(None, send, a)", None),
+        ("async def hook(a: str): return await asyncio.to_thread(send, a)", None),
+        ("def hook(a: str): return pool.submit(send, a).result()", None),
+        ("def hook(a: str, tasks: BackgroundTasks): tasks.add_task(send, a)", None),
+        ("def hook(a: str): return send(a)", None),
+    ],
+)  # fmt: skip
+def test_a_thread_outlives_the_lifespan(route: str, reason: str | None) -> None:
+    text = THREADED.format(library="httpx", made="httpx.Client()", route=route)
+    [found] = findings({"app.py": APP, "routes.py": text})
+    assert found.refusal == reason
+    text = THREADED.format(library="requests", made="requests.Session()", route=route)
+    assert refusal({"app.py": APP, "routes.py": text}) == AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("library", "made"),
+    [
+        ("docker", "docker.from_env()"),
+        ("clickhouse_connect", "clickhouse_connect.get_client(host='db')"),
+        ("boto3", "boto3.resource('s3')"),
+        ("github", "github.Github()"),
+        ("psycopg2.pool", "psycopg2.pool.SimpleConnectionPool(1, 9, 'dbname=x')"),
+    ],
+)
+def test_what_one_thread_may_use_is_not_for_several(library: str, made: str) -> None:
+    route = "def hook(a: str): return send(a)"
+    text = THREADED.format(library=library, made=made, route=route)
+    text = text.replace(f"with {made} as session:", f"session = {made}; return session.one(address)")
+    text = text.replace("            return session.post(address).status_code\n", "")
+    assert refusal({"app.py": APP, "routes.py": text}) == AT_ONCE
+
+
+@pytest.mark.parametrize("use", ["session.post(a)", "await asyncio.to_thread(session.post, a)"])
+def test_a_session_of_a_coroutine_belongs_in_threads_too(use: str) -> None:
+    route = f"""
+    import asyncio
+
+    import requests
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    @router.post("/hooks")
+    async def hook(a: str) -> bool:
+        session = requests.Session()
+        return bool({use})
+    """
+    reason = "several threads would use it at once: its calls block, and belong in them"
+    assert refusal({"app.py": APP, "routes.py": route}) == reason
+
+
+def test_the_asynchronous_client_of_such_a_library_is_shared() -> None:
+    route = """
+    from curl_cffi.requests import AsyncSession
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    @router.get("/pages")
+    async def page(address: str) -> str:
+        async with AsyncSession() as session:
+            return (await session.get(address)).text
+    """
+    texts = fixed({"app.py": APP, "routes.py": route})
+    assert "session = request.app.state.curl_cffi_session\n" in texts["routes.py"]

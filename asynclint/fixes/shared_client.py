@@ -75,6 +75,20 @@ SURROUNDED = ("google.cloud.", "google.auth.")
 """Roots of classes whose constructors fail where the machine has no credentials."""
 
 
+ONE_THREAD = frozenset({
+    "atlassian", "clickhouse_connect", "curl_cffi", "docker", "github", "gitlab", "googleapiclient", "praw", "requests",
+    "requests_oauthlib", "tornado",
+})  # fmt: skip
+"""Libraries that do not say that several threads may use one of their synchronous clients, or say that they may not."""
+
+NOT_SHARED = frozenset(
+    {"boto3.resource", "boto3.Session.resource", "psycopg2.pool.SimpleConnectionPool"}
+)
+"""The same of libraries that have others, too."""
+
+THREADS = frozenset({"Thread", "Timer"})
+
+
 def _catches(statement: ast.Try) -> bool:
     """Whether a `try` handles what a constructor may raise."""
     for handler in statement.handlers:
@@ -105,10 +119,11 @@ class _Sharing(Part):
             raise Refused(f"the arguments depend on {self.building.depends}")
         if client.what in ONE_USER:
             raise Refused("a connection serves one task at a time; what can be shared is a pool")
-        if not self.function.is_async and self._is_for_one_thread():
-            raise Refused(
-                f"several threads would use it at once: `{self.function.name}` is no coroutine"
-            )
+        if not client.is_async and self._is_for_one_thread():
+            plain = f"`{self.function.name}` is no coroutine"
+            why = "its calls block, and belong in them" if self.function.is_async else plain
+            raise Refused(f"several threads would use it at once: {why}")
+        self._refuse_outlived()
         call = self.place.call
         whole = self._awaited(call)
         self._unconditional(call)
@@ -203,12 +218,29 @@ class _Sharing(Part):
         return False
 
     def _is_for_one_thread(self) -> bool:
-        """Whether it is a session of requests, or of a class made from it."""
+        """Whether its library does not say that several threads may use one, as that of requests."""
         callee = self.evaluator.callee(self.module, self.place.site)
         for member in members(callee):
             if isinstance(member, Cls) and "requests.Session" in self.evaluator.mro(member.klass):
                 return True
-        return self._library() == "requests"
+            path = member.path if isinstance(member, Lib) else ""
+            if isinstance(member, LibMethod):
+                path = f"{member.cls}.{member.name}"
+            if path in NOT_SHARED:
+                return True
+        return self._library() in ONE_THREAD
+
+    def _refuse_outlived(self) -> None:
+        """Raise Refused where a thread that nobody waits for may use it when it is closed."""
+        for function in self._between():
+            for edge in self.graph.into.get(function, ()):
+                if edge.how != "thread" or edge.caller.module.file.is_test:
+                    continue
+                site = edge.site
+                if site.role[0] == "stmt" or (site.callee and site.callee[-1] in THREADS):
+                    raise Refused(
+                        f"`{function.name}` runs in a thread of its own, which may go on when the application has ended"
+                    )
 
     def _library(self) -> str:
         """The top package of the client's class."""
