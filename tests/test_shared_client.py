@@ -1809,7 +1809,9 @@ def test_a_thread_outlives_the_lifespan(route: str, reason: str | None) -> None:
 def test_what_one_thread_may_use_is_not_for_several(library: str, made: str) -> None:
     route = "def hook(a: str): return send(a)"
     text = THREADED.format(library=library, made=made, route=route)
-    text = text.replace(f"with {made} as session:", f"session = {made}; return session.one(address)")
+    text = text.replace(
+        f"with {made} as session:", f"session = {made}; return session.one(address)"
+    )
     text = text.replace("            return session.post(address).status_code\n", "")
     assert refusal({"app.py": APP, "routes.py": text}) == AT_ONCE
 

@@ -280,6 +280,27 @@ REPLACES = "`tests/test_pages.py` puts something else in the place of `httpx.{}`
         ),
         pytest.param(
             """
+            @pytest.fixture
+            def client():
+                return TestClient(app)
+
+            def test_page(client):
+                with client:
+                    assert client.get("/api/health").json() == "well"
+
+            @pytest.fixture
+            def another():
+                return TestClient(app)
+
+            def test_pages(another):
+                assert another.get("/api/pages/one").json() == 200
+            """,
+            ASKS.format("/pages/{name}"),
+            None,
+            id="one-of-two",
+        ),
+        pytest.param(
+            """
             def test_page(monkeypatch):
                 with TestClient(app) as client:
                     monkeypatch.setattr(pages.httpx, "Client", Fake)
@@ -362,6 +383,31 @@ def test_what_is_tested_without_a_start_is_not_shared(
         ),
         pytest.param(
             """
+            def make_client():
+                return TestClient(app)
+
+            def test_pages():
+                with make_client() as client:
+                    assert client.get("/api/pages/one").json() == 200
+            """,
+            id="made-and-entered",
+        ),
+        pytest.param(
+            """
+            from unittest.mock import patch
+
+            def read(address):
+                return asyncio.run(asyncio.sleep(0, address))
+
+            def test_pages():
+                with patch("shop.pages.load", return_value=201), TestClient(app) as client:
+                    assert client.get("/api/pages/one").json() == 201
+                assert read("one") == "one"
+            """,
+            id="patched-function",
+        ),
+        pytest.param(
+            """
             from contextlib import ExitStack
 
             def test_pages():
@@ -414,16 +460,86 @@ def test_what_is_started_is_shared(tmp_path: Path, test: str) -> None:
     assert "httpx.Client()" not in after["shop/pages.py"]
 
 
-def test_a_client_of_the_other_tests_asks_for_what_they_ask_for(tmp_path: Path) -> None:
-    conftest = """
-    @pytest.fixture
-    def client():
-        return TestClient(app)
-    """
-    test = """
-    def test_page(client):
-        assert client.get("/api/pages/one").json() == 200
-    """
+@pytest.mark.parametrize(
+    ("conftest", "test", "reasons"),
+    [
+        pytest.param(
+            """
+            @pytest.fixture
+            def client():
+                return TestClient(app)
+            """,
+            """
+            def test_page(client):
+                assert client.get("/api/pages/one").json() == 200
+            """,
+            {"sync": ASKS.format("/pages/{name}")},
+            id="client",
+        ),
+        pytest.param(
+            """
+            @pytest.fixture
+            def loader():
+                return pages.Loader()
+            """,
+            """
+            def test_loader(loader):
+                assert asyncio.run(loader.load("http://shop")) == 200
+            """,
+            {"async": CALLS.format("Loader.load")},
+            id="object",
+        ),
+        pytest.param(
+            """
+            @pytest.fixture
+            def client():
+                with TestClient(app) as client:
+                    yield client
+            """,
+            """
+            def test_page(client):
+                assert client.get("/api/pages/one").json() == 200
+            """,
+            {},
+            id="started",
+        ),
+    ],
+)
+def test_fixtures_of_all_tests(
+    tmp_path: Path, conftest: str, test: str, reasons: dict[str, str]
+) -> None:
     files = _files(test, conftest)
-    assert _refusals(files) == {"sync": ASKS.format("/pages/{name}")}
+    assert _refusals(files) == reasons
     _assert_both_pass(tmp_path, files)
+
+
+SERVER = """
+import httpx
+from mcp.server.fastmcp import FastMCP
+
+mcp = FastMCP("pages")
+
+
+@mcp.tool()
+async def page(address: str) -> int:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(address)).status_code
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "reason"),
+    [
+        (
+            "import server\n\n\nasync def test_page():\n    await server.mcp.call_tool('page', {})\n",
+            "`tests/test_server.py` calls tools of `mcp` without a session",
+        ),
+        (
+            "from server import mcp\n\n\nasync def test_page(session):\n    await session.call_tool('page', {})\n",
+            None,
+        ),
+    ],
+)
+def test_tools_that_are_called_without_a_session(test: str, reason: str | None) -> None:
+    [found] = findings({"server.py": SERVER, "tests/test_server.py": test}, RULE)
+    assert found.refusal == reason

@@ -690,8 +690,9 @@ class _Extractor:
         return ("sub", base, self.expr(node.slice, INDEX))
 
     def e_bool_op(self, node: ast.BoolOp, role: Role) -> Recipe:
-        # All but the last value are tested; the last one is the expression's own value.
-        recipes = [self.expr(v, TEST) for v in node.values[:-1]]
+        # All but the last value are tested; the last one is the expression's own value, with `or` each of them.
+        awaited = role[0] == "await" and isinstance(node.op, ast.Or)
+        recipes = [self.expr(v, role if awaited else TEST) for v in node.values[:-1]]
         outer = self.block
         self.block = self._new_block(
             outer,

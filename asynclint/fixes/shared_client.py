@@ -435,6 +435,7 @@ class _Sharing(Part):
 
     def _context(self, lifespan: ToolServer, opening: Opening, wanted: str) -> str:
         """How a tool reads what the lifespan of its server yields."""
+        self.workshop.once(Tests).refuse_called(lifespan.application.name or "")
         context = self.reach.context(lifespan.application.framework)
         name = lifespan.yielded(opening.constructor)
         if name is None:

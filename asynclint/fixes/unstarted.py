@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from functools import cached_property
 
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
@@ -14,7 +14,10 @@ from asynclint.fixes.place import Workshop
 CLIENTS = frozenset(
     {"TestClient", "AsyncTestClient", "ASGITransport", "create_test_client", "test_client"}
 )
-"""What calls an application in its own process; all but transports start it where they are entered."""
+"""What calls an application in its own process, and starts it where it is entered."""
+
+TRANSPORTS = frozenset({"ASGITransport", "test_client"})
+"""Those that never start it."""
 
 STARTS = re.compile(
     r"\bLifespanManager\(|\blifespan_context\(|\bwith\s+\w*lifespan\w*\(|\btest_app\(|\.router\.startup\("
@@ -26,11 +29,16 @@ ENTERING = frozenset(
 )
 """Methods that enter what they are given, or what they are called on."""
 
+ENTERS = re.compile(r"\bwith\s+\(?\s*[\w.]+\s*(?:as\b|[:,])|" + "|".join(sorted(ENTERING)))
+
 VERBS = frozenset(
     {"get", "post", "put", "patch", "delete", "options", "head", "request", "stream",
      "websocket_connect", "open", "build_request"}
 )  # fmt: skip
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "options", "head"})
+
+TOOLS = frozenset({"call_tool", "read_resource", "get_prompt", "get_tool", "get_tools"})
+"""Methods of a tool server that run its tools, or hand them out, with nobody connected."""
 
 CALLER = re.compile(r"client|http|api|app\b|session|server|transport|^ac$|^c$|^tc$", re.IGNORECASE)
 """What is named so is asked for a path that the test does not spell out."""
@@ -49,10 +57,18 @@ class TestFile:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        self.root = ast.parse(text)
-        self.parents = {
-            child: node for node in ast.walk(self.root) for child in ast.iter_child_nodes(node)
-        }
+
+    @cached_property
+    def root(self) -> ast.Module:
+        """The parsed file; an empty one where it cannot be parsed."""
+        try:
+            return ast.parse(self.text)
+        except (SyntaxError, ValueError):
+            return ast.Module([], [])
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in ast.walk(self.root) for child in ast.iter_child_nodes(node)}
 
     @property
     def is_for_others(self) -> bool:
@@ -62,29 +78,41 @@ class TestFile:
     def calls(self) -> Iterator[ast.Call]:
         return (node for node in ast.walk(self.root) if isinstance(node, ast.Call))
 
+    @cached_property
     def entered(self) -> set[str]:
-        """The names of what a `with`, or a stack, enters."""
-        found = {
-            ast.unparse(item.context_expr)
+        """The names of what a `with`, or a stack, enters; of what is called there, that of the function."""
+        if not ENTERS.search(self.text):
+            return set()
+        found = [
+            item.context_expr
             for node in ast.walk(self.root)
             if isinstance(node, (ast.With, ast.AsyncWith))
             for item in node.items
-        }
+        ]
         for call in self.calls():
             if _last(call) in ENTERING and isinstance(call.func, ast.Attribute):
-                found |= {ast.unparse(one) for one in (*call.args, call.func.value)}
-        return found
+                found += [*call.args, call.func.value]
+        return {ast.unparse(one.func if isinstance(one, ast.Call) else one) for one in found}
 
-    def unstarted(self, entered: set[str]) -> bool:
-        """Whether it makes a client of an application that it does not start; `entered` is what all tests enter."""
+    def asks_through(self, name: str) -> bool:
+        """Whether it asks through a client of this name, as it is: `client.get(…)`."""
         return any(
-            not (_last(call) != "ASGITransport" and self._is_entered(call, entered))
-            and not STARTS.search(self.text)
+            _last(call) in VERBS and ast.unparse(call.func.value) == name
+            for call in self.calls()
+            if name in self.text and isinstance(call.func, ast.Attribute)
+        )
+
+    def unstarted(self, files: list[TestFile]) -> bool:
+        """Whether it makes a client of an application that neither it nor another file of tests starts."""
+        if STARTS.search(self.text):
+            return False
+        return any(
+            _last(call) in TRANSPORTS or not self._is_entered(call, files)
             for call in self.calls()
             if _last(call) in CLIENTS
         )
 
-    def _is_entered(self, call: ast.Call, entered: set[str]) -> bool:
+    def _is_entered(self, call: ast.Call, files: list[TestFile]) -> bool:
         parent = self.parents.get(call)
         if isinstance(parent, ast.withitem):
             return True
@@ -92,37 +120,37 @@ class TestFile:
             return _last(parent) in ENTERING
         if isinstance(parent, ast.Attribute):
             return parent.attr in ENTERING
-        if isinstance(parent, (ast.Return, ast.Yield)):
-            return self._function(call) in entered
-        if isinstance(parent, ast.Assign):
-            names = {ast.unparse(target) for target in parent.targets}
-            given = self._given(call, names)
-            return bool((names | given) & entered)
-        return False
+        names: set[str] = set()
+        if isinstance(parent, (ast.Assign, ast.AnnAssign)):
+            targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+            names = {ast.unparse(target) for target in targets}
+        if names & self.entered:
+            return True
+        given = self._gives(call, names)
+        used = [f for f in files if given and f.asks_through(given)]
+        return any(given in f.entered for f in files) and all(given in f.entered for f in used)
 
-    def _given(self, call: ast.Call, names: set[str]) -> set[str]:
-        """The function around a call, where that gives the client on under its own name."""
+    def _gives(self, call: ast.Call, names: set[str]) -> str:
+        """The function around a client's making that gives it to others, such as a fixture; "" without."""
         function: ast.AST | None = self.parents.get(call)
-        while function is not None and not isinstance(function, ast.FunctionDef):
+        while function is not None and not isinstance(
+            function, (ast.FunctionDef, ast.AsyncFunctionDef)
+        ):
             function = self.parents.get(function)
-        if not isinstance(function, ast.FunctionDef):
-            return set()
-        gives = any(
-            isinstance(n, (ast.Return, ast.Yield)) and n.value and ast.unparse(n.value) in names
-            for n in ast.walk(function)
-        )
-        return {function.name} if gives else set()
-
-    def _function(self, node: ast.AST) -> str:
-        above: ast.AST | None = node
-        while above is not None:
-            if isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                return above.name
-            above = self.parents.get(above)
+        if function is None:
+            return ""
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Return, ast.Yield)) and node.value is not None:
+                if node.value is call or ast.unparse(node.value) in names:
+                    return function.name
         return ""
 
-    def asked(self) -> Iterator[ast.expr]:
+    @cached_property
+    def asked(self) -> list[ast.expr]:
         """The paths that it asks for, as it writes them."""
+        return list(self._asked())
+
+    def _asked(self) -> Iterator[ast.expr]:
         for call in self.calls():
             if _last(call) not in VERBS or not isinstance(call.func, ast.Attribute):
                 continue
@@ -140,17 +168,9 @@ class TestFile:
     # -- functions of the project ----------------------------------------------------------------------
 
     def uses(self, function: Function) -> bool:
-        """Whether it calls a function or a method of the project, or hands it on, and does not only replace it."""
-        name, module = function.facts.name, function.module.name.rpartition(".")[2]
-        if function.klass is not None:
-            klass = re.escape(function.klass.facts.name)
-            if not re.search(rf"\b{klass}\b", self.text) or name.startswith("__"):
-                return False
-            return any(
-                isinstance(node, ast.Attribute) and node.attr == name and self._is_used(node)
-                for node in ast.walk(self.root)
-            )
-        names, modules = self._imported(name, module)
+        """Whether it calls a function of the project, or hands it on, and does not only replace it."""
+        name = function.facts.name
+        names, modules = self._imported(name, function.module.name.split("."))
         for node in ast.walk(self.root):
             if isinstance(node, ast.Name) and node.id in names and self._is_used(node):
                 return True
@@ -159,22 +179,33 @@ class TestFile:
                     return True
         return False
 
-    def _imported(self, name: str, module: str) -> tuple[set[str], set[str]]:
-        """What the file calls a function of a module, and the module."""
+    def uses_method(self, name: str) -> bool:
+        """Whether it calls a method of this name of whatever object, or hands it on."""
+        modules = self._imported("", [])[1]
+        return any(
+            isinstance(node, ast.Attribute)
+            and node.attr == name
+            and self._is_used(node)
+            and ast.unparse(node.value) not in modules
+            for node in ast.walk(self.root)
+        )
+
+    def _imported(self, name: str, path: list[str]) -> tuple[set[str], set[str]]:
+        """What the file calls a function of a module; and that module, or all modules without one."""
         names, modules = set(), set()
         for node in ast.walk(self.root):
             if isinstance(node, ast.ImportFrom):
+                inside = bool(node.level) or (node.module or "").rpartition(".")[2] in path
                 for alias in node.names:
-                    if alias.name == name or alias.name == "*":
+                    if inside and alias.name in (name, "*"):
                         names.add(alias.asname or name)
-                    if alias.name == module:
-                        modules.add(alias.asname or module)
+                    if path and alias.name == path[-1]:
+                        modules.add(alias.asname or alias.name)
             elif isinstance(node, ast.Import):
-                modules |= {
-                    alias.asname or module
-                    for alias in node.names
-                    if alias.name.rpartition(".")[2] == module
-                }
+                for alias in node.names:
+                    last = alias.name.rpartition(".")[2]
+                    if not path or last == path[-1]:
+                        modules.add(alias.asname or last)
         return names, modules
 
     def _is_used(self, node: ast.expr) -> bool:
@@ -187,50 +218,67 @@ class TestFile:
         )
 
 
-@dataclass
 class Tests:
-    """The tests of a project that can be read."""
+    """The tests of a project."""
 
     __test__ = False
 
-    workshop: Workshop
-    files: list[TestFile] = field(default_factory=list)
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+        files = workshop.facts.program.project.files
+        self.files = [TestFile(f.name, f.text) for f in files if f.is_test and f.text]
 
-    def __post_init__(self) -> None:
-        for file in self.workshop.facts.program.project.files:
-            if file.is_test and file.text:
-                try:
-                    self.files.append(TestFile(file.name, file.text))
-                except (SyntaxError, ValueError):
-                    continue
-        self.entered = {name for file in self.files for name in file.entered()}
+    @cached_property
+    def unstarted(self) -> list[TestFile]:
+        """Those that make a client of an application which they do not start."""
+        made = [file for file in self.files if any(name in file.text for name in CLIENTS)]
+        return [file for file in made if file.unstarted(self.files)]
 
     def refuse_used(self, functions: Iterable[Function]) -> None:
         """Raise Refused where tests use one of some functions by themselves."""
         for function in functions if self.files else ():
             for file in self.files:
-                if function.name.rpartition(".")[2] in file.text and file.uses(function):
+                if function.facts.name in file.text and self._is_used(function, file):
                     raise Refused(f"`{file.name}` uses `{function.name}` without an application")
             for edge in self.workshop.facts.graph.into.get(function, ()):
                 if edge.caller.module.file.is_test:
                     name = edge.caller.module.file.name
                     raise Refused(f"`{name}` uses `{function.name}` without an application")
 
+    def _is_used(self, function: Function, file: TestFile) -> bool:
+        """Whether a file uses a function; a method, where tests speak of its class: an object may come from a fixture."""
+        if function.klass is None:
+            parent = function.parent
+            return parent is not None and parent.facts.kind == "module" and file.uses(function)
+        name = function.facts.name
+        if name.startswith("__"):
+            return False
+        klass = re.compile(rf"\b{re.escape(function.klass.facts.name)}\b")
+        speaking = [file] if name in VERBS else self.files
+        return any(klass.search(one.text) for one in speaking) and file.uses_method(name)
+
     def refuse_unstarted(self, entries: Iterable[Function]) -> None:
         """Raise Refused where tests ask an application that they do not start for what needs its lifespan."""
-        unstarted = [file for file in self.files if file.unstarted(self.entered)]
-        if not unstarted:
+        if not self.unstarted:
             return
         routes = [route for entry in entries for route in routed(entry)]
-        common = any(file.is_for_others for file in unstarted)
-        for file in self.files if common else unstarted:
-            for path in file.asked():
+        common = any(file.is_for_others for file in self.unstarted)
+        for file in self.files if common else self.unstarted:
+            for path in file.asked:
                 for route in routes:
                     if may_match(path, route):
                         what = f"`{route}`" if route else "the application"
                         raise Refused(
                             f"`{file.name}` asks for {what} without starting the application"
                         )
+
+    def refuse_called(self, server: str) -> None:
+        """Raise Refused where tests call the tools of a server without a session, in which there is no context."""
+        for file in self.files:
+            for call in file.calls() if server in file.text else ():
+                if _last(call) in TOOLS and isinstance(call.func, ast.Attribute):
+                    if ast.unparse(call.func.value).rpartition(".")[2] == server:
+                        raise Refused(f"`{file.name}` calls tools of `{server}` without a session")
 
 
 def routed(entry: Function) -> list[str]:
