@@ -446,6 +446,7 @@ def test_what_is_tested_without_a_start_is_not_shared(
             def test_page(monkeypatch):
                 monkeypatch.setattr(pages, "page", lambda name: 200)
                 monkeypatch.setattr(httpx.Client, "get", lambda self, address: httpx.Response(201))
+                client: httpx.Client = None
                 with TestClient(app) as client:
                     assert client.get("/api/pages/one").json() == 201
             """,

@@ -86,7 +86,7 @@ def refuse_constructor(workshop: Workshop, path: str) -> None:
         rf"patch\.object{object_}",
         rf"\"{dotted}\"",
         rf"'{dotted}'",
-        rf"{root}\.{name}\s*=(?!=)",
+        rf"(?m)^[ \t]*(?:[\w.]+\.)?{root}\.{name}\s*=(?!=)",
     ]
     for file in workshop.saying(library, last):
         text = file.text or ""

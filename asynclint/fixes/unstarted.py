@@ -227,6 +227,7 @@ class Tests:
         self.workshop = workshop
         files = workshop.facts.program.project.files
         self.files = [TestFile(f.name, f.text) for f in files if f.is_test and f.text]
+        self._by_name = {file.name: file for file in self.files}
 
     @cached_property
     def unstarted(self) -> list[TestFile]:
@@ -237,8 +238,8 @@ class Tests:
     def refuse_used(self, functions: Iterable[Function]) -> None:
         """Raise Refused where tests use one of some functions by themselves."""
         for function in functions if self.files else ():
-            for file in self.files:
-                if function.facts.name in file.text and self._is_used(function, file):
+            for file in self._saying(function.facts.name):
+                if self._is_used(function, file):
                     raise Refused(f"`{file.name}` uses `{function.name}` without an application")
             for edge in self.workshop.facts.graph.into.get(function, ()):
                 if edge.caller.module.file.is_test:
@@ -253,9 +254,13 @@ class Tests:
         name = function.facts.name
         if name.startswith("__"):
             return False
-        klass = re.compile(rf"\b{re.escape(function.klass.facts.name)}\b")
-        speaking = [file] if name in VERBS else self.files
-        return any(klass.search(one.text) for one in speaking) and file.uses_method(name)
+        speaking = self._saying(function.klass.facts.name)
+        known = file in speaking if name in VERBS else bool(speaking)
+        return known and file.uses_method(name)
+
+    def _saying(self, word: str) -> list[TestFile]:
+        found = (self._by_name.get(file.name) for file in self.workshop.saying(word))
+        return [file for file in found if file is not None]
 
     def refuse_unstarted(self, entries: Iterable[Function]) -> None:
         """Raise Refused where tests ask an application that they do not start for what needs its lifespan."""
@@ -274,8 +279,8 @@ class Tests:
 
     def refuse_called(self, server: str) -> None:
         """Raise Refused where tests call the tools of a server without a session, in which there is no context."""
-        for file in self.files:
-            for call in file.calls() if server in file.text else ():
+        for file in self._saying(server):
+            for call in file.calls():
                 if _last(call) in TOOLS and isinstance(call.func, ast.Attribute):
                     if ast.unparse(call.func.value).rpartition(".")[2] == server:
                         raise Refused(f"`{file.name}` calls tools of `{server}` without a session")
