@@ -227,9 +227,9 @@ def _awaits_others(workshop: Workshop, function: Function, tasks: set[str]) -> b
     node = _definition(workshop, function)
     if node is None:
         return False
-    tasks = tasks - {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
-    among = _derived(node, lambda one: ast.unparse(one) in tasks) | tasks
     given = _given(node)
+    tasks = tasks - {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)} - set(given)
+    among = _derived(node, lambda one: ast.unparse(one) in tasks) | tasks
     return any(
         isinstance(one, ast.Await)
         and (
