@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import taken
-from asynclint.fixes.interleaved import broken, spot
+from asynclint.fixes.interleaved import broken
 from asynclint.fixes.mocked import refuse_replaced
+from asynclint.fixes.step import spot
 from asynclint.rule import BlockingRule
 
 if TYPE_CHECKING:

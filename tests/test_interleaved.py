@@ -768,3 +768,420 @@ def test_of_loops_that_are_used_alike_the_first_by_name_is_taken() -> None:
     for beside in ("import trio\nimport anyio\n", "import anyio\nimport trio\n"):
         text = fixed("blocking-file-io", code, loops=beside)
         assert "await anyio.to_thread.run_sync(path.read_text)" in text
+
+
+STORE = """
+    import threading
+    from pathlib import Path
+
+    SKILLS: dict[str, str] = {}
+    skills_lock = threading.Lock()
+
+
+    def load(folder: Path):
+        with skills_lock:
+            SKILLS.clear()
+            for one in folder.iterdir():
+                SKILLS[one.name] = one.read_text()
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "behind", "told"),
+    [
+        ("from store import SKILLS, load", "return SKILLS.get(name)", "SKILLS"),
+        ("from store import SKILLS as known, load", "return known.get(name)", "SKILLS"),
+        ("import store\n        from store import load", "return store.SKILLS.get(name)", "SKILLS"),
+        ("from package import SKILLS, load", "return SKILLS.get(name)", "SKILLS"),
+        ("from store import SKILLS, load", "await asyncio.sleep(0)\n        return SKILLS.get(name)", None),
+        ("from store import load\n        from other import SKILLS", "return SKILLS.get(name)", None),
+        ("from store import load, skills_lock", "return skills_lock", None),
+    ],
+)  # fmt: skip
+def test_what_is_imported_in_the_function_is_shared(
+    imported: str, behind: str, told: str | None
+) -> None:
+    code = f"""
+    import asyncio
+
+
+    async def use(folder, name: str):
+        {imported}
+
+        load(folder)
+        {behind}
+    """
+    others = {
+        "store.py": _text(STORE),
+        "package/__init__.py": "from store import SKILLS, load\n",
+        "other.py": "SKILLS = {}\n",
+    }
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code), **others})
+    expected = (
+        f"`load` changes `{told}`, which is read behind it, and others would change it in between"
+    )
+    assert [one.refusal for one in found] == [expected if told else None]
+
+
+def test_what_is_imported_in_the_function_is_asked_and_set() -> None:
+    code = """
+    from pathlib import Path
+
+
+    async def use(name: str):
+        from store import SKILLS
+
+        if name not in SKILLS:
+            SKILLS[name] = Path(name).read_text()
+        return SKILLS[name]
+    """
+    assert refusals("blocking-file-io", code, store="SKILLS = {}\n") == [
+        f"`SKILLS` is asked before and set afterwards, {TWICE}"
+    ]
+
+
+def callers(body: str, helper: str, more: str = "") -> str:
+    """A coroutine `use` that awaits another one, `_load`, which reads a file."""
+    return f"""
+    import asyncio
+    from pathlib import Path
+
+    SEEN = {{}}
+
+
+    class Store:
+        def __init__(self):
+            self.rows = None
+            self.size = 0
+            self.path = Path("x")
+            self.lock = asyncio.Lock()
+
+        def _count(self):
+            self.size = self.size + 1
+
+        async def use(self, name):
+            {_indented(body)}
+
+        async def _load(self, name):
+            {_indented(helper)}
+{more}
+    """
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n            ")
+
+
+def once(what: str, caller: str = "Store.use") -> str:
+    return f"`{what}` is asked before and set afterwards in one step of `{caller}`, {TWICE}"
+
+
+READ = "text = Path(name).read_text()"
+
+
+@pytest.mark.parametrize(
+    ("body", "helper", "reason"),
+    [
+        # Asked by the caller, set by the coroutine.
+        ("if self.rows is None:\n    await self._load(name)\nreturn self.rows", f"{READ}\nself.rows = text", once("self.rows")),
+        ("if name in SEEN:\n    return\nawait self._load(name)", f"{READ}\nSEEN[name] = text", once("SEEN")),
+        # Asked and set by the caller.
+        ("if name in SEEN:\n    return\nSEEN[name] = await self._load(name)", f"{READ}\nreturn text", once("SEEN")),
+        # Read by the coroutine, set by the caller.
+        ("await self._load(name)\nself.size = 2", f"size = self.size\n{READ}\nreturn size, text", once("self.size")),
+        # The coroutine waits before, or behind; or the caller does.
+        ("if self.rows is None:\n    await self._load(name)\nreturn self.rows", f"await asyncio.sleep(0)\n{READ}\nself.rows = text", None),
+        ("await self._load(name)\nself.size = 2", f"size = self.size\n{READ}\nawait asyncio.sleep(size)\nreturn text", None),
+        ("if self.rows is None:\n    await asyncio.sleep(0)\n    await self._load(name)\nreturn self.rows", f"{READ}\nself.rows = text", None),
+        ("await self._load(name)\nawait asyncio.sleep(0)\nself.size = 2", f"size = self.size\n{READ}\nreturn size, text", None),
+        # A lock around all of it.
+        ("async with self.lock:\n    if self.rows is None:\n        await self._load(name)", f"{READ}\nself.rows = text", None),
+        # A task of its own.
+        ("if self.rows is None:\n    await asyncio.create_task(self._load(name))", f"{READ}\nself.rows = text", None),
+        # Another object's.
+        ("other = Store()\nif self.rows is None:\n    await other._load(name)", f"{READ}\nself.rows = text", None),
+        # Left in the midst of something that waits as it is left; a function that is only defined returns nothing.
+        ("await self._load(name)\nself.size = 2", f"async with name:\n    size = self.size\n    {READ}\n    return size, text", None),
+        ("await self._load(name)\nself.size = 2", f"size = self.size\n{READ}\ndef shown():\n    return size\nawait name(shown)", None),
+        ("await self._load(name)\nself.size = 2", f"size = self.size\n{READ}\nif text:\n    return size\nawait name", once("self.size")),
+        # What helpers set on both sides, and nobody asks for here, is theirs.
+        ("await self._load(name)\nself._count()", f"self._count()\n{READ}\nreturn text", None),
+        # Parts of one container; and what stands around the caller's own `await`, which others are to see.
+        ("SEEN['a'] = name\nawait self._load(name)", f"{READ}\nSEEN['b'] = text", None),
+        ("self.size = 1\nawait self._load(name)\nself.size = 2", f"{READ}\nreturn text", None),
+        ("self.rows = None\nawait self._load(name)", f"{READ}\nself.rows = text", f"`self.rows` is set before and after it in one step of `Store.use`, {BETWEEN}"),
+        ("self.rows = name\nawait self._load(name)\nreturn self.rows", f"{READ}\nreturn text", None),
+        ("self.rows.append(name)\nawait self._load(name)", f"{READ}\nself.rows = self.rows or [text]", None),
+        ("await self._load(name)\nreturn self.rows", f"self.rows = name\n{READ}\nreturn text", f"`self.rows` is set before and after it in one step of `Store.use`, {BETWEEN}"),
+        # Who returns does nothing behind it.
+        ("if name:\n    return await self._load(name)\nself.size = 2", f"size = self.size\n{READ}\nreturn size, text", None),
+    ],
+)  # fmt: skip
+def test_a_step_reaches_into_the_callers(body: str, helper: str, reason: str | None) -> None:
+    assert reasons("blocking-file-io", callers(body, helper)) == [reason]
+
+
+def test_a_step_reaches_through_several_callers() -> None:
+    more = """
+        async def start(self, name):
+            if self.rows is None:
+                await self.use(name)
+"""
+    code = callers("return await self._load(name)", f"{READ}\nself.rows = text", more)
+    assert reasons("blocking-file-io", code) == [once("self.rows", "Store.start")]
+
+
+def test_names_are_those_of_the_callers() -> None:
+    code = """
+    from pathlib import Path
+
+    from store import LAST
+
+
+    class Job:
+        def __init__(self):
+            self.text = None
+
+
+    class Reader:
+        def __init__(self):
+            self.text = None
+
+        async def read(self):
+            self.text = Path("x").read_text()
+
+
+    async def fill(job: Job):
+        job.text = Path("x").read_text()
+
+
+    async def keep(name: str):
+        from store import LAST as last
+
+        last[name] = Path(name).read_text()
+
+
+    class Service:
+        def __init__(self):
+            self.reader = Reader()
+            self.job = Job()
+            self.text = None
+
+        async def one(self):
+            if self.reader.text is None:
+                await self.reader.read()
+
+        async def two(self):
+            if self.job.text is None:
+                await fill(self.job)
+
+        async def three(self, name: str):
+            if name not in LAST:
+                await keep(name)
+    """
+    assert refusals("blocking-file-io", code, store="LAST = {}\n") == [
+        once("self.text", "Service.one"),
+        once("job.text", "Service.two"),
+        once("LAST", "Service.three"),
+    ]
+    other = code.replace("self.reader.text is", "self.text is").replace(
+        "self.job.text is", "self.text is"
+    )
+    other = other.replace("not in LAST", "not in self.text")
+    assert "await asyncio.to_thread" in fixed("blocking-file-io", other, store="LAST = {}\n")
+
+
+def test_the_object_of_super_and_of_a_closure_is_the_same() -> None:
+    code = """
+    from pathlib import Path
+
+
+    class Base:
+        def __init__(self):
+            self.text = None
+            self.size = 0
+
+        async def load(self):
+            self.text = Path("x").read_text()
+
+
+    class Store(Base):
+        async def load(self):
+            if self.text is None:
+                await super().load()
+
+        async def grow(self):
+            async def read():
+                text = Path("y").read_text()
+                self.size = len(text)
+
+            if not self.size:
+                await read()
+    """
+    assert reasons("blocking-file-io", code) == [
+        once("self.text", "Store.load"),
+        once("self.size", "Store.grow"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "reason"),
+    [
+        ("register(name)", "return SKILLS[name]", f"`SKILLS` is set before and after it, {BETWEEN}"),
+        ("known = SKILLS.get(name)", "register(name)\n        return known", f"`SKILLS` is asked before and set afterwards, {TWICE}"),
+        ("register(name)", "register(name)", None),
+        ("register(name)", "return name", None),
+    ],
+)  # fmt: skip
+def test_what_helpers_of_another_module_fill(before: str, behind: str, reason: str | None) -> None:
+    code = f"""
+    from pathlib import Path
+
+    from store import SKILLS, register
+
+
+    async def use(name: str):
+        {before}
+        text = Path(name).read_text()
+        {behind}
+    """
+    store = "SKILLS = {}\n\n\ndef register(name):\n    SKILLS[name] = name\n"
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code), "store.py": store})
+    assert [one.refusal for one in found] == [reason]
+
+
+PULLED = f"`{{}}` changes the directory in the same step, and {HALF}"
+
+
+def test_a_directory_is_met_whole_by_the_callers_of_others() -> None:
+    code = """
+    import asyncio
+    import shutil
+    from pathlib import Path
+
+
+    class Block:
+        async def pull(self, folder: Path):
+            shutil.copytree("a", folder, dirs_exist_ok=True)
+
+        async def pull_later(self, folder: Path):
+            await asyncio.sleep(0)
+            shutil.copytree("a", folder, dirs_exist_ok=True)
+
+
+    class Adapter:
+        def __init__(self, block: Block):
+            self.block = block
+            self.folder = Path("b")
+
+        async def renew(self):
+            for one in self.folder.iterdir():
+                one.unlink()
+            await self.block.pull(self.folder)
+
+        async def renew_later(self):
+            for one in self.folder.iterdir():
+                one.unlink()
+            await self.block.pull_later(self.folder)
+    """
+    assert reasons("blocking-file-io", code) == [PULLED.format("Adapter.renew"), None]
+
+
+def test_who_awaits_a_twin_for_both_worlds_awaits_its_coroutine() -> None:
+    code = """
+    import asyncio
+    import functools
+    import shutil
+    from pathlib import Path
+
+
+    def dispatch(twin):
+        def decorate(function):
+            @functools.wraps(function)
+            def either(*args, **kwargs):
+                try:
+                    asyncio.get_running_loop()
+                except RuntimeError:
+                    return function(*args, **kwargs)
+                return twin(*args, **kwargs)
+
+            return either
+
+        return decorate
+
+
+    class Source:
+        async def pull(self, folder: Path): ...
+
+
+    class Block(Source):
+        async def apull(self, folder: Path):
+            shutil.copytree("a", folder, dirs_exist_ok=True)
+
+        @dispatch(apull)
+        def pull(self, folder: Path):
+            print(folder)
+
+
+    async def renew(block: Source, folder: Path):
+        for one in folder.iterdir():
+            one.unlink()
+        await block.pull(folder)
+    """
+    assert reasons("blocking-file-io", code) == [PULLED.format("renew")]
+
+
+def test_what_is_filled_is_read_in_the_callers_step() -> None:
+    code = """
+    import asyncio
+
+    from store import SKILLS, load
+
+
+    async def refresh(folder):
+        load(folder)
+
+
+    async def use(folder, name: str):
+        await refresh(folder)
+        return SKILLS.get(name)
+    """
+    later = code.replace("return SKILLS", "await asyncio.sleep(0)\n        return SKILLS")
+    others = {"store.py": _text(STORE)}
+    for text, reason in (
+        (
+            code,
+            "`load` changes `SKILLS`, which `use` reads behind it, and others would change it in between",
+        ),
+        (later, None),
+    ):
+        found, _ = _checked("blocking-file-io", {"app.py": _text(text), **others})
+        assert [one.refusal for one in found] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("body", "helper", "reason"),
+    [
+        (
+            "if not self.path.exists():\n    return None\nreturn await self._load(name)",
+            "return self.path.read_text()",
+            "`self.path` is looked for and then read in one step of `Store.use`, and others may take it away in between",
+        ),
+        (
+            "text = await self._load(name)\nself.path.write_text(text)",
+            "return self.path.read_text()",
+            "`self.path` is read and written back in one step of `Store.use`, and what others write in the meantime would be lost",
+        ),
+        (
+            "text = await self._load(name)\nawait asyncio.sleep(0)\nself.path.write_text(text)",
+            "return self.path.read_text()",
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_a_file_is_read_and_written_back_by_callers(
+    body: str, helper: str, reason: str | None
+) -> None:
+    more = "        def forget(self):\n            self.path.unlink()\n"
+    found = reasons("blocking-file-io", callers(body, helper, more))
+    assert found[-1] == reason or reason in found

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from asynclint.facts.fanout import argument_of
 from asynclint.facts.graph import SYNC, Edge
 from asynclint.facts.model import Binding, CallSite, Recipe
-from asynclint.facts.program import Function, recipe_name
-from asynclint.facts.types import Func, Inst, LibMethod, Taking, Type, members
+from asynclint.facts.program import Function, Module, recipe_name
+from asynclint.facts.types import Func, Inst, LibMethod, Mod, Taking, Type, members
 from asynclint.fixes.place import Workshop
 
 OBJECT, GIVEN, ALL = "object", "given", "all"
@@ -55,8 +55,13 @@ ENVIRONMENT = ("os.environ", "environ")
 LOCKS = frozenset({"threading.Lock", "threading.RLock", "asyncio.Lock"})
 LOCK = re.compile(r"(?<![bc])lock|mutex|semaphore", re.IGNORECASE)
 
+NAME = re.compile(r"\w+")
+
 REACH = 200
 """Functions looked at below a call."""
+
+IMPORTS = 5
+"""Modules through which a name may be imported."""
 
 MAKING = frozenset({"__init__", "__post_init__", "__new__", "__set_name__", "__init_subclass__"})
 
@@ -68,6 +73,8 @@ class Root:
     whose: str
     name: str = ""
     """Of the parameter, or of the global."""
+    home: str = ""
+    """The scope of a name that stands for the same thing in several functions: a module, or a function around others."""
 
 
 OWN: frozenset[Root] = frozenset()
@@ -84,6 +91,20 @@ class Effect:
     by: Function
     replaced: bool = False
     """An attribute gets another value, at once, in a function that does not ask for the old one."""
+
+
+IN = "::"
+"""Stands between a scope and a name in it."""
+
+
+def scope_name(function: Function) -> str:
+    """A function as the scope of names."""
+    return f"{function.module.file.name}:{function.facts.qualname}"
+
+
+def shown(key: str) -> str:
+    """A key as its function writes it."""
+    return key.rpartition(IN)[2]
 
 
 def half_done(effects: Iterable[Effect]) -> list[Effect]:
@@ -104,6 +125,8 @@ class Effects:
         self._all: dict[Function, frozenset[Effect]] = {}
         self._locked: dict[Function, frozenset[int]] = {}
         self._names: dict[tuple[Function, str], frozenset[Root]] = {}
+        self._homes: dict[tuple[Function, str], tuple[tuple[str, str] | None]] = {}
+        self._imports: dict[Function, frozenset[Root]] = {}
         self._given_back: dict[Function, frozenset[Root]] = {}
 
     def of(self, function: Function) -> frozenset[Effect]:
@@ -248,7 +271,7 @@ class Effects:
     def _looked_up(self, function: Function, name: str) -> frozenset[Root]:
         facts = function.facts
         if name in facts.globals:
-            return frozenset({Root(ALL, name)})
+            return self._everybodys(function, name)
         if name == function.self_name and not self._is_static(function):
             # A class is everybody's.
             return frozenset({Root(ALL, name) if name == "cls" else Root(OBJECT)})
@@ -262,14 +285,116 @@ class Effects:
         if outer.facts.kind != "module":
             # What the function around was given is the same at each call of the one within.
             around = self.named(outer, name)
-            return frozenset({Root(ALL, name)}) if around else OWN
-        return frozenset({Root(ALL, name)}) if name in outer.facts.bindings else OWN
+            return self._everybodys(function, name) if around else OWN
+        return self._everybodys(function, name) if name in outer.facts.bindings else OWN
+
+    def _everybodys(self, function: Function, name: str) -> frozenset[Root]:
+        home, own = self.home(function, name) or ("", name)
+        return frozenset({Root(ALL, own, home)})
+
+    # -- one name for one thing -------------------------------------------------------------------
+
+    def key(self, function: Function, text: str) -> str:
+        """What a function names, in words that are the same in every function: a global stands behind its module's name."""
+        name = _first(text)
+        found = self.home(function, name)
+        if found is not None:
+            return f"{found[0]}{IN}{found[1]}{text[len(name) :]}"
+        module = self._module(function, name)
+        rest = text[len(name) + 1 :]
+        if module is None or text[len(name) : len(name) + 1] != ".":
+            return text
+        found = self._global(module, _first(rest))
+        return f"{found[0]}{IN}{found[1]}{rest[len(_first(rest)) :]}" if found else text
+
+    def changed(self, effect: Effect) -> str:
+        """The key of what an effect changes, where that is everybody's."""
+        root, text = effect.root, effect.text.removesuffix("[…]")
+        found = self.key(effect.by, text)
+        if IN in found or not root.home:
+            return found
+        own = f"{effect.by.self_name}."
+        return f"{root.home}{IN}{root.name}" + (
+            text[len(own) - 1 :] if text.startswith(own) else ""
+        )
+
+    def home(self, function: Function, name: str) -> tuple[str, str] | None:
+        """The scope of the variable that a name stands for, and its name there; None where it is the function's own, or no variable."""
+        known = self._homes.get((function, name))
+        if known is None:
+            known = self._homes[function, name] = (self._home(function, name),)
+        return known[0]
+
+    def imported(self, function: Function) -> frozenset[Root]:
+        """Other modules' variables that a function's module, or the function, imports."""
+        known = self._imports.get(function)
+        if known is None:
+            bound = {
+                one.recipe: None
+                for scope in (function, function.module.body)
+                for bindings in scope.facts.bindings.values()
+                for one in bindings
+                if one.kind == "import"
+            }
+            found = (self._imported(function.module, recipe) for recipe in bound)
+            known = frozenset(Root(ALL, one[1], one[0]) for one in found if one is not None)
+            self._imports[function] = known
+        return known
+
+    def _home(self, function: Function, name: str) -> tuple[str, str] | None:
+        scope = _scope(function, name)
+        if scope is None or scope.facts.kind == "module":
+            return self._global(function.module, name)
+        bound = scope.facts.bindings.get(name, ())
+        if bound and all(one.kind == "import" for one in bound):
+            return self._imported(function.module, bound[-1].recipe)
+        return None if scope is function else (scope_name(scope), name)
+
+    def _global(self, module: Module, name: str) -> tuple[str, str] | None:
+        """The module that makes a variable which another one may import from it."""
+        for _ in range(IMPORTS):
+            bound = module.body.facts.bindings.get(name, ())
+            imported = [one for one in bound if one.kind == "import"]
+            if not imported:
+                plain = bound or module.global_bindings.get(name)
+                made = any(one.kind in ("def", "class") for one in bound)
+                return (module.file.name, name) if plain and not made else None
+            recipe = imported[-1].recipe
+            source = self._source(module, recipe)
+            if source is None:
+                return None
+            module, name = source, str(recipe[3])
+        return None
+
+    def _imported(self, module: Module, recipe: Recipe) -> tuple[str, str] | None:
+        source = self._source(module, recipe)
+        return self._global(source, str(recipe[3])) if source is not None else None
+
+    def _source(self, module: Module, recipe: Recipe) -> Module | None:
+        """The project's module from which a name is imported."""
+        if not recipe or recipe[0] != "from":
+            return None
+        program = self.evaluator.program
+        target = program.absolute(module, recipe[1], recipe[2] or "")
+        return program.find(target, module.file) if target is not None else None
+
+    def _module(self, function: Function, name: str) -> Module | None:
+        """The project's module that a name is imported for."""
+        scope = _scope(function, name) or function.module.body
+        for one in scope.facts.bindings.get(name, ()):
+            if one.kind == "import":
+                found = self.evaluator.eval(one.recipe, scope, (one.line, one.col, one.block))
+                return found.module if isinstance(found, Mod) else None
+        return None
 
     def _is_static(self, function: Function) -> bool:
         return "builtins.staticmethod" in self.evaluator.decorator_paths(function)
 
     def _bound(self, function: Function, binding: Binding) -> frozenset[Root]:
-        if binding.kind in ("import", "def", "class"):
+        if binding.kind == "import":
+            home, name = self._imported(function.module, binding.recipe) or ("", "")
+            return frozenset({Root(ALL, name, home)})
+        if binding.kind in ("def", "class"):
             return frozenset({Root(ALL, "")})
         return self.roots(function, binding.recipe)
 
@@ -318,6 +443,26 @@ def _reads(function: Function, wanted: Recipe) -> bool:
         mentions(site.callee) or any(mentions(recipe) for recipe, _ in site.args)
         for site in function.sites
     )
+
+
+def _scope(function: Function, name: str) -> Function | None:
+    """The function, around a function or itself, to which a name belongs; None where that is the module."""
+    scope: Function | None = function
+    while scope is not None:
+        facts = scope.facts
+        if name in facts.globals:
+            return None
+        if (scope is function or facts.kind != "class") and name not in facts.nonlocals:
+            if name in facts.bindings or name in scope.parameters:
+                return scope
+        scope = scope.parent
+    return None
+
+
+def _first(text: str) -> str:
+    """The name with which an expression begins."""
+    found = NAME.match(text)
+    return found.group() if found is not None else ""
 
 
 def _text(function: Function, info: Recipe) -> str:

@@ -18,6 +18,7 @@ from asynclint.fixes import (
 )
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
+from asynclint.fixes.step import spot
 
 WRITING = frozenset({"write", "writelines", "dump", "truncate", "writerow", "writerows"})
 
@@ -53,7 +54,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     place.refuse_cleanup()
     written_back.refuse(place)
     in_order.refuse(place)
-    interleaved.refuse(interleaved.spot(place))
+    interleaved.refuse(spot(place))
     no_thread.refuse(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:

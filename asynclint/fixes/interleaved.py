@@ -1,65 +1,20 @@
 """What a coroutine does in one step today, and a new wait would take apart: others would run between its two halves.
 
 A step reaches from one wait to the next. What is read in its first half and set in the second one, or set in the first and
-read or set again in the second, must stay in one step.
+read or set again in the second, must stay in one step. Where the coroutine waits nowhere else, the step is its callers', too.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from asynclint.facts.model import CallSite
-from asynclint.facts.program import Function
-from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
-from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, effects
-from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.sight import is_logger
-from asynclint.fixes.source import NESTED, Tree, own_nodes
+from asynclint.fixes.awaiting import frames
+from asynclint.fixes.effects import shown
+from asynclint.fixes.step import Half, Spot, Step, is_locked, object_of
 
-WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
-TESTS = (ast.If, ast.While, ast.IfExp)
-LOOPS = (ast.For, ast.While)
-PROCESS = (*CONTAINERS, "threading.", "concurrent.", "multiprocessing.", "queue.", "subprocess.")
-"""Roots of classes whose objects mean the same to all who call them, in whatever order."""
-
-ASKS = frozenset({"get"})
-
-
-@dataclass(slots=True)
-class Half:
-    """What one half of a step, or code behind it, reads and sets, by the texts of attributes and globals."""
-
-    reads: set[str] = field(default_factory=set)
-    tests: set[str] = field(default_factory=set)
-    """What is read to decide something."""
-    sets: set[str] = field(default_factory=set)
-    calls: set[str] = field(default_factory=set)
-    """Objects of others whose methods are called."""
-    tells: set[str] = field(default_factory=set)
-    """Those of which such a call is a whole statement: it is made for what it does to the object."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a coroutine is to wait."""
-
-    workshop: Workshop
-    tree: Tree
-    function: Function
-    definition: ast.AST
-    """The function's `def`."""
-    node: ast.AST
-
-
-def spot(place: Place) -> Spot | None:
-    """That of a finding; None where its function cannot be found in the text."""
-    found = place.source.definition(place.function)
-    if found is None:
-        return None
-    return Spot(place.workshop, place.tree, place.function, found[1], place.node)
+SEEN, BETWEEN = "is set before and after it", "and others would see what is between"
+ASKED, TWICE = "is asked before and set afterwards", "which two at once would both do"
 
 
 def refuse(at: Spot | None, twice: bool = True) -> None:
@@ -74,20 +29,43 @@ def refuse(at: Spot | None, twice: bool = True) -> None:
 
 def broken(at: Spot, twice: bool = True) -> str | None:
     """Why a wait lets others see, or change, what is half done; None where it does not."""
-    if _is_locked(at):
+    if is_locked(at):
         return None
     step = Step(at)
     before, after, behind = step.before(), step.after(), step.behind()
-    for one in sorted(before.sets & (after.sets | after.reads)):
-        return f"`{one}` is set before and after it, and others would see what is between"
-    whole = _object(at.node)
+    seen = (before.sets & (after.sets | after.reads)) | (before.filled & after.reads)
+    for one in sorted(seen):
+        return f"`{shown(one)}` {SEEN}, {BETWEEN}"
+    whole = step.key(object_of(at.node))
     if twice and (whole in before.tells or (whole in after.calls and step.is_told)):
-        return f"`{whole}` is called twice in one step, and others would call it in between"
+        return f"`{shown(whole)}` is called twice in one step, and others would call it in between"
     # `if self.client is not None: self.client.close(); self.client = None` closes twice, at worst.
-    asked = (before.tests & behind.sets) | (before.reads & after.sets)
-    for one in sorted(asked - {_receiver(at.node)}):
-        return f"`{one}` is asked before and set afterwards, which two at once would both do"
+    kept = {step.key(_receiver(at.node))}
+    asked = (before.tests & behind.sets) | (before.reads & after.sets) | _asked(before, after)
+    for one in sorted(asked - kept):
+        return f"`{shown(one)}` {ASKED}, {TWICE}"
+    return _broken_around(at, kept)
+
+
+def _broken_around(at: Spot, kept: set[str]) -> str | None:
+    """The same for the coroutines that await this one."""
+    for frame in frames(at):
+        step = f"in one step of `{frame.function.name}`"
+        for first, second in frame.pairs():
+            before, after = first.before, second.after
+            private = first.unknown & second.unknown
+            # Who sets something around an `await` of its own means others to see it.
+            seen = before.bound & (after.bound | after.reads) if first is not second else set()
+            for one in sorted(seen - private):
+                return f"`{shown(one)}` {SEEN} {step}, {BETWEEN}"
+            for one in sorted(_asked(before, after) - private - kept):
+                return f"`{shown(one)}` {ASKED} {step}, {TWICE}"
     return None
+
+
+def _asked(before: Half, after: Half) -> set[str]:
+    """What is asked before and set behind, by whomever."""
+    return (before.tests | before.reads) & (after.named | after.filled)
 
 
 def _receiver(node: ast.AST) -> str:
@@ -95,369 +73,3 @@ def _receiver(node: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         return ast.unparse(node.func.value)
     return ""
-
-
-def _object(node: ast.AST) -> str:
-    """`self.client` of `self.client.auth.sign_in(…)`."""
-    names = ast.unparse(node.func).split(".") if isinstance(node, ast.Call) else []
-    if len(names) < 3 or not all(name.isidentifier() for name in names):
-        return ""
-    return ".".join(names[:2])
-
-
-def _is_locked(at: Spot) -> bool:
-    """Whether a lock is held around the place."""
-    return any(
-        isinstance(one, (ast.AsyncWith, ast.With))
-        and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
-        for one in at.tree.above(at.node)
-    )
-
-
-class Step:
-    """The step of a coroutine in which a place lies."""
-
-    def __init__(self, at: Spot) -> None:
-        self.at = at
-        self.effects = at.workshop.once(effects)
-        self.statement = at.tree.statement(at.node)
-        self.begun: list[ast.Call] = []
-        """The coroutine that was waited for when the step began: what it does at its end belongs to the step."""
-        self.sites = {
-            (s.line, s.col, s.end_line, s.end_col): s for s in at.function.sites if s.kind == "call"
-        }
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the place is a call for what it does, and not for what it gives."""
-        return isinstance(self.statement, ast.Expr) and self.statement.value is self.at.node
-
-    def before(self) -> Half:
-        """What is done since the last wait."""
-        half = Half()
-        for node in self.earlier():
-            self._note(node, half)
-        for call in self.begun:
-            self._called(call, half, finished=True)
-        for node in self._header(self.statement):
-            self._reads(node, half)
-        if isinstance(self.statement, ast.AugAssign):
-            self._reads(self.statement.target, half)
-        return half
-
-    def after(self) -> Half:
-        """What is done until the next wait."""
-        half = Half()
-        for target in _targets(self.statement):
-            self._sets(target, half)
-        for node in self.later():
-            self._note(node, half)
-        return half
-
-    def behind(self) -> Half:
-        """What is done anywhere below it in the coroutine."""
-        half = Half()
-        here: int = getattr(self.at.node, "lineno", 0)
-        for node in own_nodes(self.at.definition):
-            if (getattr(node, "end_lineno", 0) or 0) >= here:
-                for target in _targets(node) if isinstance(node, ast.stmt) else ():
-                    self._sets(target, half)
-                if isinstance(node, ast.Call) and node.lineno >= here:
-                    self._called(node, half)
-        return half
-
-    # -- the way through the function -------------------------------------------------------------
-
-    def earlier(self) -> Iterator[ast.AST]:
-        """The statements, and parts of statements, that run before the place since the last wait, nearest first."""
-        tree = self.at.tree
-        below: ast.AST = self.statement
-        while True:
-            parent: ast.AST | None = tree.parent(below)
-            suite = _suite(parent, below)
-            if parent is None or suite is None:
-                return
-            for one in reversed(suite[: _index(suite, below)]):
-                waits = _waits(one)
-                way = _way_without_wait(one) if waits else None
-                if way is not None:
-                    yield from way
-                    continue
-                yield from _behind_line(one, waits[-1]) if waits else (one,)
-                if waits:
-                    self.begun = _awaited_last(one)
-                    return
-            if isinstance(parent, LOOPS) and suite is parent.body:
-                rest = suite[_index(suite, below) + 1 :]
-                if not any(_waits(one) for one in (below, *rest)):
-                    yield from rest
-            if isinstance(parent, ast.Try) and suite is not parent.body:
-                if any(_waits(one) for one in parent.body):
-                    return
-                yield from parent.body
-            if not isinstance(parent, ast.stmt) and not isinstance(parent, ast.ExceptHandler):
-                return
-            if isinstance(parent, (*NESTED, ast.AsyncFor, ast.AsyncWith)):
-                return
-            for node in self._header(parent):
-                if _waits(node):
-                    return
-                yield node
-            if isinstance(parent, ast.ExceptHandler):
-                outer = tree.parent(parent)
-                if not isinstance(outer, ast.Try) or any(_waits(one) for one in outer.body):
-                    return
-                yield from outer.body
-                parent = outer
-            below = parent
-
-    def later(self) -> Iterator[ast.AST]:
-        """The statements, and parts of statements, that run after the place until the next wait."""
-        tree = self.at.tree
-        below: ast.AST = self.statement
-        for inner in _bodies(self.statement):
-            for one in inner:
-                yield one
-                if _waits(one):
-                    break
-        while True:
-            parent: ast.AST | None = tree.parent(below)
-            suite = _suite(parent, below)
-            if parent is None or suite is None:
-                return
-            for one in suite[_index(suite, below) + 1 :]:
-                waits = _waits(one)
-                if waits:
-                    yield from _above_line(one, waits[0])
-                    return
-                yield one
-                if isinstance(one, (ast.Return, ast.Raise)):
-                    return
-            if isinstance(parent, LOOPS) and suite is parent.body:
-                tested = [parent.test] if isinstance(parent, ast.While) else []
-                for again in (*tested, *suite[: _index(suite, below)]):
-                    if _waits(again):
-                        break
-                    yield again
-            if isinstance(parent, ast.Try) and suite is parent.body:
-                for one in (*parent.orelse, *parent.finalbody):
-                    if _waits(one):
-                        return
-                    yield one
-            if isinstance(parent, ast.ExceptHandler):
-                parent = tree.parent(parent)
-            if not isinstance(parent, ast.stmt) or isinstance(parent, (*NESTED, ast.AsyncFor)):
-                return
-            below = parent
-
-    def _header(self, statement: ast.AST) -> Iterator[ast.AST]:
-        """What a statement evaluates itself."""
-        for child in ast.iter_child_nodes(statement):
-            if isinstance(child, ast.expr) and child not in _targets(statement):
-                yield child
-            elif isinstance(child, ast.withitem):
-                yield child.context_expr
-
-    # -- what is read and set ---------------------------------------------------------------------
-
-    def _note(self, node: ast.AST, half: Half) -> None:
-        if isinstance(node, NESTED):
-            return
-        for one in (node, *own_nodes(node)):
-            if isinstance(one, ast.Expr) and self._calls(one.value):
-                half.tells.add(_object(one.value))
-            if self._calls(one):
-                half.calls.add(_object(one))
-            if isinstance(one, ast.stmt):
-                for target in _targets(one):
-                    self._sets(target, half)
-            if isinstance(one, ast.AugAssign):
-                self._reads(one.target, half)
-            if isinstance(one, TESTS):
-                self._tests(one.test, half)
-            if isinstance(one, ast.Call):
-                self._called(one, half)
-            if isinstance(one, (ast.Attribute, ast.Name)) and isinstance(one.ctx, ast.Load):
-                self._read(one, half)
-        if self.at.tree.parent(node) is not None:
-            around = self.at.tree.parent(node)
-            if isinstance(around, TESTS) and node is around.test:
-                self._tests(node, half)
-
-    def _reads(self, node: ast.AST, half: Half) -> None:
-        for one in ast.walk(node):
-            if isinstance(one, (ast.Attribute, ast.Name)):
-                self._read(one, half)
-
-    def _tests(self, node: ast.AST, half: Half) -> None:
-        for one in ast.walk(node):
-            if isinstance(one, (ast.Attribute, ast.Name)) and self._is_shared(one):
-                half.tests.add(ast.unparse(one))
-
-    def _read(self, node: ast.expr, half: Half) -> None:
-        if self._is_shared(node):
-            half.reads.add(ast.unparse(node))
-
-    def _sets(self, target: ast.expr, half: Half) -> None:
-        if isinstance(target, (ast.Tuple, ast.List)):
-            for one in target.elts:
-                self._sets(one, half)
-            return
-        one = target.value if isinstance(target, ast.Subscript) else target
-        if isinstance(target, ast.Name) and target.id not in self.at.function.facts.globals:
-            return
-        if isinstance(one, (ast.Attribute, ast.Name)) and self._is_shared(one):
-            half.sets.add(ast.unparse(one))
-
-    def _called(self, call: ast.Call, half: Half, finished: bool = False) -> None:
-        """What a method of a container does to it, and what a helper of the project does, or a coroutine that has `finished`."""
-        func = call.func
-        if isinstance(func, ast.Attribute):
-            if func.attr in ASKS and self._is_shared(func.value):
-                half.tests.add(ast.unparse(func.value))
-            if func.attr in CHANGES and self._is_shared(func.value):
-                if self._is_container(call):
-                    half.sets.add(ast.unparse(func.value))
-        site = self._site(call)
-        if site is None or call is self.at.node:
-            return
-        function = self.at.function
-        evaluator = self.at.workshop.facts.graph.evaluator
-        for member in members(evaluator.callee(function.module, site)):
-            if not isinstance(member, Func) or member.function.is_async is not finished:
-                continue
-            for effect in self.effects.across(function, site, member.function):
-                text = effect.text.removesuffix("[…]")
-                if effect.root.whose == ALL and effect.by.module is function.module:
-                    half.sets.add(text)
-                elif text.startswith("self.") and isinstance(func, ast.Attribute):
-                    half.sets.add(f"{ast.unparse(func.value)}{text[4:]}")
-            half.sets |= self._sets_in_given(call, member.function)
-
-    def _sets_in_given(self, call: ast.Call, target: Function) -> set[str]:
-        """What a call sets in what it is given, and others know: `request.app.state.model` of `unload(request)`."""
-        names = [p.name for p in target.facts.params if p.kind == "pos"]
-        if target.klass is not None and names[:1] == [target.self_name]:
-            names = names[1:]
-        given = dict(zip(names, call.args, strict=False))
-        given |= {k.arg: k.value for k in call.keywords if k.arg}
-        found: set[str] = set()
-        for effect in self.effects.own(target):
-            name, _, rest = effect.text.removesuffix("[…]").partition(".")
-            if effect.root.whose == GIVEN and effect.root.name == name and rest and name in given:
-                seen = ast.parse(f"{ast.unparse(given[name])}.{rest}", mode="eval").body
-                if self._is_shared(seen):
-                    found.add(ast.unparse(seen))
-        return found
-
-    def _calls(self, node: ast.AST) -> bool:
-        """Whether a method of an object of others, and of a library, is called."""
-        if not isinstance(node, ast.Call) or not _object(node) or not self._is_shared(node.func):
-            return False
-        site = self._site(node)
-        if site is None or is_logger(site.callee):
-            return False
-        evaluator = self.at.workshop.facts.graph.evaluator
-        found = members(evaluator.callee(self.at.function.module, site))
-        return any(isinstance(m, LibMethod) and not m.cls.startswith(PROCESS) for m in found)
-
-    def _site(self, call: ast.Call) -> CallSite | None:
-        end = call.end_lineno or 0, call.end_col_offset or 0
-        return self.sites.get((call.lineno, call.col_offset, *end))
-
-    def _is_container(self, call: ast.Call) -> bool:
-        site = self._site(call)
-        return site is None or self.effects.is_containers(self.at.function, site)
-
-    def _is_shared(self, node: ast.expr) -> bool:
-        """Whether others may know what an attribute, or a global, stands for."""
-        depth = 0
-        while isinstance(node, (ast.Attribute, ast.Subscript)):
-            depth += isinstance(node, ast.Attribute)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return False
-        found = self.effects.named(self.at.function, node.id)
-        roots = {r.whose for r in found if depth > 0 or r.whose != ALL or r.name}
-        if roots == {GIVEN}:
-            # `request.app.state.model`: what hangs on a parameter's attribute is not the call's own.
-            return depth > 1
-        return bool(roots & {ALL, OBJECT}) and (depth > 0 or node.id != self.at.function.self_name)
-
-
-def _suite(parent: ast.AST | None, below: ast.AST) -> list[ast.stmt] | None:
-    """The list of statements that holds one."""
-    for name in ("body", "orelse", "finalbody"):
-        suite = getattr(parent, name, None)
-        if isinstance(suite, list) and any(one is below for one in suite):
-            return suite
-    return None
-
-
-def _index(suite: list[ast.stmt], below: ast.AST) -> int:
-    return next(i for i, one in enumerate(suite) if one is below)
-
-
-def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse"):
-        suite = getattr(statement, name, None)
-        if isinstance(suite, list):
-            yield suite
-
-
-def _targets(statement: ast.AST) -> list[ast.expr]:
-    if isinstance(statement, ast.Assign):
-        return statement.targets
-    if isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-        return [statement.target]
-    if isinstance(statement, ast.Delete):
-        return statement.targets
-    if isinstance(statement, (ast.With, ast.AsyncWith)):
-        return [item.optional_vars for item in statement.items if item.optional_vars is not None]
-    if isinstance(statement, (ast.For, ast.AsyncFor)):
-        return [statement.target]
-    return []
-
-
-def _waits(node: ast.AST) -> list[int]:
-    """The lines of the waits in a node."""
-    if isinstance(node, NESTED):
-        return []
-    return sorted(n.lineno for n in (node, *own_nodes(node)) if isinstance(n, WAITS))
-
-
-def _awaited_last(statement: ast.AST) -> list[ast.Call]:
-    """The call that a statement which waits awaits in its own line; none where it is more than a simple statement."""
-    if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)):
-        return []
-    value = statement.value
-    if isinstance(value, ast.Await) and isinstance(value.value, ast.Call):
-        return [value.value]
-    return []
-
-
-def _way_without_wait(statement: ast.stmt) -> list[ast.AST] | None:
-    """What an `if` does on the way that waits for nothing; None where there is no such way."""
-    if not isinstance(statement, ast.If) or _waits(statement.test):
-        return None
-    ways = [way for way in (statement.body, statement.orelse) if not any(map(_waits, way))]
-    # Who leaves there does not come here.
-    ways = [way for way in ways if not (way and isinstance(way[-1], (ast.Return, ast.Raise)))]
-    return [statement.test, *(one for way in ways for one in way)] if ways else None
-
-
-def _behind_line(statement: ast.stmt, line: int) -> Iterator[ast.AST]:
-    """The statements within another one that begin below a line; of a simple statement that waits, what it sets."""
-    for one in own_nodes(statement):
-        if isinstance(one, ast.stmt) and one.lineno > line:
-            yield one
-    for one in (statement, *own_nodes(statement)):
-        if isinstance(one, ast.Assign) and one.lineno <= line <= (one.end_lineno or 0):
-            yield ast.copy_location(ast.Assign(one.targets, ast.Constant(None)), one)
-
-
-def _above_line(statement: ast.stmt, line: int) -> Iterator[ast.AST]:
-    """The statements within another one that end above a line."""
-    for one in own_nodes(statement):
-        if isinstance(one, ast.stmt) and (one.end_lineno or 0) < line:
-            yield one

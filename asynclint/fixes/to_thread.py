@@ -25,10 +25,12 @@ from asynclint.fixes import (
     trees,
     written_back,
 )
-from asynclint.fixes.effects import ALL, GIVEN, all_effects, effects, half_done
+from asynclint.fixes.awaiting import frames
+from asynclint.fixes.effects import ALL, GIVEN, IN, all_effects, effects, half_done, shown
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.step import Step, spot
 
 THREAD_BOUND = (
     "sqlite3.",
@@ -151,7 +153,7 @@ def _first(place: Place) -> Fix:
     written_back.refuse(place)
     stores.refuse(place)
     in_order.refuse(place)
-    interleaved.refuse(interleaved.spot(place))
+    interleaved.refuse(spot(place))
     refuse_without_threads(place.workshop, place.function.module)
     if "set_default_executor(" in (place.function.module.file.text or ""):
         raise Refused("the module gives the loop threads of its own, which may all be taken")
@@ -376,18 +378,29 @@ def _refuse_effects(place: Place, site: CallSite, function: Function) -> None:
 
 def _refuse_filled(place: Place, function: Function) -> None:
     """Raise Refused where what is called fills something under a lock, and the coroutine reads that in the same step, without one."""
-    at = interleaved.spot(place)
-    found = place.workshop.once(all_effects).across(place.function, place.site, function)
-    filled = {
-        one.root.name if one.root.whose == ALL else one.text for one in found if not one.replaced
-    }
+    at = spot(place)
+    filled = set(_filled(place, function))
     if at is None or not filled:
         return
-    after = interleaved.Step(at).after()
-    for one in sorted(filled & (after.reads | after.tests)):
-        raise Refused(
-            f"`{function.name}` changes `{one}`, which is read behind it, and others would change it in between"
-        )
+    readers = [("which is read behind it", Step(at).after())]
+    readers += [(f"which `{one.function.name}` reads behind it", one.after) for one in frames(at)]
+    for how, after in readers:
+        for one in sorted(filled & (after.reads | after.tests | after.named)):
+            raise Refused(
+                f"`{function.name}` changes `{shown(one)}`, {how}, and others would change it in between"
+            )
+
+
+def _filled(place: Place, function: Function) -> Iterator[str]:
+    """The keys of what a call fills that others know."""
+    found = place.workshop.once(all_effects)
+    for one in found.across(place.function, place.site, function):
+        if one.replaced:
+            continue
+        if one.root.whose == ALL:
+            yield f"{one.root.home}{IN}{one.root.name}" if one.root.home else one.root.name
+        else:
+            yield one.text
 
 
 def refuse_site(place: Place, site: CallSite) -> None:

@@ -11,9 +11,11 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
 from asynclint.facts.types import Lib, members
 from asynclint.findings import Refused
-from asynclint.fixes import interleaved
+from asynclint.fixes.awaiting import frames
+from asynclint.fixes.effects import shown
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import NESTED, own_nodes
+from asynclint.fixes.step import LOOPS, Step, spot
 
 WHOLE = frozenset({"shutil.rmtree", "shutil.copytree", "shutil.move", "shutil.unpack_archive"})
 
@@ -36,7 +38,7 @@ def refuse(place: Place) -> None:
     """Raise Refused where a thread would work on such a directory, and no lock keeps others away."""
     if not _is_on_tree(place.workshop, place.function, place.site):
         return
-    at = interleaved.spot(place)
+    at = spot(place)
     if at is None:
         return
     for one in place.tree.above(place.node):
@@ -45,16 +47,21 @@ def refuse(place: Place) -> None:
                 return
         if isinstance(one, NESTED):
             break
-        if isinstance(one, interleaved.LOOPS):
+        if isinstance(one, LOOPS):
             raise Refused(HALF)
-    step = interleaved.Step(at)
-    if any(_changes(node) for node in (*step.earlier(), *step.later())):
+    step = Step(at)
+    if any(map(_changes, (*step.earlier(), *step.later()))):
         raise Refused(HALF)
     told = sorted(step.after().sets)
     if told:
         raise Refused(
-            f"`{told[0]}` is changed as soon as the directory is done, and others would meet the one without the other"
+            f"`{shown(told[0])}` is changed as soon as the directory is done, and others would meet the one without the other"
         )
+    for frame in frames(at):
+        if any(map(_changes, (*frame.earlier(), *frame.later()))):
+            raise Refused(
+                f"`{frame.function.name}` changes the directory in the same step, and {HALF}"
+            )
 
 
 def worked_on(workshop: Workshop, function: Function) -> str | None:

@@ -14,12 +14,12 @@ from asynclint.fixes import imports, interleaved
 from asynclint.fixes.edits import Edits
 from asynclint.fixes.exchange import Exchange
 from asynclint.fixes.holders import Holders
-from asynclint.fixes.interleaved import Spot
 from asynclint.fixes.loops import refuse_loops
 from asynclint.fixes.mentions import Global, Held, Holder, Local, Result, State
 from asynclint.fixes.mocked import refuse_mocked
 from asynclint.fixes.promoted import refuse_called_elsewhere
 from asynclint.fixes.reading import Reading
+from asynclint.fixes.step import Spot
 from asynclint.fixes.twins import Pair, Twins
 
 

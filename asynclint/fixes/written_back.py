@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asynclint.facts import syntax
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
+from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import own_nodes
+from asynclint.fixes.step import spot
 
 READS = frozenset({"read_text", "read_bytes"})
 THERE = frozenset({"exists", "is_file", "isfile"})
@@ -99,10 +101,32 @@ def refuse(place: Place) -> None:
         for asked in found:
             if asked.asked and asked.path == read.path and asked.line <= read.line:
                 if not any(asked.line < n < read.line for n in waits):
-                    raise Refused(
-                        f"`{read.path}` is looked for and then read, and others may take it away in between"
-                    )
+                    raise Refused(_gone(read.path))
     _refuse_read_elsewhere(place.function, [one for one in found if one.line in here])
+    _refuse_around(place, [one for one in found if one.line in here])
+
+
+def _refuse_around(place: Place, found: list[Access]) -> None:
+    """Raise Refused where the coroutines that await this one do the other half with the same file."""
+    at = spot(place) if found else None
+    for frame in frames(at) if at is not None else ():
+        pairs = [(one, own) for one in _around(frame, frame.earlier()) for own in found]
+        pairs += [(own, one) for one in _around(frame, frame.later()) for own in found]
+        step = f" in one step of `{frame.function.name}`"
+        for first, second in pairs:
+            if first.path != second.path or first.writes:
+                continue
+            if second.writes:
+                raise Refused(_reason(f"`{second.path}`", first.asked, step))
+            if first.asked and not second.asked and _others_take(place.function):
+                raise Refused(_gone(second.path, step))
+
+
+def _around(frame: Frame, nodes: Iterable[ast.AST]) -> Iterator[Access]:
+    """The files that a coroutine opens there, by their paths in the words of the one that it awaits."""
+    for node in nodes:
+        for one in _accesses(ast.Module([node], [])):  # type: ignore[list-item]
+            yield replace(one, path=frame.words(one.path))
 
 
 def refuse_below(functions: Iterable[Function]) -> None:
@@ -261,10 +285,14 @@ def _opens(function: Function) -> bool:
     return any(word in line for line in lines for word in OPENS)
 
 
-def _reason(path: str, asked: bool = False) -> str:
+def _reason(path: str, asked: bool = False, step: str = "") -> str:
     if asked:
-        return f"{path} is looked for and then written, which two at once would both do"
-    return f"{path} is read and written back, and what others write in the meantime would be lost"
+        return f"{path} is looked for and then written{step}, which two at once would both do"
+    return f"{path} is read and written back{step}, and what others write in the meantime would be lost"
+
+
+def _gone(path: str, step: str = "") -> str:
+    return f"`{path}` is looked for and then read{step}, and others may take it away in between"
 
 
 def _is_locked(node: ast.AST) -> bool:
