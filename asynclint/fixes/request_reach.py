@@ -238,12 +238,10 @@ class Reach(Part):
         name = klass.facts.name if klass is not None and facts.name == "__init__" else facts.name
         last = function.module.name.rpartition(".")[2]
         word = re.escape(name)
-        called = re.compile(rf"(?<![\w.])(?<!def )(?<!class ){word}\(")
-        through = re.compile(rf"\b{re.escape(last)}\.{word}\(")
-        filled = re.compile(rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b")
-        imported = re.compile(
-            rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$", re.MULTILINE
-        )
+        called = rf"(?<![\w.])(?<!def )(?<!class ){word}\("
+        through = rf"\b{re.escape(last)}\.{word}\("
+        filled = rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b"
+        imported = rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$"
         read = {m.file.name for m in program.loaded()} if which == "unread" else set()
         speaking = {file.name for file in self.workshop.saying(name, last)}
         for file in self.workshop.saying(name):
@@ -253,12 +251,12 @@ class Reach(Part):
             if f"{name}(" not in text and "partial(" not in text:
                 continue
             if file.name == function.module.file.name:
-                if called.search(text) or filled.search(text):
+                if re.search(called, text) or re.search(filled, text):
                     return True
                 if klass is not None and name == facts.name and f".{name}(" in text:
                     return True
-            elif file.name in speaking and imported.search(text):
-                if called.search(text) or through.search(text) or filled.search(text):
+            elif file.name in speaking and re.search(imported, text, re.MULTILINE):
+                if any(re.search(one, text) for one in (called, through, filled)):
                     return True
         return False
 

@@ -9,6 +9,9 @@ from asynclint.project import SourceFile
 
 WORD = re.compile(r"\w+")
 
+SPACES = {number: " " for number in range(128) if WORD.match(chr(number)) is None}
+"""What ends a word of ASCII, put as a space."""
+
 FEW = 64
 """Words for which every text is searched; for more of them, an index of all words takes less time."""
 
@@ -62,6 +65,13 @@ class Texts:
     def _indexed(self) -> dict[str, list[int]]:
         index: dict[str, list[int]] = {}
         for number, file in enumerate(self.files):
-            for word in set(WORD.findall(file.text or "")):
+            for word in _words(file.text or ""):
                 index.setdefault(word, []).append(number)
         return index
+
+
+def _words(text: str) -> set[str]:
+    if text.isascii():
+        # As `WORD` would find them, in half of the time.
+        return set(text.translate(SPACES).split())
+    return set(WORD.findall(text))
