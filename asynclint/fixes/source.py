@@ -17,6 +17,30 @@ from asynclint.project import SourceFile
 Node = TypeVar("Node", bound=ast.AST)
 
 
+PLAIN = frozenset({
+    "ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment", "conversion", "simple", "is_async",
+})  # fmt: skip
+"""Fields of nodes that hold no nodes, or only what says how another field is meant."""
+
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+
+
+def below(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below another one, in their order; what is `PLAIN` is left out."""
+    kind = type(node)
+    names = _FIELDS.get(kind)
+    if names is None:
+        names = _FIELDS[kind] = tuple(name for name in kind._fields if name not in PLAIN)
+    found: list[ast.AST] = []
+    for name in names:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif type(value) is list:
+            found += [one for one in value if isinstance(one, ast.AST)]
+    return found
+
+
 class Tree:
     """A parsed piece of a module, a whole top-level statement at least, with positions as in the file."""
 
@@ -25,12 +49,21 @@ class Tree:
             self.root = root = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise Refused("the code around it cannot be parsed for a rewrite") from None
-        self._at: dict[tuple[int, int, int, int], list[ast.AST]] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
-        parents, at = self._parents, self._at
+        self._own: dict[ast.AST, list[ast.AST]] = {}
+        parents = self._parents
         stack: list[ast.AST] = [root]
         while stack:
             node = stack.pop()
+            found = below(node)
+            for one in found:
+                parents[one] = node
+            stack += found
+
+    @cached_property
+    def _at(self) -> dict[tuple[int, int, int, int], list[ast.expr]]:
+        at: dict[tuple[int, int, int, int], list[ast.expr]] = {}
+        for node in self._parents:
             if isinstance(node, ast.expr):
                 where = (
                     node.lineno,
@@ -39,23 +72,21 @@ class Tree:
                     node.end_col_offset or 0,
                 )
                 at.setdefault(where, []).append(node)
-            for name in node._fields:
-                value = getattr(node, name, None)
-                if isinstance(value, ast.AST):
-                    parents[value] = node
-                    stack.append(value)
-                elif isinstance(value, list):
-                    for one in value:
-                        if isinstance(one, ast.AST):
-                            parents[one] = node
-                            stack.append(one)
+        return at
 
     def at(self, where: tuple[int, int, int, int], kind: type[Node]) -> Node | None:
-        """The node of a kind with exactly this extent."""
+        """The node of a kind with exactly this extent, the outermost one of several."""
         for node in self._at.get(where, ()):
             if isinstance(node, kind):
                 return node
         return None
+
+    def own(self, node: ast.AST) -> list[ast.AST]:
+        """The nodes of a function of this piece without those of the functions and classes in it; asked for again and again."""
+        found = self._own.get(node)
+        if found is None:
+            found = self._own[node] = list(own_nodes(node))
+        return found
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node around another one."""
@@ -473,24 +504,9 @@ NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function without those of the functions and classes in it."""
-    stack = _own_children(node)
+    stack = below(node)[::-1]
     while stack:
         one = stack.pop()
-        yield one
-        stack += _own_children(one)
-
-
-def _own_children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below another one, functions and classes left out, the last one first."""
-    found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            if not isinstance(value, NESTED):
-                found.append(value)
-        elif isinstance(value, list):
-            found += [
-                one for one in value if isinstance(one, ast.AST) and not isinstance(one, NESTED)
-            ]
-    found.reverse()
-    return found
+        if not isinstance(one, NESTED):
+            yield one
+            stack += below(one)[::-1]

@@ -140,7 +140,7 @@ class Step:
         """What is done anywhere below it in the coroutine."""
         half = Half()
         here: int = getattr(self.at.node, "lineno", 0)
-        for node in own_nodes(self.at.definition):
+        for node in self.at.tree.own(self.at.definition):
             if (getattr(node, "end_lineno", 0) or 0) >= here:
                 for target in _targets(node) if isinstance(node, ast.stmt) else ():
                     self._sets(target, half)

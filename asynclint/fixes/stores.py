@@ -13,7 +13,6 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.source import own_nodes
 
 ASKS = re.compile(r"h?get|list|scroll|exists|has_|describe|find|retrieve")
 CHANGES = re.compile(r"create|upsert|h?set|put|update|insert|modify|save")
@@ -65,8 +64,9 @@ def refuse(place: Place) -> None:
     function = place.source.definition(place.function)
     if function is None or not isinstance(place.node, ast.Call):
         return
-    waits = [n.lineno for n in own_nodes(function[1]) if isinstance(n, ast.Await)]
-    found = _accesses(place, function[1])
+    tree, definition = function
+    waits = [n.lineno for n in tree.own(definition) if isinstance(n, ast.Await)]
+    found = _accesses(place, definition)
     for first in found:
         for second in found:
             if place.node not in (first.call, second.call) or not _is_behind(place, first, second):
@@ -144,7 +144,7 @@ def _is_way(module: Module, first: int, second: int) -> bool:
 def _accesses(place: Place, definition: ast.AST) -> tuple[Access, ...]:
     known = place.workshop.once(_known_accesses)
     if definition not in known:
-        calls = [n for n in own_nodes(definition) if isinstance(n, ast.Call)]
+        calls = [n for n in place.tree.own(definition) if isinstance(n, ast.Call)]
         known[definition] = tuple(_found(place, calls))
     return known[definition]
 

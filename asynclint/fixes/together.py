@@ -122,6 +122,8 @@ def _first_waits(node: Definition) -> Iterator[ast.Call | ast.While]:
     """
     for one in _flat(node.body):
         waits = [n for n in _own(one) if isinstance(n, WORK)]
+        if isinstance(one, ast.For) and waits:
+            return  # To try again, or to go on now and then.
         if isinstance(one, ast.While):
             if len(waits) == 1 and len(one.body) == 1 and isinstance(waits[0], ast.Await):
                 yield one

@@ -12,7 +12,7 @@ from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.place import Place
-from asynclint.fixes.source import own_nodes
+from asynclint.fixes.source import NESTED, own_nodes
 from asynclint.fixes.step import spot
 
 READS = frozenset({"read_text", "read_bytes"})
@@ -77,10 +77,11 @@ def refuse(place: Place) -> None:
         return
     above = [one for one in place.tree.above(place.node) if isinstance(one, ast.With)]
     here = {place.node.lineno, *(item.context_expr.lineno for w in above for item in w.items)}
-    found = list(_accesses(function[1]))
+    tree, definition = function
+    found = list(_accesses(tree.own(definition)))
     waits = [
         n.lineno
-        for n in own_nodes(function[1])
+        for n in tree.own(definition)
         if isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith))
     ]
     for read in found:
@@ -125,7 +126,9 @@ def _refuse_around(place: Place, found: list[Access]) -> None:
 def _around(frame: Frame, nodes: Iterable[ast.AST]) -> Iterator[Access]:
     """The files that a coroutine opens there, by their paths in the words of the one that it awaits."""
     for node in nodes:
-        for one in _accesses(ast.Module([node], [])):  # type: ignore[list-item]
+        if isinstance(node, NESTED):
+            continue
+        for one in _accesses((node, *own_nodes(node))):
             yield replace(one, path=frame.words(one.path))
 
 
@@ -145,7 +148,7 @@ def refuse_below(functions: Iterable[Function]) -> None:
         owner: tuple[object, ...] = (function.module, function.klass)
         if any(_takes_away(one) for one in own_nodes(node)):
             removes.add(owner)
-        found = list(_accesses(node))
+        found = list(_accesses(own_nodes(node)))
         for one in found:
             if not one.writes and any(
                 o.writes and o.path == one.path and o.line >= one.line for o in found
@@ -186,7 +189,7 @@ def _refuse_read_elsewhere(function: Function, found: Iterable[Access]) -> None:
         node = syntax.definition(other)
         if node is None:
             continue
-        for one in _accesses(node):
+        for one in _accesses(own_nodes(node)):
             if not one.writes and one.opens and not one.asked and words & _words(one, other):
                 raise Refused(
                     f"`{other.name}` reads such files, and would meet this one half written"
@@ -302,8 +305,8 @@ def _is_locked(node: ast.AST) -> bool:
     )
 
 
-def _accesses(node: ast.AST) -> Iterator[Access]:
-    for one in own_nodes(node):
+def _accesses(nodes: Iterable[ast.AST]) -> Iterator[Access]:
+    for one in nodes:
         if not isinstance(one, ast.Call):
             continue
         if isinstance(one.func, ast.Name) and one.func.id == "open" and one.args:
