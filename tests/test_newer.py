@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,43 @@ def test_threads_are_for_pythons_that_have_them(
             output = capsys.readouterr().out
             assert ("asyncio.to_thread`\n" in output) == offered or not offered
             assert ("which has no `asyncio.to_thread`" in output) != offered
+
+
+@pytest.mark.parametrize(
+    ("python", "head", "line"),
+    [
+        (">=3.8", "", "from typing import AsyncIterator"),
+        (
+            ">=3.8",
+            "from __future__ import annotations\n",
+            "from collections.abc import AsyncIterator",
+        ),
+        (">=3.9", "", "from collections.abc import AsyncIterator"),
+    ],
+)
+def test_annotations_are_for_pythons_that_evaluate_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    python: str,
+    head: str,
+    line: str,
+) -> None:
+    """Of `collections.abc`, Python 3.8 evaluates no `AsyncIterator[None]`."""
+    code = """
+        import httpx
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+
+        @app.get("/ask")
+        async def ask(word: str) -> str:
+            async with httpx.AsyncClient() as client:
+                return (await client.get("https://example.org", params={"q": word})).text
+        """
+    (tmp_path / "app.py").write_text(head + textwrap.dedent(code).lstrip("\n"), "utf-8")
+    table = f'[project]\nname = "x"\nrequires-python = "{python}"\n'
+    (tmp_path / "pyproject.toml").write_text(table, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    run(["check", "--fix", "--unsafe-fixes", "--no-cache", "-q", "."])
+    assert line in (tmp_path / "app.py").read_text("utf-8").split("\n")

@@ -669,7 +669,7 @@ class Lifespan:
         if name is None:
             raise Refused("`lifespan` means something else there")
         manager, one = imports.bring(source, "contextlib", "asynccontextmanager")
-        iterator, two = imports.bring(source, "collections.abc", "AsyncIterator")
+        iterator, two = imports.iterator(source)
         indent = "    " if self.wrapped is None else "        "
         head, tail, pushes = around(target, opening, indent, "    ")
         gives = "None"

@@ -100,7 +100,7 @@ class _Hook(Lifespan):
         self, name: str, parameter: str, target: str, opening: Opening
     ) -> tuple[str, list[Edit]]:
         """The text of a function that opens, yields and closes, and the import that it needs."""
-        iterator, edits = imports.bring(self.source, "collections.abc", "AsyncIterator")
+        iterator, edits = imports.iterator(self.source)
         head, tail, pushes = around(target, opening, "    ", "    ")
         lines = [
             f"async def {name}({parameter}) -> {iterator}[None]:",

@@ -75,8 +75,33 @@ def _absolute(source: Source, level: int, base: str) -> str:
     return ".".join([*parts, base] if base else parts)
 
 
+BRACKETS, UNIONS = (3, 9), (3, 10)
+"""The Python from which on annotations may be `collections.abc.AsyncIterator[None]`, and `X | None`."""
+
 UNPLACED = -1
 """The offset of an import whose place is chosen when all imports of a fix are known."""
+
+
+def iterator(source: Source, function: Function | None = None) -> tuple[str, tuple[Edit, ...]]:
+    """How to write the annotation `AsyncIterator`; Python 3.8 evaluates `[None]` behind that of `typing` only."""
+    home = "collections.abc" if _knows(source, BRACKETS) else "typing"
+    return bring(source, home, "AsyncIterator", function)
+
+
+def optional(source: Source, annotation: str) -> tuple[str, tuple[Edit, ...]]:
+    """How to write the annotation of what may be None."""
+    if "Optional" in source.module.body.facts.bindings:
+        return f"Optional[{annotation}]", ()
+    if _knows(source, UNIONS):
+        return f"{annotation} | None", ()
+    name, edits = bring(source, "typing", "Optional")
+    return f"{name}[{annotation}]", edits
+
+
+def _knows(source: Source, version: tuple[int, int]) -> bool:
+    """Whether annotations of a module may be written as a version of Python evaluates them."""
+    lowest = source.lowest
+    return lowest is None or lowest >= version or "import annotations" in source.text
 
 
 def bring(

@@ -8,6 +8,7 @@ import re
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Lib
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import imports
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.constructor import Constructor
 from asynclint.fixes.loops import refuse_loops
@@ -193,9 +194,8 @@ class _Keeping(Part):
         first = node.body[0]
         if first.lineno == node.lineno:
             raise Refused(f"`{self.klass.name}` stands on one line")
-        optional = f"{annotation} | None"
-        if "Optional" in self.module.body.facts.bindings:
-            optional = f"Optional[{annotation}]"
+        optional, edits = imports.optional(source, annotation)
+        self.plan.add(*edits)
         line = f"{source.indent(first)}{attribute}: {optional} = None\n"
         start = source.line_start(source.comments_above(closer))
         fields: list[ast.stmt] = [

@@ -200,6 +200,12 @@ class Source:
         """Offset of a line's first character; the end of the text for the line after the last."""
         return self.starts[min(number - 1, len(self.starts) - 1)]
 
+    @property
+    def lowest(self) -> tuple[int, int] | None:
+        """The lowest Python that the project says it runs on; None where it does not."""
+        pythons = self._program.project.pythons
+        return pythons.of_root if pythons is not None else None
+
     def is_ours(self, name: str) -> bool:
         """Whether a dotted module name belongs to the project."""
         return self._program.is_ours(name, self.module.file)

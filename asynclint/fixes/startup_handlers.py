@@ -206,7 +206,7 @@ def _new(place: Place, lifespan: Lifespan, handlers: list[Handler]) -> list[Edit
     if name is None:
         raise Refused("`lifespan` means something else there")
     manager, one = imports.bring(source, "contextlib", "asynccontextmanager", function)
-    iterator, two = imports.bring(source, "collections.abc", "AsyncIterator", function)
+    iterator, two = imports.iterator(source, function)
     lines = [f"@{manager}", f"async def {name}(app: {callee}) -> {iterator}[None]:"]
     lines += [f"    {h.call}" for h in handlers if h.event == "startup"]
     stops = [f"        {h.call}" for h in handlers if h.event == "shutdown"]
