@@ -506,6 +506,151 @@ def test_a_helper_that_asks_a_store_and_changes_it(lines: str, refused: bool) ->
     assert reasons("blocking-sdk-call", code) == [reason if refused else None]
 
 
+STORE = """
+from pymilvus import MilvusClient
+
+
+class Store:
+    def __init__(self, address):
+        self.client = MilvusClient(address)
+        self.people = "people"
+        self.links = "links"
+
+    def person(self, key):
+        return self.client.query(collection_name=self.people, ids=[key])
+
+    def link(self, key):
+        return self.client.query(collection_name=self.links, ids=[key])
+
+    def save(self, row):
+        self.client.upsert(collection_name=self.people, data=[row])
+
+    def rename(self, key, name):
+        [row] = self.person(key)
+        self.save({**row, "name": name})
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("self._store.person(key)", None),
+        ("self._store.save({})", None),
+        ("self._store.rename(key, '')", "Graph.work"),
+        ("for one in [key]:\n                self._rename(one)", "Graph._rename"),
+        ("self._deep(key)", "Graph._rename"),
+        ("self._store.save(self._store.person(key)[0])", "Graph.work"),
+        ("self._store.save(self._store.link(key)[0])", None),
+        ("self._store.save({})\n            return self._store.person(key)", None),
+        ("with self._lock:\n                self._store.rename(key, '')", None),
+        ("with self._lock:\n                self._deep(key)", None),
+        ("self._other.save(self._store.person(key)[0])", None),
+    ],
+)
+def test_what_is_asked_and_changed_through_the_projects_own_store(
+    lines: str, refused: str | None
+) -> None:
+    code = f"""
+    import threading
+
+    from fastapi import FastAPI
+
+    from store import Store
+
+    app = FastAPI()
+
+
+    class Graph:
+        def __init__(self):
+            self._store = Store("http://localhost:19530")
+            self._other = Store("http://localhost:19531")
+            self._lock = threading.Lock()
+
+        def _rename(self, key):
+            self._store.rename(key, "")
+
+        def _deep(self, key):
+            self._deeper(key)
+
+        def _deeper(self, key):
+            self._deepest(key)
+
+        def _deepest(self, key):
+            self._rename(key)
+
+        def work(self, key):
+            {lines}
+
+
+    graph = Graph()
+
+
+    @app.delete("/{{key}}")
+    async def remove(key: str):
+        graph.work(key)
+    """
+    reason = "asks `self._store.client` and then changes it, which two threads would both do"
+    wanted = None if refused is None else f"`{refused}` {reason}"
+    assert reasons("blocking-sdk-call", code, store=STORE) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("if not find(key):\n            write(key)", True),
+        ("if not find(key):\n            log(key)", False),
+        ("if not find(key):\n            other(key)", False),
+        ("write(key)\n        find(key)", False),
+    ],
+)
+def test_helpers_that_each_get_the_client(lines: str, refused: bool) -> None:
+    code = f"""
+    import functools
+
+    import boto3
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    @functools.cache
+    def table():
+        return boto3.client("dynamodb")
+
+
+    def logs():
+        return boto3.client("dynamodb")
+
+
+    def find(key):
+        client = table()
+        return client.get_item(TableName="t", Key=key).get("Item")
+
+
+    def write(key):
+        table().put_item(TableName="t", Item=key)
+
+
+    def log(key):
+        logs().put_item(TableName="t", Item=key)
+
+
+    def other(key):
+        table().put_item(TableName="other", Item=key)
+
+
+    def work(key):
+        {lines}
+
+
+    @app.post("/")
+    async def run(key: str):
+        work(key)
+    """
+    reason = "`work` asks `table()` and then changes it, which two threads would both do"
+    assert reasons("blocking-sdk-call", code) == [reason if refused else None]
+
+
 @pytest.mark.parametrize(
     ("second", "refused"),
     [

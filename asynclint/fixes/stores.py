@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
 from asynclint.facts.types import Func, LibMethod, members
@@ -14,7 +15,9 @@ from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
 
-ASKS = re.compile(r"h?get|list|scroll|exists|has_|describe|find|retrieve")
+ASKS = re.compile(
+    r"h?get|list|scroll|exists|has_|describe|find|retrieve|query|search|scan|count|fetch|select"
+)
 CHANGES = re.compile(r"create|upsert|h?set|put|update|insert|modify|save")
 """How the methods of a store begin that tell what it has, and those that change it by that."""
 
@@ -30,6 +33,9 @@ KINDS = frozenset({"sdk", "database"})
 
 DEEP = 2
 """Helpers of helpers that are looked at."""
+
+REACH = 200
+"""Functions that are looked at below a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,17 @@ class Method:
     """It is called under a lock."""
     block: int
     """Of the call in the helper itself."""
+    given: tuple[tuple[str | int, Recipe], ...]
+    """What it is called with, by keyword or place."""
+
+    def is_elsewhere(self, other: Method) -> bool:
+        """Whether the other one is given another table, bucket or key: another constant, or another attribute."""
+        own = dict(self.given)
+        return any(
+            one != own[where] and _is_fixed(one) and _is_fixed(own[where])
+            for where, one in other.given
+            if where in own
+        )
 
 
 def refuse(place: Place) -> None:
@@ -85,11 +102,38 @@ def _refuse_within(place: Place) -> None:
     for member in members(evaluator.callee(place.function.module, place.site)):
         if not isinstance(member, Func) or member.function.is_async:
             continue
-        store = _asked_first(place.workshop, member.function)
-        if store is not None:
-            raise Refused(
-                f"`{member.function.name}` asks `{store}` and then changes it, which two threads would both do"
-            )
+        if place.function in place.workshop.facts.runs.once:
+            _refuse_helper(place.workshop, member.function)
+        else:
+            refuse_below(place.workshop, member.function)
+
+
+def refuse_below(workshop: Workshop, function: Function) -> None:
+    """Raise Refused where a function, or one that its thread comes to, asks a store and changes it."""
+    for one in _unlocked(workshop, function):
+        _refuse_helper(workshop, one)
+
+
+def _refuse_helper(workshop: Workshop, function: Function) -> None:
+    store = _asked_first(workshop, function)
+    if store is not None:
+        raise Refused(
+            f"`{function.name}` asks `{store}` and then changes it, which two threads would both do"
+        )
+
+
+def _unlocked(workshop: Workshop, function: Function) -> Iterator[Function]:
+    """A function, and those that its thread comes to below it without a lock."""
+    queue, seen = [function], {function}
+    while queue and len(seen) < REACH:
+        one = queue.pop()
+        yield one
+        for edge in workshop.facts.graph.out.get(one, ()):
+            if edge.how not in SYNC or edge.target in seen:
+                continue
+            if not workshop.once(effects).is_locked(one, edge.site):
+                seen.add(edge.target)
+                queue.append(edge.target)
 
 
 def _asked_first(workshop: Workshop, function: Function) -> str | None:
@@ -97,12 +141,21 @@ def _asked_first(workshop: Workshop, function: Function) -> str | None:
     called = [one for one in _called(workshop, function) if not one.locked]
     for index, first in enumerate(called):
         for second in called[index + 1 :] if ASKS.match(first.name) else ():
-            if (first.own, first.store) == (second.own, second.store) and CHANGES.match(
-                second.name
-            ):
+            if not CHANGES.match(second.name) or first.is_elsewhere(second):
+                continue
+            if (first.own, first.store) == (second.own, second.store):
                 if _is_way(function.module, first.block, second.block):
                     return f"{function.self_name}.{first.store}" if first.own else first.store
     return None
+
+
+def _is_fixed(recipe: Recipe) -> bool:
+    """Whether an argument is the same one at each call: a text, or an attribute of `self`."""
+    if not recipe:
+        return False
+    if recipe[0] == "attr":
+        return bool(recipe[1]) and recipe[1][0] == "name"
+    return recipe[0] == "const" and isinstance(recipe[1], str)
 
 
 def _refuse_pair(first: Access, second: Access) -> None:
@@ -195,43 +248,67 @@ def _known(workshop: Workshop) -> dict[Function, tuple[Method, ...]]:
 def _below(
     workshop: Workshop, function: Function, deep: int, locked: bool = False
 ) -> Iterator[Method]:
-    """The methods of stores that a helper calls, itself or by other helpers of its object, in their order."""
+    """The methods of stores that a helper calls, itself or by other helpers, in their order."""
     evaluator = workshop.facts.graph.evaluator
-    for site in function.sites:
+    for site in sorted(function.sites, key=lambda one: (one.end_line, one.end_col)):
         held = locked or workshop.once(effects).is_locked(function, site)
         for member in members(evaluator.callee(function.module, site)):
             if isinstance(member, LibMethod) and member.known.blocks in KINDS:
                 yield from _method(function, site, held)
-            elif isinstance(member, Func) and deep and _is_own(function, site.callee):
+            elif isinstance(member, Func) and deep:
                 if member.function is not function and not member.function.is_async:
                     for one in _below(workshop, member.function, deep - 1, held):
-                        yield replace(one, block=site.block)
+                        yield from _seen(function, site, one)
 
 
-def _is_own(function: Function, callee: Recipe) -> bool:
-    """`self.helper`, or a function of the module."""
-    if not callee:
-        return False
-    if callee[0] == "attr":
-        return bool(callee[1] == ("name", function.self_name))
-    return callee[0] == "name" and callee[1] not in function.facts.bindings
+def _seen(function: Function, site: CallSite, below: Method) -> Iterator[Method]:
+    """A method of a store that a helper calls, as the function that calls the helper would write it."""
+    callee = site.callee
+    if not callee or callee[0] not in ("name", "attr"):
+        return
+    if callee[0] == "name":
+        if callee[1] not in function.facts.bindings:
+            yield replace(below, block=site.block)
+        return
+    holder = _holder(function, callee[1])
+    if holder is None:
+        return
+    own, name = holder
+    if not below.own:
+        yield replace(below, block=site.block)
+    else:
+        store = f"{name}.{below.store}" if name else below.store
+        yield replace(below, own=own, store=store, block=site.block)
 
 
 def _method(function: Function, site: CallSite, locked: bool) -> Iterator[Method]:
     """`self.client.get`, `CLIENT.get`, and `client.get` of a local name for one of them."""
     callee = site.callee
-    if not callee or callee[0] != "attr":
-        return
-    store = callee[1]
-    if store and store[0] == "name":
-        bound = function.facts.bindings.get(store[1], ())
-        store = bound[0].recipe if len(bound) == 1 else store if not bound else None
-    text = recipe_name(store)
+    holder = _holder(function, callee[1]) if callee and callee[0] == "attr" else None
+    if holder is not None and holder[1]:
+        given = tuple((keyword or at, recipe) for at, (recipe, keyword) in enumerate(site.args))
+        yield Method(*holder, str(callee[2]), locked, site.block, given)
+
+
+def _holder(function: Function, recipe: Recipe) -> tuple[bool, str] | None:
+    """Whether an object is kept in the function's own, and its name there, or that of a global; "" for its own."""
+    if recipe and recipe[0] == "name":
+        bound = function.facts.bindings.get(recipe[1], ())
+        recipe = bound[0].recipe if len(bound) == 1 else recipe if not bound else None
+    if recipe and recipe[0] == "enter":
+        recipe = recipe[1]
+    call = ""
+    if recipe and recipe[0] == "call":
+        site = function.module.site(recipe[1])
+        if not all(one and one[0] == "const" for one, _ in site.args):
+            return None
+        recipe, call = site.callee, f"({', '.join(repr(one[1]) for one, _ in site.args if one)})"
+    text = recipe_name(recipe)
     owner, _, rest = text.partition(".")
     if "…" in text:
-        return
+        return None
     if owner == function.self_name:
-        if rest:
-            yield Method(True, rest, str(callee[2]), locked, site.block)
-    elif owner not in function.parameters and owner not in function.facts.bindings:
-        yield Method(False, text, str(callee[2]), locked, site.block)
+        return True, rest + call
+    if owner in function.parameters or owner in function.facts.bindings:
+        return None
+    return False, text + call

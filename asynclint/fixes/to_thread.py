@@ -701,6 +701,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     try:
         written_back.refuse_below(_reached(place.workshop, function))
+        stores.refuse_below(place.workshop, function)
         for edge in graph.out.get(function, ()):
             if edge.how in SYNC and not _is_own(place, edge.site):
                 gone_through.refuse(place, _reached(place.workshop, edge.target))
