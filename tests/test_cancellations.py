@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from test_local_fixes import fixed, refusals
+
+from asynclint import check
+from asynclint.config import from_table
+from asynclint.testing import in_memory
 
 
 @pytest.mark.parametrize(
@@ -186,3 +192,204 @@ async def run(parts) -> None:
     assert reason.startswith("what follows `") and reason.endswith("would not be cleaned up")
     worked = code.replace("part.shutdown()", "part.work()").replace("part.aclose()", "part.work()")
     assert "raise\n" in fixed("swallowed-cancellation", worked)
+
+
+def _found(code: str) -> list[str]:
+    project = in_memory({"app.py": textwrap.dedent(code)})
+    config = from_table({"select": ["swallowed-cancellation"]}, project.root)
+    return [finding.message for finding in check.check(project, config).findings]
+
+
+@pytest.mark.parametrize(
+    "handling",
+    [
+        "loop.call_soon_threadsafe(maybe_set_exception, promise, error)",
+        "loop.call_soon(partial(promise.set_exception, error))",
+        "promise.set_exception(RuntimeError('stopped'))",
+        "promise.set_result(None)",
+        "promise.cancel()",
+        "fail(promise, error)",
+        "outcome = None",
+    ],
+)
+@pytest.mark.parametrize("caught", ["BaseException", "asyncio.CancelledError"])
+def test_whoever_waits_for_a_promise_is_told(handling: str, caught: str) -> None:
+    code = f"""
+    import asyncio
+    from functools import partial
+
+
+    def maybe_set_exception(promise, error):
+        if not promise.done():
+            promise.set_exception(error)
+
+
+    def fail(promise, cause):
+        if not promise.done():
+            promise.set_exception(cause)
+
+
+    async def work(queue, loop):
+        while True:
+            promise, method = await queue.get()
+            outcome = promise
+            try:
+                result = await method()
+            except {caught} as error:
+                {handling}
+            else:
+                promise.set_result(result)
+            if outcome is None:
+                promise.set_result(None)
+    """
+    assert _found(code) == []
+    if "promise" in handling:
+        told = code.replace(handling, "print(error)").replace(
+            "if outcome", "while False and outcome"
+        )
+        assert len(_found(told.replace("promise.set_result(None)", "print(None)"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("handling", "behind", "quiet"),
+    [
+        ("watcher.err(error)", "watcher.done()", True),
+        ("watcher.err(error)", "print('done')", True),
+        ("print(error)", "watcher.done()", True),
+        ("self.fail()", "print('done')", True),
+        ("print(error)", "print('done')", False),
+        ("self.log.error('failed: %s', error)", "print('done')", False),
+        ("self.log.error('failed: %s', error)", "await watcher.work()", False),
+    ],
+)
+def test_what_ends_behind_its_report_swallows_nothing(
+    handling: str, behind: str, quiet: bool
+) -> None:
+    code = f"""
+    class App:
+        async def watch(self, watcher):
+            try:
+                await self.inner(watcher.scope)
+            except BaseException as error:
+                {handling}
+            {behind}
+    """
+    assert (_found(code) == []) is quiet
+
+
+def test_what_a_handler_does_for_others_is_done_for_cancellations_too() -> None:
+    code = """
+    async def work(jobs, client):
+        for job in jobs:
+            try:
+                await job.run()
+            except BaseException as error:
+                {handling}
+    """
+    for handling, reason in {
+        "await client.report(job, error)": "`client.report` would be left out",
+        "job.failed = True": "`job.failed` would not be set",
+        "await client.forget(job)": "`client.forget` would be left out",
+    }.items():
+        [said] = refusals("swallowed-cancellation", code.format(handling=handling))
+        assert said == reason
+    for handling in ("print(error)", "logger.warning('%s', error)", "continue", "failures = 1"):
+        assert "raise\n" in fixed("swallowed-cancellation", code.format(handling=handling))
+
+
+@pytest.mark.parametrize(
+    ("within", "behind", "name"),
+    [
+        ("pass", "for part in reversed(parts):\n            await part.stop()", "stop"),
+        ("pass", "if parts:\n            parts.close()", "close"),
+        ("pass", "await self.send_answer()", "send_answer"),
+        ("pass", "return await self.finish(parts)", "finish"),
+        ("pass", "self.finished.set()", "set"),
+        ("parts.task_done()", "print('done')", "task_done"),
+        ("pass", "await self.closest()", None),
+        ("pass", "print('done')", None),
+    ],
+)
+def test_what_follows_a_loop_would_be_left_out(within: str, behind: str, name: str | None) -> None:
+    code = f"""
+    class Runner:
+        async def run(self, parts):
+            for part in parts:
+                try:
+                    await part.start()
+                except BaseException as error:
+                    print(error)
+                {within}
+            {behind.replace(chr(10), chr(10) + "    ")}
+    """
+    if name is None:
+        assert "raise\n" in fixed("swallowed-cancellation", code)
+    else:
+        reason = f"`{name}` follows, and would be left out"
+        assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("then", "name"),
+    [
+        ("self.post_call(url, started)", "post_call"),
+        ("await self._disconnected()", "_disconnected"),
+        ("print(answer)", None),
+        ("await self.fetch(url)", None),
+    ],
+)
+def test_what_callers_do_then_would_be_left_out(then: str, name: str | None) -> None:
+    code = f"""
+    import asyncio
+
+
+    class Proxy:
+        async def fetch(self, url):
+            try:
+                return await self.session.read(url)
+            except (OSError, asyncio.CancelledError) as error:
+                print(error)
+                return ""
+
+        async def complete(self, url, started):
+            answer = await self.fetch(url)
+            {then}
+            await asyncio.sleep(1)
+    """
+    if name is None:
+        assert "raise\n" in fixed("swallowed-cancellation", code)
+    else:
+        reason = f"`{name}` follows in `Proxy.complete`, and would be left out"
+        assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("around", "left_out"),
+    [
+        ("if True:\n                await self.record()", False),
+        ("try:\n                await self.record()\n            except Exception:\n                print('failed')", True),
+        ("try:\n                await self.record()\n            except Exception:\n                raise ValueError", False),
+        ("try:\n                await self.record()\n            except ValueError:\n                print('failed')", False),
+    ],
+)  # fmt: skip
+def test_callers_that_a_cancellation_reaches_anyhow(around: str, left_out: bool) -> None:
+    code = f"""
+    class Metric:
+        async def record(self):
+            async with self.lock:
+                for _ in range(3):
+                    try:
+                        await self.write()
+                        return
+                    except:
+                        continue
+
+        async def closed(self):
+            {around}
+            await self.session.close()
+    """
+    if left_out:
+        [reason] = refusals("swallowed-cancellation", code)
+        assert reason == "`close` follows in `Metric.closed`, and would be left out"
+    else:
+        assert "raise\n" in fixed("swallowed-cancellation", code)

@@ -7,13 +7,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from asynclint.facts import cancelled, places, syntax
+from asynclint.facts import cancelled, places, skipped, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.guards import last_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import BUILTINS, Function
 from asynclint.facts.runs import Runs
+from asynclint.facts.skipped import LOOPS
 from asynclint.facts.stored import StoredFacts
 from asynclint.facts.syntax import FUNCTIONS, own
 from asynclint.facts.types import Func, Inst, Lib, Type, members
@@ -45,7 +46,6 @@ WAITS = frozenset({"gather", "wait_for", "shield", "wait", "as_completed", "time
 
 LEAVES = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit"})
 WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
-LOOPS = (ast.While, ast.For, ast.AsyncFor)
 NEVER = frozenset({"NoReturn", "Never"})
 DEPTH = 4
 
@@ -186,14 +186,16 @@ class SwallowedFacts:
             if isinstance(node, ast.Attribute) and node.attr in DECIDES:
                 return True
             if isinstance(node, ast.Call):
-                called = _called(node)
+                called = skipped.called(node)
                 if called in DECIDES or "raise" in called.lower():
                     return True
                 if STOPPING.search(ast.unparse(node.func)):
                     return True
         if handler.name and _kept(handler, handler.name):
             return True
-        called_here = {_called(n) for n in own(handler.body) if isinstance(n, ast.Call)}
+        if _is_answered(body, handler):
+            return True
+        called_here = {skipped.called(n) for n in own(handler.body) if isinstance(n, ast.Call)}
         if {"current_task", "cancel"} <= called_here:
             # It comes again at the next `await`.
             return True
@@ -207,7 +209,8 @@ class SwallowedFacts:
             if self._never_returns(callee):
                 return True
             if handler.name and any(r == ("name", handler.name) for r, _ in site.args):
-                if any(_says_raise(m.function) for m in members(callee) if isinstance(m, Func)):
+                given = [m.function for m in members(callee) if isinstance(m, Func)]
+                if any(_says_raise(one) or _says_outcome(one) for one in given):
                     return True
         return False
 
@@ -236,13 +239,15 @@ class SwallowedFacts:
             return None
         if all(map(_cleans, tried)) and self._is_cleanup(function):
             return None
-        leaves = _leaves(list(handling))
+        leaves = how_left(list(handling))
         if leaves is None or self._is_private(function):
             return None
         on = body.goes_on(statement, leaves, _assigned(handling), _unset(body, tried, handling))
         if on is not False:
             return () if on else None
         broad = not name or name == "BaseException"
+        if broad and self._ends_told(function, body, statement, handling, leaves):
+            return None
         last = handling[-1] if handling else None
         answer = last.value if isinstance(last, ast.Return) else None
         return self._is_awaited(function, body, statement, broad, leaves, DEPTH, answer)
@@ -253,7 +258,7 @@ class SwallowedFacts:
 
     def _is_cleanup(self, function: Function) -> bool:
         """Whether a function is called only where an error is handled, or a `finally` runs: to put away, come what may."""
-        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        edges = self._edges(function)
         return bool(edges) and all(
             any(b.kind in ("except", "finally") for b in e.caller.module.chain(e.site.block))
             for e in edges
@@ -261,7 +266,7 @@ class SwallowedFacts:
 
     def _is_private(self, function: Function) -> bool:
         """Whether a function is all that a loop of its own runs, so that nobody can cancel it."""
-        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        edges = self._edges(function)
         return bool(edges) and all(
             e.how == "run"
             and last_name(e.caller.module.site(e.site.role[1]).callee) == "run_until_complete"
@@ -281,7 +286,7 @@ class SwallowedFacts:
         """Who awaits a function that ends with the handler and goes on; None where that may be the end of a task."""
         if depth == 0 or function in self.runs.once:
             return None
-        edges = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
+        edges = self._edges(function)
         if any(not self._waits(edge) for edge in edges):
             return None
         for edge in edges:
@@ -305,6 +310,26 @@ class SwallowedFacts:
         if body.gives_value and leaves == "return":
             return ()
         return () if broad and not body.loops(statement) else None
+
+    def _edges(self, function: Function) -> list[Edge]:
+        """The calls of a function outside tests."""
+        into = self.graph.into.get(function, ())
+        return [edge for edge in into if not edge.caller.module.file.is_test]
+
+    def _ends_told(
+        self,
+        function: Function,
+        body: Body,
+        statement: ast.stmt,
+        handling: list[ast.stmt] | tuple[()],
+        leaves: str,
+    ) -> bool:
+        """Whether nobody in sight awaits a function that ends with the handler, and it tells others how it ended."""
+        if self._edges(function) or body.finishes(statement):
+            return False
+        return any(any(skipped.told(one)) for one in handling) or (
+            skipped.serving(skipped.behind(body.parents, statement, leaves)) is not None
+        )
 
     def _waits(self, edge: Edge) -> bool:
         """Whether the caller itself runs the function, and not a task of its own."""
@@ -338,7 +363,7 @@ class Body:
         self._suites(node)
         self.nodes = list(own(node.body))
         for inner in self.nodes:
-            if isinstance(inner, ast.Call) and _called(inner) == "cancel":
+            if isinstance(inner, ast.Call) and skipped.called(inner) == "cancel":
                 assert isinstance(inner.func, (ast.Attribute, ast.Name))
                 if isinstance(inner.func, ast.Attribute):
                     self.cancelled.add(ast.unparse(inner.func.value))
@@ -383,6 +408,13 @@ class Body:
         found = [s for s in self._statements if s.lineno <= line <= (s.end_lineno or s.lineno)]
         return max(found, key=lambda s: (s.lineno, s.col_offset), default=None)
 
+    def handling(self, line: int) -> ast.Try | None:
+        """The `try` with a handler on a line."""
+        for tried in self.tries:
+            if any(handler.lineno == line for handler in tried.handlers):
+                return tried
+        return None
+
     def loops(self, statement: ast.stmt) -> bool:
         """Whether a loop stands around a statement or in it."""
         if any(isinstance(n, LOOPS) for n in own([statement])):
@@ -390,6 +422,15 @@ class Body:
         around = self.parents.get(statement)
         while around is not None:
             if isinstance(around[0], LOOPS):
+                return True
+            around = self.parents.get(around[0])
+        return False
+
+    def finishes(self, statement: ast.AST) -> bool:
+        """Whether a statement is part of a `finally`."""
+        around = self.parents.get(statement)
+        while around is not None:
+            if isinstance(around[0], ast.Try) and around[1] is around[0].finalbody:
                 return True
             around = self.parents.get(around[0])
         return False
@@ -492,9 +533,33 @@ def _says_raise(function: Function) -> bool:
     return any(text.split()[:1] == ["raise"] for text in lines)
 
 
-def _called(call: ast.Call) -> str:
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+def _says_outcome(function: Function) -> bool:
+    """Whether a function that is given an exception gives it to a promise."""
+    lines = function.module.span(function.facts.line, function.facts.end_line)
+    return any(".set_exception" in text for text in lines)
+
+
+def _is_answered(body: Body, handler: ast.ExceptHandler) -> bool:
+    """Whether a handler, or what follows it, gives a promise its outcome: whoever waits for that is told."""
+    if skipped.resolves(handler.body):
+        return True
+    tried = body.parents[handler][0]
+    follows = skipped.behind(body.parents, tried, how_left(handler.body))
+    if skipped.resolves(list(follows)):
+        return True
+    ended = {
+        ast.unparse(node.func.value)
+        for node in own(handler.body)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "cancel"
+    }
+    return bool(ended) and any(
+        isinstance(node, ast.Attribute)
+        and skipped.RESOLVES.search(node.attr)
+        and ast.unparse(node.value) in ended
+        for node in body.nodes
+    )
 
 
 def _own_points(body: Body, tried: list[ast.stmt], others: Callable[[ast.expr], bool]) -> bool:
@@ -553,7 +618,7 @@ def _is_task(awaited: ast.expr) -> bool:
         awaited = awaited.value
     if not isinstance(awaited, ast.Call):
         return not isinstance(awaited, (ast.ListComp, ast.GeneratorExp, ast.SetComp))
-    called = _called(awaited)
+    called = skipped.called(awaited)
     given = awaited.args if called == "gather" else awaited.args[:1]
     return called in WAITS and bool(given) and all(_is_task(one) for one in given)
 
@@ -580,7 +645,7 @@ def _kept(handler: ast.ExceptHandler, name: str) -> bool:
         values: list[ast.expr | None] = []
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.Yield)):
             values = [node.value]
-        elif isinstance(node, ast.Call) and _called(node) in KEEPS:
+        elif isinstance(node, ast.Call) and skipped.called(node) in KEEPS:
             values = [*node.args, *(k.value for k in node.keywords)]
         for value in values:
             parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
@@ -617,7 +682,7 @@ def _assigned(suite: list[ast.stmt] | tuple[()]) -> frozenset[str]:
             found.update(ast.unparse(one) for one in targets)
         elif (
             isinstance(node, ast.Call)
-            and _called(node) == "set"
+            and skipped.called(node) == "set"
             and isinstance(node.func, ast.Attribute)
         ):
             found.add(ast.unparse(node.func.value))
@@ -648,7 +713,7 @@ def _answered(body: Body, awaiting: ast.stmt, answer: ast.expr | None) -> str:
     ):
         return "falls"
     taken = asked.body if bool(answer.value) is not negated else asked.orelse
-    return (_leaves(taken) or "falls") if taken and all(map(_cleans, taken[:-1])) else "falls"
+    return (how_left(taken) or "falls") if taken and all(map(_cleans, taken[:-1])) else "falls"
 
 
 def _unset(
@@ -685,7 +750,7 @@ def _names(node: ast.expr) -> set[str]:
     return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
 
 
-def _leaves(handling: list[ast.stmt]) -> str | None:
+def how_left(handling: list[ast.stmt]) -> str | None:
     """How control leaves a handler: falls, return, break, continue; None where that depends."""
     if not handling:
         return "falls"
@@ -711,7 +776,7 @@ def _cleans(statement: ast.stmt) -> bool:
         return True
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await):
         value = statement.value.value
-        if isinstance(value, ast.Call) and _called(value) in WAITS and value.args:
+        if isinstance(value, ast.Call) and skipped.called(value) in WAITS and value.args:
             # `await asyncio.shield(stream.aclose())`.
             value = value.args[0]
         return not isinstance(value, ast.Call) or bool(CLEANING.search(ast.unparse(value.func)))

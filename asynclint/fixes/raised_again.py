@@ -8,7 +8,7 @@ import re
 from asynclint.facts import cancelled
 from asynclint.facts.program import Function
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import caught, ended
+from asynclint.fixes import caught, ended, left_out
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Tree, own_nodes
 
@@ -42,6 +42,7 @@ def of(place: Place) -> Fix:
     _refuse_meant(place, handler)
     named, others = _kinds(place, handler)
     if others or not named:
+        left_out.refuse_handling(handler)
         return _before(place, handler, named)
     last = handler.body[-1]
     if isinstance(last, LEAVING):
@@ -86,6 +87,7 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     _refuse_read(place, handler, tried)
     ended.refuse(place)
     ended.refuse_own(place, tried)
+    left_out.refuse_behind(place, handler)
 
 
 def _only_closed(tried: ast.Try) -> str | None:
