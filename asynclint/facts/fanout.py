@@ -58,12 +58,24 @@ SIZES = frozenset(
         "batch_size",
         "page_size",
         "per_page",
+        "max_batch_size",
+        "max_count",
+        "max_items",
         "max_messages",
         "max_records",
+        "max_results",
+        "max_size",
+        "n_results",
+        "num_results",
         "top_k",
     }
 )
 """Keywords with which a call says how many it is to get."""
+
+COUNT = re.compile(
+    r"^[nk]$|^num|^n_|^top|^max(?!.*(?:time|second|wait|delay|age|length|chars))|limit|count|size|amount|results|how_many"
+)
+"""What the names of numbers say that tell how many a call is to get."""
 
 BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", "concurren")
 """What the names of unknown guards say."""
@@ -535,6 +547,7 @@ class FanOutFacts:
             or self._decorated_with_bound(function)
             or self._only_offloads(function)
             or self._only_waits(function)
+            or self._left_to_others(function)
         )
         self._bounded[function] = result
         return result
@@ -590,6 +603,32 @@ class FanOutFacts:
             if not found or not all(_is_event(one) for one in found):
                 return False
         return True
+
+    def _left_to_others(self, function: Function) -> bool:
+        """Whether all that a coroutine waits for was handed to an object whose coroutines take a semaphore of its own."""
+        around = function.method_around()
+        awaited = [s for s in function.sites if s.role[0] == "await"]
+        if around is None or around.klass is None or not function.facts.awaits:
+            return False
+        if any(e.how == "async" for e in self.graph.out.get(function, ())):
+            return False
+        if any(self.evaluator.callee(function.module, s) is not None for s in awaited):
+            return False
+        return any(
+            one.is_async and one.klass is around.klass and self._takes_own(one)
+            for one in function.module.functions
+        )
+
+    def _takes_own(self, method: Function) -> bool:
+        """Whether a method enters a bound that its object keeps."""
+        return any(
+            site.kind == "awith"
+            and bool(site.callee)
+            and site.callee[0] == "attr"
+            and site.callee[1] == ("name", method.self_name)
+            and self._is_bound(self.evaluator.callee(method.module, site), site, method.module)
+            for site in method.sites
+        )
 
     def _decorated_with_bound(self, function: Function) -> bool:
         """A decorator of the project whose wrapper waits for a place, or an unknown one that is named for it."""
@@ -668,8 +707,7 @@ class FanOutFacts:
         if tag == "await":
             awaited = recipe[1]
             if awaited and awaited[0] == "call":
-                asked = function.module.site(awaited[1]).args
-                return not any(keyword in SIZES for _, keyword in asked)
+                return not self._is_sized(function, function.module.site(awaited[1]))
             return True
         if tag == "comp":
             return self._data(function, recipe[3], site, depth + 1)
@@ -694,6 +732,24 @@ class FanOutFacts:
         if tag == "binop":
             return any(self._data(function, r, site, depth + 1) for r in recipe[1:])
         return False
+
+    def _is_sized(self, function: Function, site: CallSite) -> bool:
+        """Whether a call says how many it is to get: by the keyword, or with a number that is cut at a bound."""
+        return any(
+            keyword in SIZES or self._is_cut(function, recipe, site)
+            for recipe, keyword in site.args
+        )
+
+    def _is_cut(self, function: Function, recipe: Recipe, site: CallSite) -> bool:
+        """`number`, which is `max(1, min(MOST, number))`, and counts something."""
+        if not recipe or recipe[0] != "name" or not COUNT.search(recipe[1]):
+            return False
+        module = function.module
+        bindings = function.facts.bindings.get(recipe[1], [])
+        reaching, certain = self.evaluator.program.reaching_bindings(
+            module, bindings, site.line, site.col, site.block
+        )
+        return certain and bool(reaching) and all(_is_least(module, one.recipe) for one in reaching)
 
     def _chunks(self, function: Function, recipe: Recipe) -> bool:
         """Iterating over chunks: each one has a bounded length."""
@@ -749,7 +805,7 @@ class FanOutFacts:
                     self._data(function, r[1] if r and r[0] == "star" else r, inner, depth + 1)
                     for r, _ in inner.args
                 )
-        if any(keyword in SIZES for _, keyword in inner.args):
+        if self._is_sized(function, inner):
             return False
         text = inner.callee
         name = text[-1] if text else None
@@ -931,6 +987,24 @@ def _is_event(value: Type) -> bool:
         and value.name == "wait"
         and value.cls.rpartition(".")[2] in ("Event", "Condition", "Barrier")
     )
+
+
+def _is_least(module: Module, recipe: Recipe) -> bool:
+    """`min(50, number)`, and `max(1, min(MOST, number))`."""
+    site = module.site(recipe[1]) if recipe and recipe[0] == "call" else None
+    if site is None or len(site.args) < 2:
+        return False
+    given = [one for one, _ in site.args if one]
+    if site.callee == ("name", "min"):
+        return any(_is_constant(one) for one in given)
+    return site.callee == ("name", "max") and any(_is_least(module, one) for one in given)
+
+
+def _is_constant(recipe: Recipe) -> bool:
+    """A number, or a name in capitals."""
+    if recipe and recipe[0] in ("name", "attr"):
+        return bool(str(recipe[-1]).isupper())
+    return bool(recipe) and recipe[0] == "const" and isinstance(recipe[1], int)
 
 
 def _counted(function: Function, loop: int) -> bool:
