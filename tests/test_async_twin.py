@@ -1129,6 +1129,9 @@ def test_twins_that_need_another_package() -> None:
             async def load(self, name: str) -> list:
                 container = self._client.get_container_client(name)
                 return [blob.name for blob in container.list_blobs()]
+
+
+        loader = Loader("https://blobs")
         """
     assert refusal(code) == (
         "`azure.storage.blob.aio.BlobServiceClient` needs `aiohttp`, which the project does not import"
@@ -1136,6 +1139,48 @@ def test_twins_that_need_another_package() -> None:
     text = app(code, web="import aiohttp\n")
     assert "from azure.storage.blob.aio import BlobServiceClient\n" in text
     assert "[blob.name async for blob in container.list_blobs()]" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "closed"),
+    [
+        ("return Loader(url)", "", False),
+        ("return Loader(url)", "async def close(self):\n        self._client.close()", True),
+        ("return loader", "", True),
+        (
+            "return Loader(url)",
+            "async def end(self):\n        with self._client:\n            print()",
+            True,
+        ),
+    ],
+)
+def test_a_twin_that_has_to_be_closed(body: str, more: str, closed: bool) -> None:
+    code = f"""
+import aiohttp
+from azure.storage.blob import BlobServiceClient
+
+
+class Loader:
+    def __init__(self, url: str) -> None:
+        self._client = BlobServiceClient(url)
+
+    async def load(self, name: str) -> list:
+        container = self._client.get_container_client(name)
+        return [blob.name for blob in container.list_blobs()]
+
+    {more}
+
+
+{'loader = Loader("https://blobs")' if "loader" in body else ""}
+
+
+async def make(url: str):
+    {body}
+"""
+    if closed:
+        assert "from azure.storage.blob.aio import BlobServiceClient\n" in app(code)
+    else:
+        assert refusal(code) == "it has to be closed, which nothing does"
 
 
 @pytest.mark.parametrize(
@@ -1185,6 +1230,7 @@ def test_what_only_synchronous_connections_take(argument: str) -> None:
         async def make(index: str) -> None:
             client = OpenSearch("https://search", {argument})
             client.indices.create(index=index)
+            client.close()
         """
     assert "synchronous" in refusal(code, web="import aiohttp\n")
     basic = code.replace(argument, "http_auth=('user', 'password')")

@@ -21,6 +21,7 @@ from asynclint.fixes.promoted import refuse_called_elsewhere
 from asynclint.fixes.reading import Reading
 from asynclint.fixes.step import Spot
 from asynclint.fixes.twins import Pair, Twins
+from asynclint.fixes.unended import refuse_unclosed
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Plan:
         self._promoted: set[Function] = set()
         """Plain functions that become `async def`."""
         self._lasting = False
+        self._ended = False
+        """A client is closed, or entered."""
         self._edits: tuple[Edit, ...] | None = None
 
     def begin(self, reading: Reading, root: ast.expr, pair: Pair) -> None:
@@ -106,6 +109,8 @@ class Plan:
             self._change(where).wrap(statement, "async ")
         if self._lasting:
             refuse_loops(self.holders.workshop, self._waiting)
+        if accessor is None and not self._ended:
+            refuse_unclosed(self.holders, self.twins, self.kept, pair)
         if accessor is None:
             self.mark = f"{self.title} {reading.source.path}"
 

@@ -127,6 +127,8 @@ class Uses(Sources):
             if isinstance(pair.sync, Inst) and self.twins.client(pair.sync) and node.attr != "auth":
                 return
             raise Refused(f"`{ast.unparse(node)}` is changed")
+        if node.attr in ("close", "aclose") and self.twins.client(pair.sync):
+            self._ended = True
         found = self.twins.attribute(pair, node.attr, reading.scope(node))
         if found is None:
             parent = reading.tree.parent(node)
@@ -249,6 +251,8 @@ class Uses(Sources):
     def _enter(self, reading: Reading, item: ast.withitem, node: ast.expr, pair: Pair) -> None:
         statement = reading.tree.parent(item)
         entered = self.twins.entered(pair)
+        if self.twins.client(pair.sync):
+            self._ended = True
         if isinstance(statement, ast.With):
             _, _, items = self._withs.setdefault(id(statement), (reading, statement, set()))
             items.add(id(item))
