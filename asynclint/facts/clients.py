@@ -521,9 +521,7 @@ def _parameter_of(site: CallSite, target: Function, role: tuple[object, ...]) ->
     place = role[2]
     if isinstance(place, str):
         return place if place in target.parameters else None
-    names = [p.name for p in target.facts.params if p.kind == "pos"]
-    if target.klass is not None and names and names[0] == target.self_name:
-        names = names[1:]
+    names = target.positional
     return names[place] if isinstance(place, int) and place < len(names) else None
 
 

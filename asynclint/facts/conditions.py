@@ -489,10 +489,7 @@ class Conditions:
             site = edge.caller.module.site(site.callee[1])
         if any(k == "**" or (r and r[0] == "star") for r, k in site.args):
             return None
-        names = [p.name for p in target.facts.params if p.kind == "pos"]
-        if target.klass is not None and names and names[0] == target.self_name:
-            names = names[1:]
-        given = iter(names)
+        given = iter(target.positional)
         for recipe, keyword in site.args:
             if (keyword or next(given, None)) == name:
                 return recipe

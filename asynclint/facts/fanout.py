@@ -1068,10 +1068,7 @@ def _is_item(function: Function, recipe: Recipe, loop: int) -> bool:
 def argument_of(edge: Edge, name: str) -> Recipe:
     """The argument that a call of a project function passes for a parameter; None where that is not plain."""
     target = edge.target
-    names = [p.name for p in target.facts.params if p.kind == "pos"]
-    if target.klass is not None and names and names[0] == target.self_name:
-        names = names[1:]
-    given = iter(names)
+    given = iter(target.positional)
     for recipe, keyword in edge.site.args:
         if keyword == "**" or (recipe and recipe[0] == "star"):
             return None

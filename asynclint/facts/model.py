@@ -140,6 +140,11 @@ class CallSite:
     def __hash__(self) -> int:
         return hash((self.line, self.col, self.index))
 
+    @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """First line and column, last line and column, as `ast` gives them for an expression."""
+        return self.line, self.col, self.end_line, self.end_col
+
 
 @dataclass(slots=True)
 class FunctionFacts:

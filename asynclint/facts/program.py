@@ -286,6 +286,12 @@ class Function:
             return self.facts.params[0].name
         return None
 
+    @property
+    def positional(self) -> list[str]:
+        """The parameters that a call gives by position, but the object of a method."""
+        names = [one.name for one in self.facts.params if one.kind == "pos"]
+        return names[1:] if self.klass is not None and names[:1] == [self.self_name] else names
+
     def method_around(self) -> Function | None:
         """This function or the innermost enclosing one that is a method."""
         function: Function | None = self

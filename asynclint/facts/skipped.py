@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from asynclint.facts.syntax import FUNCTIONS, own
+from asynclint.facts.syntax import FUNCTIONS, called, last_name, own
 
 Parents = Mapping[ast.AST, tuple[ast.AST, list[ast.stmt]]]
 """What stands around a statement, and the suite of it."""
@@ -96,14 +96,8 @@ def is_quiet(call: ast.Call) -> bool:
     return called(call) in QUIET
 
 
-def called(call: ast.Call) -> str:
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
 def _is_resolving(argument: ast.expr) -> bool:
-    name = argument.attr if isinstance(argument, ast.Attribute) else getattr(argument, "id", "")
-    return bool(RESOLVES.search(name))
+    return bool(RESOLVES.search(last_name(argument)))
 
 
 def _is_endless(loop: ast.AST) -> bool:

@@ -10,7 +10,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Graph
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function
-from asynclint.facts.syntax import FUNCTIONS, own
+from asynclint.facts.syntax import FUNCTIONS, last_name, own
 from asynclint.facts.types import NONE, Cls, Inst, Lib, LibMethod, Type, members
 
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.comprehension)
@@ -57,8 +57,8 @@ class StoredFacts:
         """Whether a function of the project is awaited that waits for nothing but tasks which others made."""
         if not isinstance(awaited, ast.Call):
             return False
-        if _last(awaited.func) in HANDS_ON:
-            given = awaited.args if _last(awaited.func) == "gather" else awaited.args[:1]
+        if last_name(awaited.func) in HANDS_ON:
+            given = awaited.args if last_name(awaited.func) == "gather" else awaited.args[:1]
             return bool(given) and all(self.waits_for_tasks(function, one) for one in given)
         targets = [
             e.target
@@ -85,8 +85,8 @@ class StoredFacts:
 
     def _is_of_others(self, function: Function, awaited: ast.expr) -> bool:
         """Whether a task or future is awaited that was not made in the function, or some of them."""
-        if isinstance(awaited, ast.Call) and _last(awaited.func) in HANDS_ON:
-            given = awaited.args if _last(awaited.func) == "gather" else awaited.args[:1]
+        if isinstance(awaited, ast.Call) and last_name(awaited.func) in HANDS_ON:
+            given = awaited.args if last_name(awaited.func) == "gather" else awaited.args[:1]
             return bool(given) and all(self._is_of_others(function, one) for one in given)
         if isinstance(awaited, ast.Call):
             return self.waits_for_tasks(function, awaited)
@@ -194,11 +194,11 @@ class _Raising:
     def _is_kept(self, raised: ast.expr) -> bool:
         """Whether an exception comes from elsewhere: it is not made here, and no handler around caught it."""
         if isinstance(raised, ast.Call):
-            made = _last(raised.func)
+            made = last_name(raised.func)
             return not made.lstrip("_")[:1].isupper() and made not in ("cls", "type")
         if isinstance(raised, ast.Name) and self._is_caught(raised.id, ()):
             return False
-        if _last(raised).lstrip("_")[:1].isupper():
+        if last_name(raised).lstrip("_")[:1].isupper():
             return False
         return not any(isinstance(v, (Cls, Lib)) for v in self._classes(cancelled.named(raised)))
 
@@ -266,7 +266,7 @@ def _is_made(function: Function, name: str) -> bool:
 def _stands_at(call: ast.Call, site: CallSite) -> bool:
     """Whether a site is a call."""
     place = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
-    return place == (site.line, site.col, site.end_line, site.end_col)
+    return place == site.extent
 
 
 def _bare(raised: ast.expr) -> ast.expr:
@@ -278,10 +278,6 @@ def _bare(raised: ast.expr) -> ast.expr:
     ):
         raised = raised.func.value
     return raised
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _raises_on(handler: ast.ExceptHandler) -> bool:

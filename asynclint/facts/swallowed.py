@@ -186,7 +186,7 @@ class SwallowedFacts:
             if isinstance(node, ast.Attribute) and node.attr in DECIDES:
                 return True
             if isinstance(node, ast.Call):
-                called = skipped.called(node)
+                called = syntax.called(node)
                 if called in DECIDES or "raise" in called.lower():
                     return True
                 if STOPPING.search(ast.unparse(node.func)):
@@ -195,7 +195,7 @@ class SwallowedFacts:
             return True
         if _is_answered(body, handler):
             return True
-        called_here = {skipped.called(n) for n in own(handler.body) if isinstance(n, ast.Call)}
+        called_here = {syntax.called(n) for n in own(handler.body) if isinstance(n, ast.Call)}
         if {"current_task", "cancel"} <= called_here:
             # It comes again at the next `await`.
             return True
@@ -363,7 +363,7 @@ class Body:
         self._suites(node)
         self.nodes = list(own(node.body))
         for inner in self.nodes:
-            if isinstance(inner, ast.Call) and skipped.called(inner) == "cancel":
+            if isinstance(inner, ast.Call) and syntax.called(inner) == "cancel":
                 assert isinstance(inner.func, (ast.Attribute, ast.Name))
                 if isinstance(inner.func, ast.Attribute):
                     self.cancelled.add(ast.unparse(inner.func.value))
@@ -618,7 +618,7 @@ def _is_task(awaited: ast.expr) -> bool:
         awaited = awaited.value
     if not isinstance(awaited, ast.Call):
         return not isinstance(awaited, (ast.ListComp, ast.GeneratorExp, ast.SetComp))
-    called = skipped.called(awaited)
+    called = syntax.called(awaited)
     given = awaited.args if called == "gather" else awaited.args[:1]
     return called in WAITS and bool(given) and all(_is_task(one) for one in given)
 
@@ -645,7 +645,7 @@ def _kept(handler: ast.ExceptHandler, name: str) -> bool:
         values: list[ast.expr | None] = []
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.Yield)):
             values = [node.value]
-        elif isinstance(node, ast.Call) and skipped.called(node) in KEEPS:
+        elif isinstance(node, ast.Call) and syntax.called(node) in KEEPS:
             values = [*node.args, *(k.value for k in node.keywords)]
         for value in values:
             parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
@@ -682,7 +682,7 @@ def _assigned(suite: list[ast.stmt] | tuple[()]) -> frozenset[str]:
             found.update(ast.unparse(one) for one in targets)
         elif (
             isinstance(node, ast.Call)
-            and skipped.called(node) == "set"
+            and syntax.called(node) == "set"
             and isinstance(node.func, ast.Attribute)
         ):
             found.add(ast.unparse(node.func.value))
@@ -776,7 +776,7 @@ def _cleans(statement: ast.stmt) -> bool:
         return True
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await):
         value = statement.value.value
-        if isinstance(value, ast.Call) and skipped.called(value) in WAITS and value.args:
+        if isinstance(value, ast.Call) and syntax.called(value) in WAITS and value.args:
             # `await asyncio.shield(stream.aclose())`.
             value = value.args[0]
         return not isinstance(value, ast.Call) or bool(CLEANING.search(ast.unparse(value.func)))

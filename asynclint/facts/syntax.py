@@ -26,6 +26,16 @@ def definition(function: Function) -> ast.AsyncFunctionDef | ast.FunctionDef | N
     return None
 
 
+def last_name(node: ast.expr) -> str:
+    """`get` of `self.client.get`, and of `get`; "" for what has no name."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called."""
+    return last_name(call.func)
+
+
 def own(body: list[ast.stmt] | tuple[()]) -> Iterator[ast.AST]:
     """The nodes that a suite itself executes."""
     stack: list[ast.AST] = list(reversed(body))

@@ -236,7 +236,7 @@ class Serving:
         """The application in whose arguments a call stands: `app = Starlette(routes=[Mount("/api", api)])`."""
         for one in self.all:
             if one.function is function and one.name:
-                outer, inner = extent(one.site), extent(site)
+                outer, inner = one.site.extent, site.extent
                 if outer[:2] <= inner[:2] and inner[2:] <= outer[2:]:
                     return function, one.name
         return None
@@ -375,7 +375,7 @@ class Lifespan:
         self.source = workshop.source(application.module)
         self.module = application.module
         """The module that has, or gets, the lifespan function."""
-        found = self.source.tree(application.site.line).at(extent(application.site), ast.Call)
+        found = self.source.tree(application.site.line).at(application.site.extent, ast.Call)
         if found is None:
             raise Refused(f"where `{application}` is built could not be read")
         self.call = found
@@ -402,7 +402,7 @@ class Lifespan:
 
     def _otherwise(self, site: CallSite) -> ast.Call:
         """Another call that builds the application, in the other branch of an `if`."""
-        found = self.source.tree(site.line).at(extent(site), ast.Call)
+        found = self.source.tree(site.line).at(site.extent, ast.Call)
         keywords = {k.arg for k in found.keywords} if found is not None else {None}
         if (
             found is None
@@ -815,10 +815,6 @@ def around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, 
     wait = "await " if opening.close_async else ""
     tail = f"{indent}finally:\n{indent}{unit}{wait}{target}.{opening.close}()\n"
     return f"{head}{indent}try:\n", tail, True
-
-
-def extent(site: CallSite) -> tuple[int, int, int, int]:
-    return (site.line, site.col, site.end_line, site.end_col)
 
 
 def _function(value: object) -> Function | None:

@@ -175,7 +175,7 @@ def _spot(workshop: Workshop, edge: Edge) -> Spot | None:
         return None
     tree, definition = found
     site = edge.site
-    call = tree.at((site.line, site.col, site.end_line, site.end_col), ast.Call)
+    call = tree.at(site.extent, ast.Call)
     if call is None or not isinstance(tree.parent(call), ast.Await):
         return None
     at = Spot(workshop, tree, edge.caller, definition, call)

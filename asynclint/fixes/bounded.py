@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.syntax import called
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place, Workshop
@@ -89,7 +90,7 @@ def _refuse_meant(place: Place, call: ast.Call) -> None:
     """Raise Refused where all share a deadline, or where a setting says that nothing is to bound them."""
     within = place.tree.function(call)
     for one in ast.walk(within) if within is not None else ():
-        if isinstance(one, ast.Call) and _name(one) in ("wait", "as_completed", "wait_for"):
+        if isinstance(one, ast.Call) and called(one) in ("wait", "as_completed", "wait_for"):
             limited = any(k.arg == "timeout" and not _is_none(k.value) for k in one.keywords)
             if limited and _waits_for(one, place.tree.statement(call)):
                 raise Refused("they share a deadline, which those that wait for a place would miss")
@@ -98,10 +99,10 @@ def _refuse_meant(place: Place, call: ast.Call) -> None:
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             return
         withs = isinstance(one, ast.AsyncWith | ast.With) and any(
-            isinstance(i.context_expr, ast.Call) and _name(i.context_expr) in DEADLINES
+            isinstance(i.context_expr, ast.Call) and called(i.context_expr) in DEADLINES
             for i in one.items
         )
-        if withs or (isinstance(one, ast.Call) and _name(one) == "wait_for"):
+        if withs or (isinstance(one, ast.Call) and called(one) == "wait_for"):
             raise Refused("they share a deadline, which those that wait for a place would miss")
         if (
             isinstance(one, ast.If)
@@ -134,9 +135,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
     fan_outs = place.workshop.once(_fan_outs)
     evaluator = place.workshop.facts.graph.evaluator
     module = place.function.module
-    sites = {
-        (s.line, s.col, s.end_line, s.end_col): s for s in module.facts.calls if s.kind == "call"
-    }
+    sites = {s.extent: s for s in module.facts.calls if s.kind == "call"}
     kept_in = {name for node in nodes for name in _kept_in(place, node)}
     kept = []
     for node in nodes:
@@ -194,7 +193,7 @@ def _there(place: Place, first: ast.stmt, function: ast.AsyncFunctionDef) -> str
 
 def _library(place: Place, call: ast.Call) -> str:
     """Whose semaphore the fan-out takes."""
-    own = _name(call) != "start_soon"
+    own = called(call) != "start_soon"
     others = ("anyio", "trio") if not own or not place.uses("asyncio") else ()
     return next((name for name in others if place.uses(name)), "asyncio" if own else "anyio")
 
@@ -223,7 +222,7 @@ def _wrapped(place: Place, node: ast.expr, wrapper: str) -> Edit:
 
 def _members(place: Place, call: ast.Call, function: ast.AsyncFunctionDef) -> Iterator[ast.expr]:
     """The calls that make the coroutines, the `*map(…)` that does, or the function given to `start_soon`."""
-    name = _name(call)
+    name = called(call)
     if name == "start_soon":
         if not call.args or isinstance(call.args[0], (ast.Starred, ast.Lambda)):
             raise Refused("what it starts is not a function in plain sight")
@@ -246,7 +245,7 @@ def _of(
 ) -> Iterator[ast.expr]:
     if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)):
         yield _one(node.elt)
-    elif isinstance(node, ast.Call) and _name(node) == "map" and star is not None:
+    elif isinstance(node, ast.Call) and called(node) == "map" and star is not None:
         if len(node.args) < 2 or any(isinstance(a, (ast.Starred, ast.Lambda)) for a in node.args):
             raise Refused(UNREAD)
         yield star
@@ -309,7 +308,7 @@ def _assigned(statement: ast.AST | None, refusal: str) -> Iterator[ast.expr]:
     elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
         for element in value.elts:
             yield _one(element)
-    elif not (isinstance(value, ast.Call) and _name(value) in ("list", "set") and not value.args):
+    elif not (isinstance(value, ast.Call) and called(value) in ("list", "set") and not value.args):
         raise Refused(refusal)
 
 
@@ -317,7 +316,7 @@ def _one(node: ast.expr) -> ast.expr:
     """The call that makes a coroutine, or what the task in its place runs."""
     if not isinstance(node, ast.Call):
         raise Refused("its coroutines are not made in plain sight")
-    name = _name(node)
+    name = called(node)
     if name in STARTERS:
         if not node.args or not isinstance(node.args[0], ast.Call):
             raise Refused("what its tasks run is not made in plain sight")
@@ -327,10 +326,6 @@ def _one(node: ast.expr) -> ast.expr:
     if isinstance(node.func, ast.Lambda):
         raise Refused("its coroutines are not made in plain sight")
     return node
-
-
-def _name(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 # -- where the semaphore goes ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, recipe_name
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibManager, Type, members
 from asynclint.findings import Refused
-from asynclint.fixes.effects import OBJECT, Effect, all_effects
+from asynclint.fixes.effects import OBJECT, Effect, all_effects, in_order
 from asynclint.fixes.place import Place, Workshop
 
 KEPT = re.compile(
@@ -59,7 +59,7 @@ class Connections:
 
     def keeper(self, function: Function) -> Function | None:
         """What puts a connection, during a call of a function, where it outlives the call."""
-        found = sorted(self.effects.of(function), key=lambda one: (one.by.name, one.text))
+        found = in_order(self.effects.of(function))
         return next((one.by for one in found if self._is_fresh(one)), None)
 
     def _is_fresh(self, effect: Effect) -> bool:

@@ -135,7 +135,7 @@ class Constructor(Part):
         """The call site of a call of this module."""
         where = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
         for site in self.module.facts.calls:
-            if site.kind == "call" and (site.line, site.col, site.end_line, site.end_col) == where:
+            if site.kind == "call" and site.extent == where:
                 return site
         return None
 

@@ -107,9 +107,14 @@ def shown(key: str) -> str:
     return key.rpartition(IN)[2]
 
 
+def in_order(effects: Iterable[Effect]) -> list[Effect]:
+    """By the names of who makes them, and of what they change."""
+    return sorted(effects, key=lambda one: (one.by.name, one.text))
+
+
 def half_done(effects: Iterable[Effect]) -> list[Effect]:
     """Those that others could meet in their midst, in order; none where one attribute alone gets another value at once."""
-    found = sorted(set(effects), key=lambda one: (one.by.name, one.text))
+    found = in_order(set(effects))
     return [] if len(found) == 1 and found[0].replaced else found
 
 

@@ -8,7 +8,7 @@ do well once they are open; a client of chromadb that is built while another thr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from asynclint.facts.fanout import argument_of
 from asynclint.facts.graph import Edge
@@ -16,7 +16,7 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, recipe_name
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, members
 from asynclint.findings import Refused
-from asynclint.fixes.effects import ALL, GIVEN, Effect, Effects, Root
+from asynclint.fixes.effects import ALL, GIVEN, Effect, Effects, Root, in_order
 from asynclint.fixes.place import Place, Workshop
 
 QDRANT = ("qdrant_client.", "langchain_qdrant.")
@@ -182,7 +182,7 @@ def refuse(place: Place) -> None:
 def refuse_at(place: Place, site: CallSite) -> None:
     """The same for a call within a block that a thread is to run."""
     uses = place.workshop.once(Uses)
-    for effect in _sorted(uses.at(place.function, site)):
+    for effect in in_order(uses.at(place.function, site)):
         if uses.is_shared(place.function, effect.root):
             raise Refused(
                 f"`{effect.text}` is a database within the process without locks, which others use meanwhile"
@@ -192,10 +192,6 @@ def refuse_at(place: Place, site: CallSite) -> None:
 def is_used(workshop: Workshop, function: Function) -> bool:
     """Whether a function would use such a database in its thread."""
     return bool(workshop.once(Uses).of(function))
-
-
-def _sorted(effects: Iterable[Effect]) -> list[Effect]:
-    return sorted(effects, key=lambda one: (one.by.name, one.text))
 
 
 def opening(workshop: Workshop, function: Function) -> str | None:

@@ -102,7 +102,7 @@ def _around(place: Place, edge: Edge, name: str, constructor: str) -> list[Edit]
     source, site = place.source, edge.site
     caller = edge.caller
     tree = source.tree(site.line)
-    call = tree.at((site.line, site.col, site.end_line, site.end_col), ast.Call)
+    call = tree.at(site.extent, ast.Call)
     if call is None:
         raise Refused("where the coroutines are started could not be read")
     statement = tree.statement(call)

@@ -17,7 +17,6 @@ from asynclint.fixes.application import (
     Lifespan,
     Opening,
     around,
-    extent,
     meant,
 )
 from asynclint.fixes.place import Workshop
@@ -49,7 +48,7 @@ class _Hook(Lifespan):
         self.application = application
         self.source = workshop.source(application.module)
         self.module = application.module
-        found = self.source.tree(application.site.line).at(extent(application.site), ast.Call)
+        found = self.source.tree(application.site.line).at(application.site.extent, ast.Call)
         if found is None or not re.fullmatch(r"[\w.]+", self.source.segment(found.func)):
             raise Refused(f"where `{application}` is built could not be read")
         self.call = found
@@ -114,7 +113,7 @@ class _Hook(Lifespan):
     def _statement(self) -> tuple[Tree, ast.stmt]:
         """The statement `app = …`, which must stand by itself."""
         tree = self.source.tree(self.application.site.line)
-        call = tree.at(extent(self.application.site), ast.Call)
+        call = tree.at(self.application.site.extent, ast.Call)
         statement = tree.statement(call) if call is not None else None
         if (
             not self.application.name

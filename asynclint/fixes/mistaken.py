@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.syntax import called
 from asynclint.facts.view import Mistake
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
@@ -17,7 +18,7 @@ THREADS = frozenset({"to_thread", "run_sync", "run_in_threadpool"})
 def await_directly(place: Place) -> Fix:
     """`await asyncio.to_thread(f, x, y=z)` → `await f(x, y=z)`. Raises Refused for other ways to hand it over."""
     call, source = place.call, place.source
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = called(call)
     skip = 1 if name == "run_in_executor" else 0
     if name not in THREADS and not skip:
         raise Refused("who calls it cannot await")

@@ -173,7 +173,7 @@ class Owner:
         for one in ast.walk(reading.tree.root):
             if not isinstance(one, ast.expr) or one.lineno != site.line:
                 continue
-            if reading.where(one) != (site.line, site.col, site.end_line, site.end_col):
+            if reading.where(one) != site.extent:
                 continue
             node: ast.expr = one
             if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):

@@ -64,11 +64,7 @@ class Reading:
 
     @cached_property
     def _sites(self) -> dict[Where, CallSite]:
-        return {
-            (s.line, s.col, s.end_line, s.end_col): s
-            for s in self.module.facts.calls
-            if s.kind == "call"
-        }
+        return {s.extent: s for s in self.module.facts.calls if s.kind == "call"}
 
     @staticmethod
     def where(node: ast.expr) -> Where:

@@ -232,7 +232,7 @@ class Rewriting(Part):
         """A caller that gets the client; `managed` where it enters a context manager of the project's own."""
         source = self.workshop.source(function.module)
         tree = source.tree(site.line)
-        call = tree.at((site.line, site.col, site.end_line, site.end_col), ast.Call)
+        call = tree.at(site.extent, ast.Call)
         if call is None:
             raise Refused(f"how `{function.name}` uses the client could not be read")
         whole: ast.expr = call

@@ -505,6 +505,12 @@ class Source:
         return int(number)
 
 
+def handed(call: ast.Call, function: Function) -> dict[str, ast.expr]:
+    """What a call writes out for the parameters of a function of the project, by their names."""
+    given = dict(zip(function.positional, call.args, strict=False))
+    return given | {one.arg: one.value for one in call.keywords if one.arg}
+
+
 NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 

@@ -137,7 +137,7 @@ def _added(place: Place, function: Function, site: CallSite, event: str) -> Hand
         raise Refused("a handler is not the name of a function")
     source = place.source
     tree = source.tree(site.line)
-    where = (site.line, site.col, site.end_line, site.end_col)
+    where = site.extent
     call = tree.at(where, ast.Call)
     statement = tree.parent(call) if call is not None else None
     if not isinstance(statement, ast.Expr):

@@ -12,7 +12,7 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, Effect, effects
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.sight import is_logger
-from asynclint.fixes.source import NESTED, Tree, own_nodes
+from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 TESTS = (ast.If, ast.While, ast.IfExp)
@@ -105,9 +105,7 @@ class Step:
         """Whether it may come from the place to its end and wait for nothing."""
         self._earlier: list[ast.AST] | None = None
         self._later: list[ast.AST] | None = None
-        self.sites = {
-            (s.line, s.col, s.end_line, s.end_col): s for s in at.function.sites if s.kind == "call"
-        }
+        self.sites = {s.extent: s for s in at.function.sites if s.kind == "call"}
 
     @property
     def is_told(self) -> bool:
@@ -387,11 +385,7 @@ class Step:
 
     def _sets_in_given(self, call: ast.Call, target: Function) -> set[str]:
         """What a call sets in what it is given, and others know: `request.app.state.model` of `unload(request)`."""
-        names = [p.name for p in target.facts.params if p.kind == "pos"]
-        if target.klass is not None and names[:1] == [target.self_name]:
-            names = names[1:]
-        given = dict(zip(names, call.args, strict=False))
-        given |= {k.arg: k.value for k in call.keywords if k.arg}
+        given = handed(call, target)
         found: set[str] = set()
         for effect in self.effects.own(target):
             name, _, rest = effect.text.removesuffix("[…]").partition(".")

@@ -208,7 +208,7 @@ def _known_accesses(workshop: Workshop) -> dict[ast.AST, tuple[Access, ...]]:
 
 def _found(place: Place, calls: list[ast.Call]) -> Iterator[Access]:
     function = place.function
-    sites = {(s.line, s.col, s.end_line, s.end_col): s for s in function.sites if s.kind == "call"}
+    sites = {s.extent: s for s in function.sites if s.kind == "call"}
     for call in calls:
         end = call.end_lineno or 0, call.end_col_offset or 0
         site = sites.get((call.lineno, call.col_offset, *end))

@@ -11,6 +11,7 @@ from asynclint.facts.types import Inst, Lib, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.awaited import is_endless
 from asynclint.fixes.place import Workshop
+from asynclint.fixes.source import handed, own_nodes
 
 DEADLINE = re.compile(r"timeout|deadline")
 """Parameters that say how long a coroutine may take, those that wait for their turn included."""
@@ -37,7 +38,6 @@ STREAMS = re.compile(r"\bAsync(?:Iterator|Iterable|Generator)\b")
 """Parameters that are read with `async for`, by their names and annotations."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 WORK = (ast.Await, ast.AsyncWith, ast.AsyncFor)
 
 
@@ -109,8 +109,9 @@ def _starts_as_told(
                 one.col_offset,
             ):
                 continue
-            handed = frozenset(_handed(one, edge.target, given))
-            if handed and _starts_as_told(workshop, edge.target, handed, depth - 1):
+            passed = handed(one, edge.target).items()
+            told_on = frozenset(name for name, value in passed if _mentions(value, given))
+            if told_on and _starts_as_told(workshop, edge.target, told_on, depth - 1):
                 return True
     return False
 
@@ -160,19 +161,6 @@ def _sleeps(workshop: Workshop, function: Function, call: ast.Call) -> bool:
             if any(isinstance(m, Lib) and m.path in SLEEPS for m in members(callee)):
                 return True
     return False
-
-
-def _handed(call: ast.Call, target: Function, given: set[str]) -> Iterator[str]:
-    """The parameters of a function to which a call hands what is derived from some names."""
-    names = [p.name for p in target.facts.params if p.kind == "pos"]
-    if target.klass is not None and names and names[0] == target.self_name:
-        names = names[1:]
-    for name, argument in zip(names, call.args, strict=False):
-        if _mentions(argument, given):
-            yield name
-    for keyword in call.keywords:
-        if keyword.arg and _mentions(keyword.value, given):
-            yield keyword.arg
 
 
 # -- others that have to be there ------------------------------------------------------------------
@@ -317,9 +305,7 @@ def _definition(workshop: Workshop, function: Function) -> Definition | None:
 def _own(statement: ast.AST) -> Iterator[ast.AST]:
     """The nodes that a statement runs itself: not those of functions within it."""
     yield statement
-    for child in ast.iter_child_nodes(statement):
-        if not isinstance(child, SCOPES):
-            yield from _own(child)
+    yield from own_nodes(statement)
 
 
 def _assignments(node: Definition) -> Iterator[tuple[ast.expr, ast.expr]]:

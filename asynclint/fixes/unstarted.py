@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from asynclint.facts.program import Function
+from asynclint.facts.syntax import called
 from asynclint.findings import Refused
 from asynclint.fixes.place import Workshop
+from asynclint.fixes.source import Tree
 
 CLIENTS = frozenset(
     {"TestClient", "AsyncTestClient", "ASGITransport", "create_test_client", "test_client"}
@@ -59,16 +61,16 @@ class TestFile:
         self.text = text
 
     @cached_property
-    def root(self) -> ast.Module:
+    def tree(self) -> Tree:
         """The parsed file; an empty one where it cannot be parsed."""
         try:
-            return ast.parse(self.text)
-        except (SyntaxError, ValueError):
-            return ast.Module([], [])
+            return Tree(self.text)
+        except Refused:
+            return Tree("")
 
-    @cached_property
-    def parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.root) for child in ast.iter_child_nodes(node)}
+    @property
+    def root(self) -> ast.Module:
+        return self.tree.root
 
     @property
     def is_for_others(self) -> bool:
@@ -90,14 +92,14 @@ class TestFile:
             for item in node.items
         ]
         for call in self.calls():
-            if _last(call) in ENTERING and isinstance(call.func, ast.Attribute):
+            if called(call) in ENTERING and isinstance(call.func, ast.Attribute):
                 found += [*call.args, call.func.value]
         return {ast.unparse(one.func if isinstance(one, ast.Call) else one) for one in found}
 
     def asks_through(self, name: str) -> bool:
         """Whether it asks through a client of this name, as it is: `client.get(…)`."""
         return any(
-            _last(call) in VERBS and ast.unparse(call.func.value) == name
+            called(call) in VERBS and ast.unparse(call.func.value) == name
             for call in self.calls()
             if name in self.text and isinstance(call.func, ast.Attribute)
         )
@@ -107,17 +109,17 @@ class TestFile:
         if STARTS.search(self.text):
             return False
         return any(
-            _last(call) in TRANSPORTS or not self._is_entered(call, files)
+            called(call) in TRANSPORTS or not self._is_entered(call, files)
             for call in self.calls()
-            if _last(call) in CLIENTS
+            if called(call) in CLIENTS
         )
 
     def _is_entered(self, call: ast.Call, files: list[TestFile]) -> bool:
-        parent = self.parents.get(call)
+        parent = self.tree.parent(call)
         if isinstance(parent, ast.withitem):
             return True
         if isinstance(parent, ast.Call):
-            return _last(parent) in ENTERING
+            return called(parent) in ENTERING
         if isinstance(parent, ast.Attribute):
             return parent.attr in ENTERING
         names: set[str] = set()
@@ -132,11 +134,11 @@ class TestFile:
 
     def _gives(self, call: ast.Call, names: set[str]) -> str:
         """The function around a client's making that gives it to others, such as a fixture; "" without."""
-        function: ast.AST | None = self.parents.get(call)
+        function: ast.AST | None = self.tree.parent(call)
         while function is not None and not isinstance(
             function, (ast.FunctionDef, ast.AsyncFunctionDef)
         ):
-            function = self.parents.get(function)
+            function = self.tree.parent(function)
         if function is None:
             return ""
         for node in ast.walk(function):
@@ -152,7 +154,7 @@ class TestFile:
 
     def _asked(self) -> Iterator[ast.expr]:
         for call in self.calls():
-            if _last(call) not in VERBS or not isinstance(call.func, ast.Attribute):
+            if called(call) not in VERBS or not isinstance(call.func, ast.Attribute):
                 continue
             arguments = [*call.args, *(k.value for k in call.keywords if k.arg in ("url", "path"))]
             if arguments and ast.unparse(arguments[0]).strip("'\"").lower() in METHODS:
@@ -211,7 +213,7 @@ class TestFile:
     def _is_used(self, node: ast.expr) -> bool:
         if not isinstance(node.ctx, ast.Load):  # type: ignore[attr-defined]
             return False
-        parent = self.parents.get(node)
+        parent = self.tree.parent(node)
         return not (
             isinstance(parent, ast.Attribute)
             or (isinstance(parent, ast.Subscript) and OVERRIDES in ast.unparse(parent.value))
@@ -281,7 +283,7 @@ class Tests:
         """Raise Refused where tests call the tools of a server without a session, in which there is no context."""
         for file in self._saying(server):
             for call in file.calls():
-                if _last(call) in TOOLS and isinstance(call.func, ast.Attribute):
+                if called(call) in TOOLS and isinstance(call.func, ast.Attribute):
                     if ast.unparse(call.func.value).rpartition(".")[2] == server:
                         raise Refused(f"`{file.name}` calls tools of `{server}` without a session")
 
@@ -332,7 +334,3 @@ def _written(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _written(node.left) + _written(node.right)
     return GAP
-
-
-def _last(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
