@@ -24,6 +24,11 @@ With the argument and the call that passes it, where that is known."""
 THREAD_QUESTIONS = frozenset({"get_ident", "current_thread", "get_native_id", "main_thread"})
 """Calls that name the thread that runs: a test of them tells the loop's thread from others."""
 
+FORKS = frozenset({"os.fork"})
+
+PARENT = {"Gt": True, "NotEq": True, "Eq": False}
+"""What a comparison of the number that `fork` gives with 0 says of the process: that it is the parent."""
+
 EXISTS = frozenset({"exists", "is_file", "isfile", "is_dir", "isdir"})
 
 FILLS = frozenset({"append", "add", "extend", "update", "setdefault"})
@@ -302,6 +307,10 @@ class Conditions:
         if tag == "cmp" and any(self._asks_for_thread(r, function) for r in test[2:]):
             # `get_ident() != self.loop_thread_id`: another thread than the loop's.
             return {"Eq": True, "Is": True, "NotEq": False, "IsNot": False}.get(test[1])
+        if tag == "cmp" and test[3] == ("const", 0) and test[1] in PARENT:
+            # What `fork` gives is 0 in the child, which has no running loop.
+            said = self._says_loop(test[2], function, depth + 1)
+            return said if said is None else said is PARENT[test[1]]
         if tag == "cmp" and test[3] == ("const", None):
             said = self._says_loop(test[2], function, depth + 1)
             return said if said is None or test[1] in ("IsNot", "NotEq") else not said
@@ -326,6 +335,8 @@ class Conditions:
             named = base and base[-1] == "loop"
             return True if named or (isinstance(owner, Inst) and "Loop" in str(owner.of)) else None
         callee = self.evaluator.callee(module, site)
+        if isinstance(callee, Lib) and callee.path in FORKS:
+            return True
         if isinstance(callee, Func) and self._tells_of_loop(callee.function):
             return True
         return None
