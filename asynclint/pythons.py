@@ -25,6 +25,9 @@ SETUP = re.compile(r"""python_requires\s*=\s*["']?([^"'\n]+)""")
 METADATA = re.compile(r"^Requires-Python:\s*(.+)$", re.MULTILINE)
 """What a PKG-INFO or a METADATA says."""
 
+CLASSIFIERS = re.compile(r"\bProgramming Language :: Python :: 3\.(\d+)")
+"""What a project says that it runs on, which counts where it does not say what it needs."""
+
 LOWEST = re.compile(r"(?:>=?|~=|==|\^|~|^)\s*(?:3(?:\.(\d+))?|2\b)")
 """The lower bound of a specifier: ">=3.12,<4", "^3.12", "3.12.*", ">=3"."""
 
@@ -78,17 +81,22 @@ class Pythons:
         try:
             text = path.read_text("utf-8")
             if path.name in ("PKG-INFO", "METADATA"):
-                return _lowest(METADATA.findall(text))
+                return _lowest(METADATA.findall(text)) or _classified(text)
             if path.suffix != ".toml":
                 return named_in_setup(text)
-            return _lowest(_in_table(tomllib.loads(text)))
+            return _lowest(_in_table(tomllib.loads(text))) or _classified(text)
         except (OSError, ValueError):
             return None
 
 
 def named_in_setup(text: str) -> Version | None:
     """The lowest Python that the text of a setup.py or a setup.cfg names."""
-    return _lowest(SETUP.findall(text))
+    return _lowest(SETUP.findall(text)) or _classified(text)
+
+
+def _classified(text: str) -> Version | None:
+    """The lowest Python among the classifiers of a project."""
+    return min(((3, int(minor)) for minor in CLASSIFIERS.findall(text)), default=None)
 
 
 def _lowest(named: list[Any]) -> Version | None:

@@ -191,6 +191,16 @@ def test_ignores_in_it_count() -> None:
         ("PKG-INFO", "Metadata-Version: 2.1\nName: x\nRequires-Python: >=3.6\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: ~=3.7\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: >=3.10\n", True),
+        (
+            "x-1.0.dist-info/METADATA",
+            "Name: x\nClassifier: Programming Language :: Python :: 3.10\nClassifier: Programming Language :: Python :: 3.8\n",
+            False,
+        ),
+        (
+            "pyproject.toml",
+            '[project]\nname = "x"\nrequires-python = ">=3.9"\nclassifiers = ["Programming Language :: Python :: 3.8"]\n',
+            True,
+        ),
     ],
 )
 def test_threads_are_for_pythons_that_have_them(
@@ -216,15 +226,28 @@ def test_threads_are_for_pythons_that_have_them(
 
 
 @pytest.mark.parametrize(
-    ("python", "head", "line"),
+    ("python", "head", "style", "line"),
     [
-        (">=3.8", "", "from typing import AsyncIterator"),
+        (">=3.8", "", "app-state", "from typing import AsyncIterator"),
         (
             ">=3.8",
             "from __future__ import annotations\n",
+            "app-state",
             "from collections.abc import AsyncIterator",
         ),
-        (">=3.9", "", "from collections.abc import AsyncIterator"),
+        (">=3.9", "", "app-state", "from collections.abc import AsyncIterator"),
+        (
+            ">=3.8",
+            "",
+            "lifespan-state",
+            "async def lifespan(app: FastAPI) -> AsyncIterator[Dict[str, Any]]:",
+        ),
+        (
+            ">=3.9",
+            "",
+            "lifespan-state",
+            "async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:",
+        ),
     ],
 )
 def test_annotations_are_for_pythons_that_evaluate_them(
@@ -232,6 +255,7 @@ def test_annotations_are_for_pythons_that_evaluate_them(
     monkeypatch: pytest.MonkeyPatch,
     python: str,
     head: str,
+    style: str,
     line: str,
 ) -> None:
     """Of `collections.abc`, Python 3.8 evaluates no `AsyncIterator[None]`."""
@@ -249,7 +273,48 @@ def test_annotations_are_for_pythons_that_evaluate_them(
         """
     (tmp_path / "app.py").write_text(head + textwrap.dedent(code).lstrip("\n"), "utf-8")
     table = f'[project]\nname = "x"\nrequires-python = "{python}"\n'
+    table += f'[tool.asynclint.fix]\nclient = "{style}"\n'
     (tmp_path / "pyproject.toml").write_text(table, "utf-8")
     monkeypatch.chdir(tmp_path)
     run(["check", "--fix", "--unsafe-fixes", "--no-cache", "-q", "."])
     assert line in (tmp_path / "app.py").read_text("utf-8").split("\n")
+
+
+@pytest.mark.parametrize(
+    ("python", "head", "line"),
+    [
+        (">=3.8", "", 'background_tasks: Set["asyncio.Task[Any]"] = set()'),
+        (
+            ">=3.8",
+            "from __future__ import annotations\n",
+            "background_tasks: set[asyncio.Task[Any]] = set()",
+        ),
+        (">=3.9", "", "background_tasks: set[asyncio.Task[Any]] = set()"),
+    ],
+)
+def test_the_set_of_tasks_is_declared_for_the_oldest_python(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    python: str,
+    head: str,
+    line: str,
+) -> None:
+    """Python 3.8 evaluates neither `set[…]` nor `asyncio.Task[…]`."""
+    code = """
+        import asyncio
+
+
+        async def work() -> None: ...
+
+
+        async def handler() -> None:
+            asyncio.create_task(work())
+        """
+    (tmp_path / "app.py").write_text(head + textwrap.dedent(code).lstrip("\n"), "utf-8")
+    table = f'[project]\nname = "x"\nrequires-python = "{python}"\n'
+    (tmp_path / "pyproject.toml").write_text(table, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    run(["check", "--fix", "--no-cache", "-q", "."])
+    fixed = (tmp_path / "app.py").read_text("utf-8")
+    assert line in fixed.split("\n")
+    compile(fixed, "app.py", "exec")

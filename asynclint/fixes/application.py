@@ -679,7 +679,8 @@ class Lifespan:
             end = "yield state"
         elif end != "yield":
             gives, two = self._any(two)
-            gives = f"dict[str, {gives}]"
+            dict_, three = imports.mapping(source)
+            gives, two = f"{dict_}[str, {gives}]", (*two, *three)
         lines = [
             f"@{manager}",
             f"async def {name}({self.called}: {callee}) -> {iterator}[{gives}]:",

@@ -84,21 +84,26 @@ UNPLACED = -1
 
 def iterator(source: Source, function: Function | None = None) -> tuple[str, tuple[Edit, ...]]:
     """How to write the annotation `AsyncIterator`; Python 3.8 evaluates `[None]` behind that of `typing` only."""
-    home = "collections.abc" if _knows(source, BRACKETS) else "typing"
+    home = "collections.abc" if knows(source, BRACKETS) else "typing"
     return bring(source, home, "AsyncIterator", function)
+
+
+def mapping(source: Source) -> tuple[str, tuple[Edit, ...]]:
+    """How to write the annotation `dict`."""
+    return ("dict", ()) if knows(source, BRACKETS) else bring(source, "typing", "Dict")
 
 
 def optional(source: Source, annotation: str) -> tuple[str, tuple[Edit, ...]]:
     """How to write the annotation of what may be None."""
     if "Optional" in source.module.body.facts.bindings:
         return f"Optional[{annotation}]", ()
-    if _knows(source, UNIONS):
+    if knows(source, UNIONS):
         return f"{annotation} | None", ()
     name, edits = bring(source, "typing", "Optional")
     return f"{name}[{annotation}]", edits
 
 
-def _knows(source: Source, version: tuple[int, int]) -> bool:
+def knows(source: Source, version: tuple[int, int]) -> bool:
     """Whether annotations of a module may be written as a version of Python evaluates them."""
     lowest = source.lowest
     return lowest is None or lowest >= version or "import annotations" in source.text

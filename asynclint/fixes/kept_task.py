@@ -96,13 +96,21 @@ def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
             continue
         bindings = body.bindings.get(name)
         if bindings is None:
-            any_, one = imports.bring(source, "typing", "Any")
-            asyncio, two = imports.bring(source, "asyncio")
-            line = f"{name}: set[{asyncio}.Task[{any_}]] = set()\n"
-            return name, (*one, *two, source.declare(line))
+            annotation, brought = _annotation(source)
+            return name, (*brought, source.declare(f"{name}: {annotation} = set()\n"))
         if len(bindings) == 1 and _is_set(place, bindings[0].recipe):
             return name, ()
     raise Refused(f"`{NAMES[0]}` means something else here")
+
+
+def _annotation(source: Source) -> tuple[str, tuple[Edit, ...]]:
+    """How to write the type of the set, as the oldest Python of the project evaluates it."""
+    any_, one = imports.bring(source, "typing", "Any")
+    asyncio, two = imports.bring(source, "asyncio")
+    if imports.knows(source, imports.BRACKETS):
+        return f"set[{asyncio}.Task[{any_}]]", (*one, *two)
+    set_, three = imports.bring(source, "typing", "Set")
+    return f'{set_}["{asyncio}.Task[{any_}]"]', (*one, *two, *three)
 
 
 def _there(place: Place, source: Source) -> Iterator[str]:
