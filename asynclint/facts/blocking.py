@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 from asynclint.facts import places
 from asynclint.facts.conditions import NOTHING, Conditions, Given
-from asynclint.facts.evaluate import CONSUMERS, Evaluator
+from asynclint.facts.evaluate import AWAITABLES, CONSUMERS, COROUTINES, TASKS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory
@@ -16,11 +16,13 @@ from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
+    Coro,
     Func,
     Inst,
     Lib,
     LibManager,
     LibMethod,
+    Manager,
     Part,
     Type,
     members,
@@ -29,6 +31,8 @@ from asynclint.facts.view import Blocking
 from asynclint.findings import Link
 from asynclint.knowledge.model import BlockKind
 from asynclint.knowledge.model import Function as Known
+
+TO_AWAIT = AWAITABLES | COROUTINES | TASKS
 
 KINDS: tuple[BlockKind, ...] = (
     "sleep", "sdk", "http", "database", "subprocess", "wait", "loop", "file", "cpu", "stat",
@@ -522,8 +526,9 @@ class BlockingFacts:
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
+                    # Where nothing could be awaited, something else is called than what was found.
                     result = self.evaluator.call_type(function.module, edge.site.index)
-                    if result is None:
+                    if result is None or not self._waited_for(result, edge.site):
                         continue
                 key = (
                     edge.site.line,
@@ -551,6 +556,16 @@ class BlockingFacts:
                     )
                 )
         return found
+
+    def _waited_for(self, result: Type, site: CallSite) -> bool:
+        """Whether `await`, or `async with`, can take what a call gives."""
+        method = "__await__" if site.role[0] == "await" else "__aenter__"
+        return any(
+            isinstance(one, (Coro, Manager, LibManager))
+            or (isinstance(one, Inst) and one.of in TO_AWAIT)
+            or (isinstance(one, Inst) and self.evaluator.attribute(one, method, None) is not None)
+            for one in members(result)
+        )
 
     def _for_others(self, function: Function, site: CallSite) -> bool:
         """Whether a function that the loop calls back gets to a site only where other code calls it."""
