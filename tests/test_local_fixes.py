@@ -1284,6 +1284,50 @@ def test_a_function_that_is_called_in_a_clean_up_goes_on() -> None:
     assert refusals("swallowed-cancellation", code) == [reason]
 
 
+def test_a_cancellation_that_ends_like_an_interrupt() -> None:
+    code = """
+    import asyncio
+
+
+    async def poll(bot):
+        while True:
+            try:
+                await bot.updates()
+            except KeyboardInterrupt:
+                print("stopped")
+            except asyncio.CancelledError:
+                print("stopped")
+    """
+    reason = "it ends like the handler of `KeyboardInterrupt`, which is a cancellation in tasks"
+    assert refusals("swallowed-cancellation", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("break", "the handler in line 12 would take it"), ("raise", None)],
+)
+def test_a_cancellation_that_another_handler_takes(end: str, reason: str | None) -> None:
+    code = f"""
+    import asyncio
+
+
+    async def run(queue):
+        while True:
+            try:
+                try:
+                    await queue.get()
+                except asyncio.CancelledError:
+                    print("stopped")
+                    continue
+            except asyncio.CancelledError:
+                {end}
+    """
+    if reason is None:
+        assert fixed("swallowed-cancellation", code).count("raise\n") == 2
+    else:
+        assert reason in refusals("swallowed-cancellation", code)
+
+
 def test_what_is_shielded_is_meant_to_be_cancelled() -> None:
     code = """
     import asyncio

@@ -1688,6 +1688,29 @@ def test_settings_that_may_be_left_out(line: str, reason: str | None) -> None:
     assert found.refusal == reason
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "    if not ADDRESS:\n        raise ValueError(ADDRESS)\n    return ADDRESS\n",
+            "`address` may raise, and the application would not start",
+        ),
+        (
+            "    return checked()\n\n\ndef checked() -> str:\n    raise ValueError(ADDRESS)\n",
+            "`checked` may raise, and the application would not start",
+        ),
+        ("    return ADDRESS\n", None),
+    ],
+)
+def test_arguments_that_may_raise(body: str, reason: str | None) -> None:
+    settings = f"ADDRESS = 'https://example.org'\n\n\ndef address() -> str:\n{body}"
+    route = ROUTE.replace("AsyncOpenAI()", "AsyncOpenAI(base_url=address())").replace(
+        "from openai", "from settings import address\nfrom openai"
+    )
+    [found] = findings({"app.py": APP, "routes.py": route, "settings.py": settings})
+    assert found.refusal == reason
+
+
 def test_errors_of_the_library_that_are_answered() -> None:
     route = """
         from fastapi import APIRouter

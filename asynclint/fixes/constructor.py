@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts import syntax
+from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
@@ -12,7 +14,7 @@ from asynclint.findings import Refused
 from asynclint.fixes import imports
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.place import Place
-from asynclint.fixes.source import Source
+from asynclint.fixes.source import Source, own_nodes
 
 CHANGING = re.compile(
     r"(?:time|datetime|uuid|random|secrets|contextvars)\.(?!(?:timedelta|timezone|UUID)$)"
@@ -21,6 +23,9 @@ CHANGING = re.compile(
 
 ENVIRONMENT = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
 """Mappings hold anything, but the environment stays as it is."""
+
+REACH = 50
+"""Functions looked at below what gives an argument."""
 
 
 class Constructor(Part):
@@ -95,6 +100,8 @@ class Constructor(Part):
             return
         if ast.unparse(call.func) in ENVIRONMENT:
             return
+        if isinstance(callee, Func):
+            self._refuse_raising(callee.function)
         if isinstance(callee, Func) and callee.bound is None:
             if self.runs.cached(callee.function):
                 return
@@ -109,6 +116,19 @@ class Constructor(Part):
             )
             return
         raise Refused(f"what `{ast.unparse(call)}` gives is not known")
+
+    def _refuse_raising(self, function: Function) -> None:
+        """Raise Refused where a function, or one that it calls, may raise: a request answers that, a lifespan does not start."""
+        queue, seen = [function], {function}
+        while queue and len(seen) < REACH:
+            one = queue.pop()
+            node = syntax.definition(one)
+            if node is not None and any(isinstance(n, ast.Raise) for n in own_nodes(node)):
+                raise Refused(f"`{one.name}` may raise, and the application would not start")
+            for edge in self.graph.out.get(one, ()):
+                if edge.how in SYNC and edge.target not in seen:
+                    seen.add(edge.target)
+                    queue.append(edge.target)
 
     def _unchanged(self, node: ast.Attribute) -> None:
         """Raise Refused where the project sets an attribute of settings while it runs."""

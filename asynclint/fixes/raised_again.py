@@ -26,6 +26,9 @@ PUTS_AWAY = re.compile(
 WAITING = frozenset({"asyncio.wait_for", "asyncio.shield", "asyncio.gather"})
 """Functions that give the cancellation of what they wait for on."""
 
+TAKES = re.compile(r"\b(?:CancelledError|BaseException)\b")
+"""What handlers name that take a cancellation."""
+
 LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Pass)
 
 
@@ -83,11 +86,35 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
     closing = _only_closed(tried) if isinstance(tried, ast.Try) else None
     if closing is not None:
         raise Refused(f"what follows `{closing}` would not be cleaned up")
+    _refuse_taken(tree, handler, tried)
     _refuse_put_away(place, handler, tried)
     _refuse_read(place, handler, tried)
     ended.refuse(place)
     ended.refuse_own(place, tried)
     left_out.refuse_behind(place, handler)
+
+
+def _refuse_taken(tree: Tree, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
+    """Raise Refused beside a handler of Ctrl-C, which cancels, too, and within a `try` that takes cancellations itself."""
+    beside = tried.handlers if isinstance(tried, ast.Try) else []
+    if any("KeyboardInterrupt" in _kind(one) for one in beside if one is not handler):
+        raise Refused(
+            "it ends like the handler of `KeyboardInterrupt`, which is a cancellation in tasks"
+        )
+    below = tried
+    for one in tree.above(tried) if tried is not None else ():
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return
+        for other in one.handlers if isinstance(one, ast.Try) and below in one.body else ():
+            if TAKES.search(_kind(other)):
+                if not any(isinstance(node, ast.Raise) for node in own_nodes(other)):
+                    raise Refused(f"the handler in line {other.lineno} would take it")
+                break
+        below = one
+
+
+def _kind(handler: ast.ExceptHandler) -> str:
+    return ast.unparse(handler.type) if handler.type is not None else "BaseException"
 
 
 def _only_closed(tried: ast.Try) -> str | None:
