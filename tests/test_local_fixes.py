@@ -1284,6 +1284,35 @@ def test_a_function_that_is_called_in_a_clean_up_goes_on() -> None:
     assert refusals("swallowed-cancellation", code) == [reason]
 
 
+def test_what_a_block_asks_of_an_unknown_base_stays_on_the_loop() -> None:
+    code = """
+    from somewhere import Handler
+
+
+    class Icon(Handler):
+        async def get(self, name):
+            with open(name, "rb") as file:
+                self.write(file.read())
+    """
+    reason = "what `self.write` does is not known, and a thread would do it"
+    assert set(refusals("blocking-file-io", code)) == {reason}
+
+
+def test_a_connection_is_not_opened_apart_from_its_work() -> None:
+    code = """
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine("postgresql://db/app")
+
+
+    async def count():
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM users")).scalar()
+    """
+    reason = "only the connection would be opened in a thread, and not what is asked of it"
+    assert reason in refusals("blocking-database-call", code)
+
+
 def test_a_cancellation_that_ends_like_an_interrupt() -> None:
     code = """
     import asyncio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -144,6 +145,11 @@ def _is_for_all(function: Function, site: CallSite) -> bool:
 def refuse(place: Place) -> None:
     """Raise Refused where a thread would open a connection that the event loop goes on to use."""
     refuse_at(place, place.site)
+    item = place.tree.parent(place.node)
+    if isinstance(item, ast.withitem) and place.finding.rule.endswith("database-call"):
+        raise Refused(
+            "only the connection would be opened in a thread, and not what is asked of it"
+        )
 
 
 def refuse_at(place: Place, site: CallSite) -> None:

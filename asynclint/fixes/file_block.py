@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import recipe_name
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import (
     browser,
@@ -68,6 +70,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     for site in place.function.sites:
         if site.kind == "call" and block.lineno <= site.line <= (block.end_lineno or 0):
             to_thread.refuse_site(place, site)
+            _refuse_unknown(place, site)
     _refuse_jumps(block)
     last = block.body[-1]
     returns = [n for n in nodes if isinstance(n, ast.Return)]
@@ -111,6 +114,16 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
         *imported,
         once=f"{source.path}:{function.lineno}",
     )
+
+
+def _refuse_unknown(place: Place, site: CallSite) -> None:
+    """Raise Refused for a method that the object has of a class outside of the project: `self.write(data)` may belong to the loop."""
+    callee, function = site.callee, place.function
+    if callee and callee[0] == "attr" and callee[1] == ("name", function.self_name):
+        if place.workshop.facts.graph.evaluator.callee(function.module, site) is None:
+            raise Refused(
+                f"what `{recipe_name(callee)}` does is not known, and a thread would do it"
+            )
 
 
 def _gap(source: Source, block: ast.With) -> str:
