@@ -107,7 +107,7 @@ class Answers:
         self.early = EarlyFacts(evaluator)
         self.held = HeldFacts(evaluator)
         self.protocol = ProtocolFacts(evaluator)
-        self.shared = SharedFacts(evaluator, self.fanout)
+        self.shared = SharedFacts(evaluator, self.fanout.bounds)
         self.swallowed = SwallowedFacts(evaluator, graph, runs)
         self.per_call = PerCallFacts(evaluator, runs)
         self.abandoned = AbandonedFacts(evaluator)

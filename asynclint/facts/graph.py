@@ -532,3 +532,15 @@ def place_name(site: CallSite, target: Function) -> str:
     """How a call site names what it calls, for the chain: as the reader wrote it."""
     text = recipe_name(site.callee)
     return target.name if "…" in text else text
+
+
+def argument_of(edge: Edge, name: str) -> Recipe:
+    """The argument that a call of a project function passes for a parameter; None where that is not plain."""
+    target = edge.target
+    given = iter(target.positional)
+    for recipe, keyword in edge.site.args:
+        if keyword == "**" or (recipe and recipe[0] == "star"):
+            return None
+        if (keyword or next(given, None)) == name:
+            return recipe
+    return None

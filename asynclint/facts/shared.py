@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asynclint.facts import places
+from asynclint.facts.bounds import Bounds
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, recipe_name
 from asynclint.facts.types import Coro, Func, Inst, Lib, members
@@ -16,9 +16,9 @@ from asynclint.facts.view import Mistake
 class SharedFacts:
     """Every `gather` whose coroutines use the same session."""
 
-    def __init__(self, evaluator: Evaluator, fanout: FanOutFacts) -> None:
+    def __init__(self, evaluator: Evaluator, bounds: Bounds) -> None:
         self.evaluator = evaluator
-        self.fanout = fanout
+        self.bounds = bounds
 
     def session(self, function: Function, site: CallSite) -> Mistake | None:
         """The session that two coroutines of a `gather` use; None where there is none in sight."""
@@ -61,7 +61,7 @@ class SharedFacts:
         if made is None or not all(isinstance(m, Coro) for m in members(made)):
             return
         callee = self.evaluator.callee(function.module, site)
-        if isinstance(callee, Func) and self.fanout.waits(callee.function):
+        if isinstance(callee, Func) and self.bounds.is_bounded(callee.function):
             return
         seen: set[str] = set()
         receiver = site.callee[1] if site.callee and site.callee[0] == "attr" else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from asynclint.facts.bounds import BOUND_WORDS
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.fanout import BOUND_WORDS
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
 from asynclint.facts.runs import Runs

@@ -9,8 +9,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asynclint.facts.fanout import argument_of
-from asynclint.facts.graph import Edge
+from asynclint.facts.graph import Edge, argument_of
 from asynclint.facts.model import Recipe
 from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Func, members

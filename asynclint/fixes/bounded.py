@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from asynclint.facts.fanout import FanOutFacts
+from asynclint.facts.bounds import Bounds
 from asynclint.facts.syntax import called
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
@@ -132,7 +132,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
 
     Raises Refused for what never ends: those behind the first ones would never start.
     """
-    fan_outs = place.workshop.once(_fan_outs)
+    bounds = place.workshop.once(_bounds)
     evaluator = place.workshop.facts.graph.evaluator
     module = place.function.module
     sites = {s.extent: s for s in module.facts.calls if s.kind == "call"}
@@ -154,7 +154,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
                 evaluator.call_type(module, sites[where].index)
             ):
                 raise Refused(f"`{one.name}` starts its task at once, whatever is awaited then")
-        waiting = [f for f in functions if fan_outs.waits(f)]
+        waiting = [f for f in functions if bounds.is_bounded(f)]
         sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
         if not found or len(waiting) + len(sleeping) < len(found):
             kept.append(node)
@@ -177,9 +177,9 @@ def _makes_task(type_: Type) -> bool:
     return isinstance(type_, Inst) and type_.of == "asyncio.Task"
 
 
-def _fan_outs(workshop: Workshop) -> FanOutFacts:
+def _bounds(workshop: Workshop) -> Bounds:
     graph = workshop.facts.graph
-    return FanOutFacts(graph.evaluator, graph)
+    return Bounds(graph.evaluator, graph)
 
 
 def _there(place: Place, first: ast.stmt, function: ast.AsyncFunctionDef) -> str | None:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from asynclint.facts.fanout import argument_of
-from asynclint.facts.graph import SYNC, Edge
+from asynclint.facts.graph import SYNC, Edge, argument_of
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
 from asynclint.facts.types import Func, Inst, LibMethod, Mod, Taking, Type, members

@@ -10,8 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from asynclint.facts.fanout import argument_of
-from asynclint.facts.graph import Edge
+from asynclint.facts.graph import Edge, argument_of
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, recipe_name
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, members
