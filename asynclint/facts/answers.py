@@ -29,6 +29,7 @@ from asynclint.facts.shared import SharedFacts
 from asynclint.facts.stale import StaleFacts
 from asynclint.facts.startup import StartupFacts
 from asynclint.facts.swallowed import SwallowedFacts
+from asynclint.facts.tasks import TaskFacts
 from asynclint.facts.types import Func
 from asynclint.facts.unclosed import UnclosedFacts
 from asynclint.facts.view import CallFacts, Mistake, Position
@@ -101,6 +102,7 @@ class Answers:
             self.fanout.note_items(function)
         self.clients = ClientFacts(evaluator, graph, runs)
         self.coroutines = CoroutineFacts(evaluator, graph, runs)
+        self.tasks = TaskFacts(evaluator)
         self.startups = StartupFacts(evaluator)
         self.unclosed = UnclosedFacts(evaluator, self.clients, runs)
         self.mistaken = MistakenFacts(evaluator)
@@ -195,7 +197,7 @@ class Answers:
         building = self.clients.building(function, site)
         if building is not None:
             facts.at(function, site).building = building
-        task = self.coroutines.lost_task(function, site)
+        task = self.tasks.lost(function, site)
         if task is not None:
             facts.at(function, site).lost_task = task
         open_ = self.unclosed.unclosed(function, site) if function in self.runs.once else None

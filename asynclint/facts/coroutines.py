@@ -1,11 +1,11 @@
-"""Coroutines that nothing will ever run, and tasks that nothing keeps."""
+"""Coroutines that nothing will ever run."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from asynclint.facts import guards, places
+from asynclint.facts import guards, places, reads
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
@@ -24,7 +24,7 @@ from asynclint.facts.types import (
     Type,
     members,
 )
-from asynclint.facts.view import LostCoroutine, LostTask
+from asynclint.facts.view import LostCoroutine
 from asynclint.findings import Link
 
 Role = tuple[Any, ...]
@@ -102,9 +102,6 @@ RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call", "in"})
 DECLARED = "which is no coroutine"
 """Of an argument: its parameter is declared to be something else."""
 
-WATCHES = frozenset({"add_done_callback", "set_name"})
-"""What is done with a task that keeps nothing of it."""
-
 
 ASKED = frozenset({"test", "not", "is", "cmp", "bool"})
 """How a value stands that may be None."""
@@ -139,7 +136,7 @@ aioredis 1), and how code looks that was written for later ones."""
 
 
 class CoroutineFacts:
-    """What becomes of the coroutines and tasks that call sites make."""
+    """What becomes of the coroutines that call sites make."""
 
     def __init__(self, evaluator: Evaluator, graph: Graph, runs: Runs) -> None:
         self.evaluator = evaluator
@@ -558,13 +555,13 @@ class CoroutineFacts:
         facts = function.facts
         if facts.kind in ("module", "class") or name in facts.globals or name in facts.nonlocals:
             return None
-        if self._closed_over(function, name):
+        if reads.closed_over(function, name):
             return None
         if self._declared_as_value(function, name):
             return ("assign", f"is assigned to `{name}`, which is declared as a value")
         if name in facts.loaded:
             return None
-        uses = self._uses_of(function, name, site)
+        uses = reads.of_value(self.evaluator.program, function, name, site)
         if uses is None:
             return None
         if not uses:
@@ -654,189 +651,9 @@ class CoroutineFacts:
                 return ("elem", "is put into a list of something else")
         return None
 
-    def _uses_of(self, function: Function, name: str, site: CallSite) -> list[Use] | None:
-        """The reads that see the value made at `site`; None where that is not clear."""
-        facts = function.facts
-        uses = facts.uses.get(name, [])
-        bindings = facts.bindings.get(name, [])
-        if len(bindings) == 1:
-            return uses
-        mine = [
-            b
-            for b in bindings
-            if b.recipe == ("call", site.index)
-            or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])
-        ]
-        if not mine:
-            return None
-        seen = []
-        for use in uses:
-            reaching, _ = self.evaluator.program.reaching_bindings(
-                function.module, bindings, use.line, use.col, use.block
-            )
-            if mine[0] in reaching:
-                seen.append(use)
-        return seen
-
-    def _closed_over(self, function: Function, name: str) -> bool:
-        """Whether a nested function reads the name."""
-        functions = function.module.functions
-        for other in functions[function.facts.index + 1 :]:
-            if other.facts.line > function.facts.end_line:
-                break
-            if (
-                name in other.facts.loaded
-                or name in other.facts.uses
-                or name in other.facts.nonlocals
-            ):
-                parent = other.parent
-                while parent is not None:
-                    if parent is function:
-                        return True
-                    parent = parent.parent
-        return False
-
-    # -- tasks ----------------------------------------------------------------------------------------------
-
-    def lost_task(self, function: Function, site: CallSite) -> LostTask | None:
-        """Whether the task that a call starts is kept by nothing."""
-        if site.kind != "call":
-            return None
-        if site.role[0] in ("await", "return", "yield"):
-            return None
-        callee = self.evaluator.callee(function.module, site)
-        if callee is None:
-            return None
-        name = ""
-        for member in members(callee):
-            known = self.evaluator.known_callee(member)
-            if known is None or known.spawns is None or known.keeps or known.spawns_call:
-                return None
-            if known.returns is None or "Task" not in known.returns:
-                return None
-            if self._is_task(function, site, known.spawns):
-                return None
-            if isinstance(member, LibMethod):
-                name = f"{_short(member.cls)}.{member.name}"
-                if "Loop" in member.cls:
-                    name = f"loop.{member.name}"
-            else:
-                name = known.name
-        role = site.role
-        if role[0] == "bool":
-            role = role[1]
-        if role[0] == "stmt":
-            return LostTask(name, "", ())
-        if role[0] == "attr" and role[1] in WATCHES:
-            return LostTask(name, "a callback does not keep it", ())
-        if role[0] == "comp" and isinstance(role[2], tuple) and role[2][0] == "stmt":
-            return LostTask(name, "", ())
-        if role[0] == "assign":
-            return self._task_assigned(function, str(role[1]), name, site)
-        if role[0] == "arg":
-            return self._task_added(function, role, name)
-        if role[0] == "return" and function.facts.kind == "lambda":
-            return None
-        return None
-
-    def _is_task(self, function: Function, site: CallSite, param: int | str) -> bool:
-        """`ensure_future(task)` starts nothing: it gives the task back. So may one of a value that is not known."""
-        known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
-        if known is None:
-            return False
-        recipe = self.evaluator.argument(site, known, param)
-        value = self.evaluator.at_site(recipe, site, function.module)
-        if value is None:
-            named = bool(recipe) and recipe[0] in ("name", "attr")
-            return named and known.name.endswith("future") and not _tested(function, site, recipe)
-        return any(
-            isinstance(m, Inst) and str(m.of).endswith((".Task", ".Future")) for m in members(value)
-        )
-
-    def _task_assigned(
-        self, function: Function, variable: str, name: str, site: CallSite
-    ) -> LostTask | None:
-        facts = function.facts
-        if (
-            facts.kind in ("module", "class")
-            or variable in facts.globals
-            or variable in facts.nonlocals
-        ):
-            return None
-        if variable in facts.loaded or self._closed_over(function, variable):
-            return None
-        if facts.generator:
-            return None
-        uses = self._uses_of(function, variable, site)
-        if uses is None:
-            return None
-        for use in uses:
-            if use.role[0] == "attr" and use.role[1] in WATCHES:
-                continue
-            if use.role[0] == "arg" and self._task_added(function, use.role, name) is not None:
-                continue
-            return None
-        if self._stays(function, site):
-            return None
-        return LostTask(name, f"nothing reads `{variable}`", ())
-
-    def _stays(self, function: Function, site: CallSite) -> bool:
-        """The frame itself keeps the task as long as it awaits afterwards, or runs the loop."""
-        if function.is_async:
-            return max((line for line, _ in function.facts.awaits), default=0) > site.end_line
-        return any(
-            other.line > site.end_line and other.callee and other.callee[-1] in RUNS_LOOP
-            for other in function.sites
-        )
-
-    def _task_added(self, function: Function, role: Role, name: str) -> LostTask | None:
-        """`tasks.add(create_task(…))` where `tasks` is local and nothing else reads it."""
-        module = function.module
-        outer = module.site(role[1])
-        callee = outer.callee
-        if (
-            not callee
-            or callee[0] != "attr"
-            or callee[2] not in ("add", "append")
-            or outer.role[0] != "stmt"
-        ):
-            return None
-        base = callee[1]
-        if not base or base[0] != "name":
-            return None
-        variable = base[1]
-        facts = function.facts
-        bindings = facts.bindings.get(variable)
-        if (
-            not bindings
-            or len(bindings) != 1
-            or variable in facts.globals
-            or variable in facts.nonlocals
-            or variable in facts.loaded
-            or facts.kind in ("module", "class")
-            or self._closed_over(function, variable)
-        ):
-            return None
-        recipe = bindings[0].recipe
-        if not recipe or recipe[0] not in ("display", "call"):
-            return None
-        if recipe[0] == "call" and module.site(recipe[1]).callee not in (
-            ("name", "set"),
-            ("name", "list"),
-        ):
-            return None
-        for use in facts.uses.get(variable, ()):
-            if use.role[0] != "attr" or use.role[1] not in ("add", "append", "discard", "remove"):
-                return None
-        if self._stays(function, outer) or _goes_on(function, outer, bindings[0].block):
-            return None
-        return LostTask(name, f"`{variable}` is local and dies with the call", ())
-
 
 _TAKING_METHODS = frozenset().union(*TAKES_VALUES_TOO.values())
 
-RUNS_LOOP = frozenset({"run", "run_forever", "run_until_complete", "run_app"})
-"""Methods that come back when the loop has ended, whose ever it is: `reactor.run()`."""
 
 _PLAIN = frozenset({
     "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.dict",
@@ -846,16 +663,6 @@ _PLAIN = frozenset({
     "collections.abc.MutableSequence", "collections.abc.Mapping", "collections.abc.MutableMapping",
     "collections.abc.Set", "collections.deque", "collections.defaultdict", "collections.OrderedDict",
 })  # fmt: skip
-
-
-def _goes_on(function: Function, site: CallSite, outside: int) -> bool:
-    """Whether a coroutine that does not end comes by a place again and again: what it held before, it holds all the time."""
-    module = function.module
-    for index, block in enumerate(module.blocks):
-        endless = block.kind == "afor" or (block.kind == "while" and block.info == ("const", True))
-        if endless and module.inside(site.block, index) and not module.inside(outside, index):
-            return function.is_async
-    return False
 
 
 def _holds_none(recipe: Recipe) -> bool:
@@ -870,17 +677,6 @@ def _holds_none(recipe: Recipe) -> bool:
     if tag == "binop":
         return any(_holds_none(one) for one in recipe[1:3])
     return tag == "sub" and bool(recipe[1]) and recipe[1][-1] == "Optional"
-
-
-def _tested(function: Function, site: CallSite, recipe: Recipe) -> bool:
-    """`if iscoroutine(x):` around the site."""
-    module = function.module
-    for block in module.chain(site.block):
-        if block.kind == "if" and block.info and block.info[0] == "call":
-            asked = module.site(block.info[1])
-            if asked.callee and asked.callee[-1] == "iscoroutine" and asked.args:
-                return bool(asked.args[0][0] == recipe)
-    return False
 
 
 def _is_certain(verdict: tuple[str, str]) -> bool:

@@ -1,0 +1,46 @@
+"""Where a local name is read that holds a certain value."""
+
+from __future__ import annotations
+
+from asynclint.facts.model import CallSite, Use
+from asynclint.facts.program import Function, Program
+
+
+def of_value(program: Program, function: Function, name: str, site: CallSite) -> list[Use] | None:
+    """The reads that see the value made at `site`; None where that is not clear."""
+    facts = function.facts
+    uses = facts.uses.get(name, [])
+    bindings = facts.bindings.get(name, [])
+    if len(bindings) == 1:
+        return uses
+    mine = [
+        b
+        for b in bindings
+        if b.recipe == ("call", site.index)
+        or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])
+    ]
+    if not mine:
+        return None
+    seen = []
+    for use in uses:
+        reaching, _ = program.reaching_bindings(
+            function.module, bindings, use.line, use.col, use.block
+        )
+        if mine[0] in reaching:
+            seen.append(use)
+    return seen
+
+
+def closed_over(function: Function, name: str) -> bool:
+    """Whether a nested function reads the name."""
+    functions = function.module.functions
+    for other in functions[function.facts.index + 1 :]:
+        if other.facts.line > function.facts.end_line:
+            break
+        if name in other.facts.loaded or name in other.facts.uses or name in other.facts.nonlocals:
+            parent = other.parent
+            while parent is not None:
+                if parent is function:
+                    return True
+                parent = parent.parent
+    return False
