@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from asynclint.facts import skipped, syntax
+from asynclint.facts.body import Body, how_left
 from asynclint.facts.program import Function
-from asynclint.facts.swallowed import Body, how_left
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from asynclint.facts import cancelled
+from asynclint.facts import body, cancelled
 from asynclint.facts.program import Function
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import caught, ended, left_out
@@ -25,9 +25,6 @@ PUTS_AWAY = re.compile(
 
 WAITING = frozenset({"asyncio.wait_for", "asyncio.shield", "asyncio.gather"})
 """Functions that give the cancellation of what they wait for on."""
-
-TAKES = re.compile(r"\b(?:CancelledError|BaseException)\b")
-"""What handlers name that take a cancellation."""
 
 LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Pass)
 
@@ -97,7 +94,7 @@ def _refuse_meant(place: Place, handler: ast.ExceptHandler) -> None:
 def _refuse_taken(tree: Tree, handler: ast.ExceptHandler, tried: ast.AST | None) -> None:
     """Raise Refused beside a handler of Ctrl-C, which cancels, too, and within a `try` that takes cancellations itself."""
     beside = tried.handlers if isinstance(tried, ast.Try) else []
-    if any("KeyboardInterrupt" in _kind(one) for one in beside if one is not handler):
+    if any("KeyboardInterrupt" in body.caught(one) for one in beside if one is not handler):
         raise Refused(
             "it ends like the handler of `KeyboardInterrupt`, which is a cancellation in tasks"
         )
@@ -106,15 +103,11 @@ def _refuse_taken(tree: Tree, handler: ast.ExceptHandler, tried: ast.AST | None)
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             return
         for other in one.handlers if isinstance(one, ast.Try) and below in one.body else ():
-            if TAKES.search(_kind(other)):
+            if body.takes(other):
                 if not any(isinstance(node, ast.Raise) for node in own_nodes(other)):
                     raise Refused(f"the handler in line {other.lineno} would take it")
                 break
         below = one
-
-
-def _kind(handler: ast.ExceptHandler) -> str:
-    return ast.unparse(handler.type) if handler.type is not None else "BaseException"
 
 
 def _only_closed(tried: ast.Try) -> str | None:
@@ -268,8 +261,8 @@ def _before(place: Place, handler: ast.ExceptHandler, named: list[ast.expr]) -> 
     indent = source.indent(handler)
     if source.line(handler.lineno)[: handler.col_offset].strip():
         raise Refused("something else stands on the line of the handler")
-    body = source.indent(handler.body[0])
-    unit = body[len(indent) :] if handler.body[0].lineno > handler.lineno else "    "
+    inner = source.indent(handler.body[0])
+    unit = inner[len(indent) :] if handler.body[0].lineno > handler.lineno else "    "
     edits: tuple[Edit, ...]
     if isinstance(handler.type, ast.Tuple) and named:
         left, comments = caught.without(source, handler.type, named)
