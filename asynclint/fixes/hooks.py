@@ -10,15 +10,8 @@ from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import (
-    CONTEXTS,
-    STARLETTE,
-    Application,
-    Lifespan,
-    Opening,
-    around,
-    meant,
-)
+from asynclint.fixes.application import CONTEXTS, STARLETTE, Application, meant
+from asynclint.fixes.lifespan import Lifespan, Opening, around
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Tree
 from asynclint.fixes.tool_server import ToolServer

@@ -9,12 +9,7 @@ from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Inst, Lib, LibMethod
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import (
-    CONTEXTS,
-    TOOLS,
-    Application,
-    meant,
-)
+from asynclint.fixes.application import CONTEXTS, TOOLS, Application, meant
 from asynclint.fixes.client_plan import Part
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Source

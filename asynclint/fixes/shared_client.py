@@ -12,17 +12,11 @@ from asynclint.facts.types import Cls, Lib, LibMethod, members
 from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import (
-    STARLETTE,
-    Application,
-    Lifespan,
-    Opening,
-    Serving,
-    meant_module,
-)
+from asynclint.fixes.application import STARLETTE, Application, Serving, meant_module
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.constructor import Constructor
 from asynclint.fixes.hooks import lifecycle
+from asynclint.fixes.lifespan import Lifespan, Opening
 from asynclint.fixes.mocked import refuse_constructor, refuse_replaced
 from asynclint.fixes.place import Place
 from asynclint.fixes.request_reach import Reach, parameter

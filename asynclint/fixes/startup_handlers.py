@@ -12,7 +12,8 @@ from asynclint.facts.types import Func
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import application as serving
 from asynclint.fixes import imports
-from asynclint.fixes.application import Application, Lifespan
+from asynclint.fixes.application import Application
+from asynclint.fixes.lifespan import Lifespan
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 

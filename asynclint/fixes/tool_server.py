@@ -9,7 +9,8 @@ from asynclint.facts.program import Klass
 from asynclint.facts.types import Cls
 from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
-from asynclint.fixes.application import Application, Lifespan, Opening
+from asynclint.fixes.application import Application
+from asynclint.fixes.lifespan import Lifespan, Opening
 from asynclint.fixes.place import Workshop
 
 
