@@ -1175,6 +1175,11 @@ def test_what_is_filled_is_read_in_the_callers_step() -> None:
         (
             "text = await self._load(name)\nawait asyncio.sleep(0)\nself.path.write_text(text)",
             "return self.path.read_text()",
+            "`Store.use` writes such files in place, and this would meet one half written",
+        ),
+        (
+            "text = await self._load(name)\nawait asyncio.sleep(0)\nnew = Path(name)\nnew.write_text(text)\nnew.replace(self.path)",
+            "return self.path.read_text()",
             None,
         ),
     ],

@@ -59,7 +59,9 @@ def test_a_store_that_is_loaded_and_saved_is_no_work_for_two_threads() -> None:
 
         def save(self, names):
             target = self.path / "names.json"
-            target.write_text(json.dumps(names))
+            new = target.with_suffix(".new")
+            new.write_text(json.dumps(names))
+            new.replace(target)
 
         def add(self, name):
             self.save([*self.load(), name])

@@ -13,6 +13,7 @@ from asynclint.fixes import (
     gone_through,
     in_order,
     interleaved,
+    kept_files,
     no_thread,
     sight,
     to_thread,
@@ -55,6 +56,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     browser.refuse(place)
     place.refuse_cleanup()
     written_back.refuse(place)
+    kept_files.refuse(place, block)
     in_order.refuse(place)
     interleaved.refuse(spot(place))
     no_thread.refuse(place)

@@ -99,6 +99,8 @@ class Step:
         self.statement = at.tree.statement(at.node)
         self.begun: list[ast.Call] = []
         """The coroutine that was waited for when the step began: what it does at its end belongs to the step."""
+        self.ended: list[ast.Call] = []
+        """The coroutine that is waited for as the step ends: what it does at its beginning belongs to the step."""
         self.is_first = False
         """Whether nothing is waited for between the coroutine's start and the place."""
         self.is_last = False
@@ -223,6 +225,7 @@ class Step:
             for one in suite[_index(suite, below) + 1 :]:
                 waits = _waits(one)
                 if waits:
+                    self.ended = _awaited_last(one)
                     yield from _above_line(one, waits[0])
                     return
                 yield one
@@ -490,7 +493,7 @@ def _may_return(statement: ast.stmt) -> bool:
 
 def _awaited_last(statement: ast.AST) -> list[ast.Call]:
     """The call that a statement which waits awaits in its own line; none where it is more than a simple statement."""
-    if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)):
+    if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign, ast.Return)):
         return []
     value = statement.value
     if isinstance(value, ast.Await) and isinstance(value.value, ast.Call):

@@ -110,7 +110,7 @@ def _refuse_within(place: Place) -> None:
 
 def refuse_below(workshop: Workshop, function: Function) -> None:
     """Raise Refused where a function, or one that its thread comes to, asks a store and changes it."""
-    for one in _unlocked(workshop, function):
+    for one in unlocked(workshop, function):
         _refuse_helper(workshop, one)
 
 
@@ -122,7 +122,7 @@ def _refuse_helper(workshop: Workshop, function: Function) -> None:
         )
 
 
-def _unlocked(workshop: Workshop, function: Function) -> Iterator[Function]:
+def unlocked(workshop: Workshop, function: Function) -> Iterator[Function]:
     """A function, and those that its thread comes to below it without a lock."""
     queue, seen = [function], {function}
     while queue and len(seen) < REACH:

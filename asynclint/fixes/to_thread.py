@@ -19,6 +19,7 @@ from asynclint.fixes import (
     gone_through,
     in_order,
     interleaved,
+    kept_files,
     no_thread,
     sight,
     stores,
@@ -152,6 +153,7 @@ def _first(place: Place) -> Fix:
     place.refuse_cleanup()
     written_back.refuse(place)
     stores.refuse(place)
+    kept_files.refuse(place, call)
     in_order.refuse(place)
     interleaved.refuse(spot(place))
     refuse_without_threads(place.workshop, place.function.module)
@@ -322,6 +324,7 @@ def _refuse_bound(place: Place) -> None:
             if not _is_own(place, place.site):
                 gone_through.refuse(place, _reached(place.workshop, member.function))
             written_back.refuse_below(_reached(place.workshop, member.function))
+            kept_files.refuse_within(place, member.function)
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
             _refuse_effects(place, place.site, member.function)
@@ -411,6 +414,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
         if isinstance(member, Func) and not member.function.is_async:
             _refuse_below(workshop, member.function)
+            kept_files.refuse_within(place, member.function)
             if not _is_own(place, site):
                 gone_through.refuse(place, _reached(workshop, member.function))
             _refuse_effects(place, site, member.function)
@@ -702,6 +706,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
     try:
         written_back.refuse_below(_reached(place.workshop, function))
         stores.refuse_below(place.workshop, function)
+        kept_files.refuse_below(place.workshop, function)
         for edge in graph.out.get(function, ()):
             if edge.how in SYNC and not _is_own(place, edge.site):
                 gone_through.refuse(place, _reached(place.workshop, edge.target))

@@ -29,6 +29,12 @@ REMOVES = re.compile(r"\.unlink\(|\bos\.remove\(|\brmtree\(|\bmove\(|\bos\.(?:re
 OPENING = re.compile(r"\bopen\(")
 """`open(lock_path)` locks nothing."""
 
+SAME_EACH_TIME = frozenset(
+    {"Path", "str", "fspath", "join", "joinpath", "expanduser"}
+    | {"with_suffix", "with_name", "with_stem"}
+)
+"""Functions, and methods of a path, that give the same for the same."""
+
 LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 DEEP = 5
@@ -278,7 +284,7 @@ def _assigned(function: Function) -> dict[str, list[ast.expr]]:
 def _is_same_each_time(call: ast.Call) -> bool:
     """`self.path()`, `Path("x")`, `os.path.join(self.folder, "x")`: not `uuid4()`, not `path_of(key)`."""
     name = ast.unparse(call.func)
-    if name.rpartition(".")[2] in ("Path", "str", "fspath", "join", "joinpath", "expanduser"):
+    if name.rpartition(".")[2] in SAME_EACH_TIME:
         return True
     return name.startswith(("self.", "cls.")) and not (call.args or call.keywords)
 

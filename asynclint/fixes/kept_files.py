@@ -1,0 +1,153 @@
+"""Files that keep a state: who reads one and writes it back without a wait in between, himself or with helpers, loses nothing that others write."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from asynclint.facts.program import Function
+from asynclint.findings import Refused
+from asynclint.fixes import met_whole
+from asynclint.fixes.awaiting import Frame, frames
+from asynclint.fixes.effects import effects
+from asynclint.fixes.file_uses import ASKS, READS, FileUses, Use, file_uses
+from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.source import NESTED, own_nodes
+from asynclint.fixes.step import Step, spot
+from asynclint.fixes.stores import unlocked
+
+
+def refuse(place: Place, work: ast.AST) -> None:
+    """Raise Refused where a thread that does some work of a coroutine lets others in between what is done with one file."""
+    at = spot(place)
+    if at is None or _is_alone(place):
+        return
+    uses = place.workshop.once(file_uses)
+    own = uses.at(place.function, [work] if isinstance(work, ast.Call) else _all([work]))
+    if own:
+        step = Step(at)
+        before, after = _beside(uses, step, work)
+        before += _done(uses, step, step.earlier())
+        before += _awaited(uses, step, step.begun, first=False)
+        after += _done(uses, step, step.later())
+        after += _awaited(uses, step, step.ended, first=True)
+        _refuse_pairs(before, own)
+        _refuse_pairs(own, after)
+        _refuse_written_back(place.function, own)
+        for frame in frames(at):
+            seen = _seen_from(uses, frame, own)
+            step_of = f" in one step of `{frame.function.name}`"
+            _refuse_pairs(_done(uses, frame.step, frame.earlier()), seen, step_of)
+            _refuse_pairs(seen, _done(uses, frame.step, frame.later()), step_of)
+            if frame.below is not None and frame.below.is_first:
+                _refuse_pairs(_awaited(uses, frame.step, frame.step.begun, False), seen, step_of)
+            if frame.below is not None and frame.below.is_last:
+                _refuse_pairs(seen, _awaited(uses, frame.step, frame.step.ended, True), step_of)
+    met_whole.refuse(place.workshop, place.function, own)
+
+
+def refuse_within(place: Place, function: Function) -> None:
+    """Raise Refused where a function that a thread is to run for a coroutine does so itself, or below."""
+    if not _is_alone(place):
+        refuse_below(place.workshop, function)
+
+
+def refuse_below(workshop: Workshop, function: Function) -> None:
+    """Raise Refused where a function, or one that its thread comes to, does with files what others must not come in between."""
+    uses = workshop.once(file_uses)
+    for one in unlocked(workshop, function):
+        found = uses.of(one)
+        _refuse_written_back(one, found)
+        met_whole.refuse(workshop, one, found)
+
+
+def _is_alone(place: Place) -> bool:
+    """Whether a place is passed once, or under a lock of the event loop's, here or wherever the coroutine is awaited."""
+    workshop, function = place.workshop, place.function
+    runs = workshop.facts.runs
+    if place.is_locked or function in runs.startup or function in runs.commands:
+        return True
+    if function in runs.once and not runs.loops(function.module, place.site):
+        return True
+    into = [edge for edge in workshop.facts.graph.into.get(function, ()) if edge.how == "async"]
+    locks = workshop.once(effects)
+    return bool(into) and all(locks.is_locked(edge.caller, edge.site) for edge in into)
+
+
+# -- read, and written back --------------------------------------------------------------------------
+
+
+def _refuse_pairs(before: Iterable[Use], after: Iterable[Use], step: str = "") -> None:
+    """Raise Refused where a file is asked for, or read, and then written."""
+    changed = [one for one in after if one.changes]
+    for first in sorted(before, key=lambda one: one.how is ASKS) if changed else ():
+        for second in changed if not first.changes else ():
+            if first.path.may_be(second.path):
+                raise Refused(_reason(first, second, step))
+
+
+def _refuse_written_back(function: Function, found: tuple[Use, ...]) -> None:
+    """Raise Refused where a function does so without a lock."""
+    module = function.module
+    for index, first in enumerate(found):
+        for second in found[index:] if first.how is READS else ():
+            if not second.changes or (first.held and second.held):
+                continue
+            if first.ends == second.ends and first.by is not function:
+                # One call does both: the function that it calls is looked at by itself.
+                continue
+            if min(first.block, second.block) >= 0 and (
+                module.excludes(first.block, second.block)
+                or module.leaves(first.block, second.block)
+            ):
+                continue
+            if first.path.may_be(second.path):
+                raise Refused(_reason(first, second))
+
+
+def _reason(first: Use, second: Use, step: str = "") -> str:
+    one, other = first.by.name, second.by.name
+    if first.how is ASKS:
+        return (
+            f"`{one}` looks for what `{other}` then writes{step}, which two at once would both do"
+        )
+    return f"what `{one}` reads is written back by `{other}`{step}, and what others write in the meantime would be lost"
+
+
+# -- what is done in a step ----------------------------------------------------------------------------
+
+
+def _beside(uses: FileUses, step: Step, work: ast.AST) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+    """What the rest of the statement does before some work of it, and behind that."""
+    if not isinstance(work, ast.Call):
+        return (), ()
+    rest = [one for one in _all(step.header(step.statement)) if one is not work]
+    found = uses.at(step.at.function, rest)
+    end = work.end_lineno or 0, work.end_col_offset or 0
+    return (
+        tuple(one for one in found if one.ends <= end),
+        tuple(one for one in found if one.ends > end),
+    )
+
+
+def _done(uses: FileUses, step: Step, nodes: Iterable[ast.AST]) -> tuple[Use, ...]:
+    return uses.at(step.at.function, _all(nodes))
+
+
+def _awaited(uses: FileUses, step: Step, calls: list[ast.Call], first: bool) -> tuple[Use, ...]:
+    """What coroutines do at their beginning, or at their end, that are awaited around a step."""
+    return tuple(one for call in calls for one in uses.awaited(step.at.function, call, first))
+
+
+def _seen_from(uses: FileUses, frame: Frame, own: tuple[Use, ...]) -> tuple[Use, ...]:
+    """What is done in the coroutine that holds a place, as one of those tells it that await it."""
+    if frame.below is None or not isinstance(frame.step.at.node, ast.Call):
+        return own
+    below = _seen_from(uses, frame.below, own)
+    return uses.told(below, frame.function, frame.step.at.node, frame.below.function)
+
+
+def _all(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for one in nodes:
+        if not isinstance(one, NESTED):
+            yield from (one, *own_nodes(one))

@@ -1,0 +1,99 @@
+"""Files that are written in place: who reads one in another thread than the writer's meets half of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from asynclint.facts.graph import SYNC
+from asynclint.facts.program import Function, Klass, Module
+from asynclint.findings import Refused
+from asynclint.fixes.effects import MAKING
+from asynclint.fixes.file_paths import OWN, FilePath
+from asynclint.fixes.file_uses import READS, WRITES, Use, file_uses
+from asynclint.fixes.place import Workshop
+
+LOG = re.compile(r"(?:^|[^a-zA-Z])logs?(?![a-z])|(?<=[a-z])Logs?(?:File|Path|Dir)?(?![a-z])|LOG")
+"""What keeps a protocol is called so: who reads it takes what is there."""
+
+Known = dict[str, list[tuple[Function, Use]]]
+"""By where their paths begin: what functions read, and write in place."""
+
+
+def refuse(workshop: Workshop, function: Function, found: Iterable[Use]) -> None:
+    """Raise Refused where a function reads what others write in place, or writes in place what others read."""
+    for use in found:
+        if use.how not in (READS, WRITES) or not use.path.is_known or LOG.search(str(use.path)):
+            continue
+        for other, one in _others(workshop, function, use.path):
+            if other in (function, use.by) or one.how is use.how or (one.held and use.held):
+                continue
+            if one.path.may_be(use.path):
+                raise Refused(_reason(one))
+
+
+def _reason(other: Use) -> str:
+    if other.how is WRITES:
+        return f"`{other.by.name}` writes such files in place, and this would meet one half written"
+    return f"`{other.by.name}` reads such files, and would meet this one half written"
+
+
+def _others(
+    workshop: Workshop, function: Function, path: FilePath
+) -> Iterator[tuple[Function, Use]]:
+    """What the functions of a function's class, or of its module, do with files whose paths begin as one does."""
+    if path.name != OWN:
+        yield from _known(workshop, function.module).get(path.root, ())
+    elif function.klass is not None:
+        evaluator = workshop.facts.graph.evaluator
+        family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
+        for klass in family | dict.fromkeys(evaluator.subclasses(function.klass)):
+            yield from _known(workshop, klass).get(path.root, ())
+
+
+def _known(workshop: Workshop, owner: Module | Klass) -> Known:
+    tables = workshop.once(_tables)
+    if owner not in tables:
+        table = tables[owner] = Known()
+        functions = owner.functions if isinstance(owner, Module) else owner.methods()
+        uses = workshop.once(file_uses)
+        for function in functions:
+            if _runs_meanwhile(workshop, function):
+                for one in uses.of(function):
+                    if one.how in (READS, WRITES) and one.path.is_known:
+                        table.setdefault(one.path.root, []).append((function, one))
+    return tables[owner]
+
+
+def _tables(workshop: Workshop) -> dict[Module | Klass, Known]:
+    return {}
+
+
+def _runs_meanwhile(workshop: Workshop, function: Function) -> bool:
+    """Whether a function may run on the event loop while a thread works."""
+    if function.facts.kind not in ("def", "async") or function.facts.name in MAKING:
+        return False
+    if function in workshop.once(_on_loop):
+        return True
+    # Whoever uses the class may call it there.
+    return function.klass is not None and not workshop.facts.graph.into.get(function)
+
+
+def _on_loop(workshop: Workshop) -> set[Function]:
+    """The coroutines that are more than a start or a command, and what they call."""
+    graph, runs = workshop.facts.graph, workshop.facts.runs
+    found: set[Function] = set()
+    queue = [
+        one
+        for module in workshop.facts.program.loaded()
+        for one in (module.functions if not module.file.is_test else ())
+        if (one.is_async or one in graph.on_loop)
+        and one not in runs.startup
+        and one not in runs.commands
+    ]
+    while queue:
+        one = queue.pop()
+        if one not in found:
+            found.add(one)
+            queue += (edge.target for edge in graph.out.get(one, ()) if edge.how in SYNC)
+    return found

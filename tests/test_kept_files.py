@@ -1,0 +1,554 @@
+"""Files that keep a state: what is done with them in one step, or by helpers, is taken apart by no thread."""
+
+from __future__ import annotations
+
+import pytest
+from test_local_fixes import _checked, _text, refusals
+
+LOST = "and what others write in the meantime would be lost"
+TWICE = "which two at once would both do"
+HALF = "would meet this one half written"
+MET = "writes such files in place, and this would meet one half written"
+
+STORE = """
+    import asyncio
+    import json
+    import os
+    import threading
+    from pathlib import Path
+
+    import yaml
+
+
+    class Store:
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
+            self.lock = threading.Lock()
+
+        def _path(self, topic: str) -> Path:
+            return self.folder / f"{{topic}}.json"
+
+        def _load(self, topic: str) -> dict:
+            {load}
+
+        def _save(self, topic: str, value: dict) -> None:
+            {save}
+
+        async def get(self, topic: str) -> dict:
+            return self._load(topic)
+
+        async def put(self, topic: str, value: dict) -> None:
+            self._save(topic, value)
+
+        async def add(self, topic: str, name: str) -> None:
+            found = self._load(topic)
+            {between}
+            found[name] = name
+            self._save(topic, found)
+"""
+
+LOAD = "return json.loads(self._path(topic).read_text())"
+IN_PLACE = "self._path(topic).write_text(json.dumps(value))"
+REPLACED = """temporary = self._path(topic).with_suffix('.new')
+            temporary.write_text(json.dumps(value))
+            temporary.replace(self._path(topic))"""
+
+
+def store(load: str = LOAD, save: str = IN_PLACE, between: str = "pass") -> list[str | None]:
+    """Why the four calls of a store's helpers have no fix: to read, to write, to read and to write in one step."""
+    code = STORE.format(load=load, save=save, between=between)
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    return [one.refusal for one in found]
+
+
+@pytest.mark.parametrize(
+    ("load", "save"),
+    [
+        (LOAD, IN_PLACE),
+        ("with self._path(topic).open() as file:\n                return json.load(file)", "with self._path(topic).open('w') as file:\n                json.dump(value, file)"),
+        ("with open(os.path.join(self.folder, f'{topic}.json')) as file:\n                return json.load(file)", IN_PLACE),
+        ("with open(f'{self.folder}/{topic}.json') as file:\n                return json.load(file)", IN_PLACE),
+        ("path = self._path(topic)\n            with open(path) as file:\n                return yaml.safe_load(file)", "path = self._path(topic)\n            with open(path, mode='w') as file:\n                yaml.safe_dump(value, file)"),
+        ("return {one.stem: one.read_text() for one in sorted(self.folder.glob('*.json'))}", IN_PLACE),
+    ],
+)  # fmt: skip
+def test_a_store_whose_files_are_written_in_place(load: str, save: str) -> None:
+    read, write, first, second = store(load, save)
+    assert read == f"`Store._save` {MET}"
+    assert write == f"`Store._load` reads such files, and {HALF}"
+    reason = f"what `Store._load` reads is written back by `Store._save`, {LOST}"
+    assert first == second == reason
+
+
+def test_a_store_whose_files_are_replaced() -> None:
+    read, write, first, second = store(save=REPLACED)
+    assert read is write is None
+    assert first == second == f"what `Store._load` reads is written back by `Store._save`, {LOST}"
+    assert store(save=REPLACED, between="await asyncio.sleep(0)") == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        "(self.folder / 'names.json').write_text(json.dumps(value))",
+        "(self.folder / topic / 'names.json').write_text(json.dumps(value))",
+        "self._path(topic).with_suffix('.html').write_text(json.dumps(value))",
+        "(self.folder.parent / f'{topic}.json').write_text(json.dumps(value))",
+        "with open(self._path(topic), 'a') as file:\n                file.write(json.dumps(value))",
+    ],
+)
+def test_other_files_of_the_same_folder(save: str) -> None:
+    read, _, first, _ = store(save=save)
+    assert read is first is None
+
+
+def test_what_is_read_and_written_under_one_lock_is_met_whole() -> None:
+    lock = "with self.lock:\n                {}"
+    read, write, first, second = store(lock.format(LOAD), lock.format(IN_PLACE))
+    assert read is write is None
+    assert first == second == f"what `Store._load` reads is written back by `Store._save`, {LOST}"
+
+
+MODULE = """
+    import json
+    import os
+    import tempfile
+    from pathlib import Path
+
+    FOLDER = Path("records")
+
+
+    def path_of(key: str) -> Path:
+        return FOLDER / f"{key}.json"
+
+
+    def load(key: str) -> dict | None:
+        path = path_of(key)
+        if not path.exists():
+            return None
+        with path.open() as file:
+            return json.load(file)
+
+
+    def write_json(path: Path, value: dict) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump(value, file)
+        os.replace(name, path)
+
+
+    def save(key: str, value: dict) -> None:
+        write_json(path_of(key), value)
+
+
+    def note(key: str, value: dict) -> None:
+        write_json(FOLDER / key / "note.json", value)
+
+
+    def touch(key: str) -> None:
+        save(key, {**(load(key) or {}), "seen": True})
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reasons"),
+    [
+        ("found = records.load(key)\nfound['name'] = name\nrecords.save(key, found)", [f"what `load` reads is written back by `write_json`, {LOST}"] * 2),
+        ("if records.load(key) is not None:\n    raise KeyError(key)\nrecords.save(key, {})", [f"what `load` reads is written back by `write_json`, {LOST}"] * 2),
+        ("if records.path_of(key).exists():\n    raise KeyError(key)\nrecords.save(key, {})", [f"`change` looks for what `write_json` then writes, {TWICE}"]),
+        ("records.save(key, {**records.load(key), 'name': name})", [f"what `load` reads is written back by `write_json`, {LOST}"] * 2),
+        ("records.touch(key)", [f"what `load` reads is read and written back, {LOST}"]),
+        ("found = records.load(key)\nawait asyncio.sleep(0)\nrecords.save(key, found)", [None, None]),
+        ("found = records.load(key)\nrecords.note(key, found)", [None, None]),
+        ("records.save(key, {})\nreturn records.load(key)", [None, None]),
+        ("return records.load(key)", [None]),
+        ("records.save(key, {'name': name})", [None]),
+    ],
+)  # fmt: skip
+def test_helpers_of_a_module_that_read_and_write_in_one_step(
+    body: str, reasons: list[str | None]
+) -> None:
+    indented = "\n".join(f"        {line}" for line in body.split("\n"))
+    code = f"""
+    import asyncio
+
+    import records
+
+
+    async def change(key: str, name: str):
+{indented}
+    """
+    files = {"app.py": _text(code), "records.py": _text(MODULE)}
+    found, _ = _checked("blocking-file-io", files)
+    assert [one.refusal for one in found] == reasons
+
+
+def test_helpers_in_one_step_of_a_caller() -> None:
+    code = """
+    import records
+
+
+    class Service:
+        async def load(self, key: str) -> dict:
+            return records.load(key)
+
+        async def save(self, key: str, value: dict) -> None:
+            records.save(key, value)
+
+        async def rename(self, key: str, name: str) -> None:
+            found = await self.load(key)
+            found["name"] = name
+            await self.save(key, found)
+    """
+    reason = (
+        f"what `load` reads is written back by `write_json` in one step of `Service.rename`, {LOST}"
+    )
+    assert refusals("blocking-file-io", code, records=MODULE) == [reason, reason]
+
+
+def test_two_objects_of_one_class() -> None:
+    code = """
+    from store import Store
+
+
+    async def copy(old: Store, new: Store, key: str) -> None:
+        found = old.load(key)
+        new.save(key, found)
+
+
+    async def touch(store: Store, key: str) -> None:
+        found = store.load(key)
+        store.save(key, found)
+    """
+    texts = """
+    import os
+    from pathlib import Path
+
+
+    class Store:
+        def __init__(self, folder: str) -> None:
+            self.folder = folder
+
+        def load(self, key: str) -> str:
+            return Path(self.folder, key).read_text()
+
+        def save(self, key: str, text: str) -> None:
+            new = Path(self.folder, key + ".new")
+            new.write_text(text)
+            os.replace(new, Path(self.folder, key))
+    """
+    files = {"app.py": _text(code), "store.py": _text(texts)}
+    found, _ = _checked("blocking-file-io", files)
+    lost = f"what `Store.load` reads is written back by `Store.save`, {LOST}"
+    assert [one.refusal for one in found] == [None, None, lost, lost]
+
+
+def test_a_tracker_that_writes_through_the_helpers_of_others() -> None:
+    tracker = """
+    from pathlib import Path
+
+    from atomic import save_json
+    from files import load_json
+
+
+    class Tracker:
+        def __init__(self, path: Path, names: Path) -> None:
+            self._path = path
+            self._names = names
+
+        def begin(self, key: str) -> None:
+            data = self._raw()
+            data[key] = True
+            save_json(self._path, data)
+
+        def publish(self) -> None:
+            save_json(self._names, list(self._raw()))
+
+        def _raw(self) -> dict:
+            return load_json(self._path) or {}
+    """
+    atomic = """
+    import json
+    import os
+    import tempfile
+    from pathlib import Path
+
+
+    def save_json(path: Path, data) -> None:
+        save_text(path, json.dumps(data))
+
+
+    def save_text(path: Path, text: str) -> None:
+        handle, name = tempfile.mkstemp(dir=str(path.parent))
+        temporary = Path(name)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        temporary.replace(path)
+    """
+    files = """
+    import contextlib
+    import json
+    from pathlib import Path
+
+
+    def load_json(path: Path):
+        with contextlib.suppress(OSError):
+            return json.loads(path.read_text())
+    """
+    code = """
+    from tracker import Tracker
+
+
+    async def begin(tracker: Tracker, key: str) -> None:
+        _begin(tracker, key)
+
+
+    def _begin(tracker: Tracker, key: str) -> None:
+        tracker.begin(key)
+
+
+    async def publish(tracker: Tracker) -> None:
+        tracker.publish()
+    """
+    modules = {"app": code, "tracker": tracker, "files": files, "atomic": atomic}
+    texts = {f"{name}.py": _text(text) for name, text in modules.items()}
+    found, _ = _checked("blocking-file-io", texts)
+    lost = f"what `load_json` reads is written back by `save_text`, {LOST}"
+    assert [one.refusal for one in found] == [lost, None]
+
+
+@pytest.mark.parametrize(
+    ("temporary", "refused"),
+    [
+        ("self.path.with_suffix('.tmp')", True),
+        ("self.path.with_name('state.tmp')", True),
+        ("self.path.parent / 'state.tmp'", True),
+        ("Path(str(self.path) + '.tmp')", True),
+        ("self.path.with_suffix(f'.{name}')", False),
+        ("self.path.with_name(uuid.uuid4().hex)", False),
+        ("self.path.parent / name", False),
+    ],
+)
+def test_a_temporary_file_of_one_name(temporary: str, refused: bool) -> None:
+    code = f"""
+    import uuid
+    from pathlib import Path
+
+
+    class State:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def keep(self, text: str, name: str) -> None:
+            temporary = {temporary}
+            temporary.write_text(text)
+            temporary.replace(self.path)
+
+
+    async def update(state: State, text: str, name: str) -> None:
+        state.keep(text, name)
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    reason = "`temporary` is written in place, and two threads would mix what they write"
+    assert [one.refusal for one in found] == [reason if refused else None]
+
+
+def test_a_plain_route_that_reads_and_writes_back() -> None:
+    code = """
+    import records
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    @app.post("/records/{key}")
+    async def create(key: str):
+        if records.load(key) is not None:
+            return {"ok": False}
+        records.save(key, {})
+        return {"ok": True}
+    """
+    lost = f"what `load` reads is written back by `write_json`, {LOST}"
+    assert refusals("blocking-file-io", code, records=MODULE) == [lost, lost]
+
+
+def test_files_that_nobody_writes_keep_their_fix() -> None:
+    code = """
+    import json
+    import uuid
+    from pathlib import Path
+
+    TEMPLATES = Path(__file__).parent / "templates"
+    UPLOADS = Path("uploads")
+
+
+    def template(name: str) -> str:
+        return (TEMPLATES / f"{name}.html").read_text()
+
+
+    def keep(content: bytes) -> Path:
+        path = UPLOADS / f"{uuid.uuid4().hex}.bin"
+        path.write_bytes(content)
+        return path
+
+
+    async def render(name: str) -> str:
+        return template(name)
+
+
+    async def upload(content: bytes) -> str:
+        text = template("uploaded")
+        return text + str(keep(content))
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    assert [one.refusal for one in found] == [None, None, None]
+
+
+def test_a_step_under_a_lock_of_the_event_loop() -> None:
+    code = """
+    import asyncio
+
+    import records
+
+    LOCK = asyncio.Lock()
+
+
+    async def change(key: str, name: str):
+        async with LOCK:
+            found = records.load(key)
+            found["name"] = name
+            records.save(key, found)
+    """
+    files = {"app.py": _text(code), "records.py": _text(MODULE)}
+    found, _ = _checked("blocking-file-io", files)
+    assert [one.refusal for one in found] == [None, None]
+
+
+SETTINGS = """
+    import json
+    import time
+    import uuid
+    from pathlib import Path
+
+    FOLDER = Path("settings")
+
+
+    def load(name: str) -> dict:
+        return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+    def save(name: str, value: dict) -> None:
+        (FOLDER / f"{name}.json").write_text(json.dumps(value))
+
+
+    def read_log(name: str) -> str:
+        return (FOLDER / "log" / f"{name}.log").read_text()
+
+
+    def begin_log(name: str) -> None:
+        (FOLDER / "log" / f"{name}.log").write_text(str(time.time()))
+
+
+    def keep(content: str) -> str:
+        key = uuid.uuid4().hex
+        (FOLDER / "kept" / f"{key}.txt").write_text(content)
+        return key
+
+
+    def kept(key: str) -> str:
+        return (FOLDER / "kept" / f"{key}.txt").read_text()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [
+        ("async def get(name):\n    return settings.load(name)\n\n\nasync def put(name, value):\n    settings.save(name, value)", True),
+        ("async def get(name):\n    return settings.load(name)\n\n\ndef main():\n    settings.save('all', {})\n\n\nif __name__ == '__main__':\n    main()", False),
+        ("async def get(name):\n    return settings.read_log(name)\n\n\nasync def put(name):\n    settings.begin_log(name)", False),
+        ("async def get(key):\n    return settings.kept(key)\n\n\nasync def put(content):\n    return settings.keep(content)", False),
+    ],
+)  # fmt: skip
+def test_who_writes_meanwhile(code: str, refused: bool) -> None:
+    files = {"app.py": f"import settings\n\n\n{code}\n", "settings.py": _text(SETTINGS)}
+    found, _ = _checked("blocking-file-io", files)
+    met = f"`save` {MET}"
+    half = f"`load` reads such files, and {HALF}"
+    assert [one.refusal for one in found] == [met, half] if refused else [None] * len(found)
+
+
+def test_coroutines_that_are_awaited_under_a_lock() -> None:
+    code = """
+    import asyncio
+    from pathlib import Path
+
+
+    class Wiki:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+            self.lock = asyncio.Lock()
+
+        async def pages(self) -> str:
+            async with self.lock:
+                return await self._read()
+
+        async def _read(self) -> str:
+            return self.path.read_text()
+
+        async def write(self, text: str) -> None:
+            async with self.lock:
+                self.path.write_text(text)
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    assert found[0].refusal is None
+    free = code.replace("return await self._read()", "pass\n            return await self._read()")
+    found, _ = _checked("blocking-file-io", {"app.py": _text(free)})
+    assert found[0].refusal == f"`Wiki.write` {MET}"
+
+
+def test_a_block_that_a_helper_writes_back() -> None:
+    code = """
+    import json
+
+    import records
+
+
+    async def change(key: str, name: str) -> None:
+        with records.path_of(key).open() as file:
+            found = json.load(file)
+        found["name"] = name
+        records.save(key, found)
+    """
+    reason = f"what `change` reads is written back by `write_json`, {LOST}"
+    assert refusals("blocking-file-io", code, records=MODULE) == [reason, reason]
+
+
+def test_a_path_that_is_made_of_itself() -> None:
+    code = """
+    from pathlib import Path
+
+
+    def below(path: Path) -> Path:
+        return path / "names.txt"
+
+
+    def read(path: Path) -> str:
+        path = below(path)
+        path = below(below(path))
+        return path.read_text()
+
+
+    def chain(path: Path) -> Path:
+        inner = chain(path.parent)
+        return inner
+
+
+    async def names(path: Path) -> str:
+        for folder in sorted(path.iterdir()):
+            folder = below(folder)
+        name = below(name)
+        return read(chain(path)) + name.read_text() + folder.read_text()
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    assert found
