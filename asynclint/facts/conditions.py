@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from asynclint.facts.evaluate import END, Evaluator
+from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
-from asynclint.facts.model import Block, CallSite, Recipe
+from asynclint.facts.model import END, Block, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, Tup, Type, members
 

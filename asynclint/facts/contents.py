@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.facts.model import Binding, Recipe
+from asynclint.facts.model import Binding, Place, Recipe
 from asynclint.facts.program import Function
 from asynclint.facts.types import Inst, Type, agreed
 
 if TYPE_CHECKING:
-    from asynclint.facts.evaluate import Evaluator, Place
+    from asynclint.facts.evaluate import Evaluator
 
 EMPTY = frozenset({"dict", "list", "set", "deque", "OrderedDict", "WeakValueDictionary"})
 """Constructors that, called with nothing, give an empty container."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from asynclint.facts.callers import Callers
 from asynclint.facts.contents import Contents, is_open
-from asynclint.facts.model import Binding, CallSite, FunctionFacts, Parameter, Recipe
+from asynclint.facts.model import END, Binding, CallSite, FunctionFacts, Parameter, Place, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.types import (
     NONE,
@@ -46,10 +46,6 @@ from asynclint.project import SourceFile
 K = TypeVar("K")
 V = TypeVar("V")
 
-Place = tuple[int, int, int]
-"""(line, column, block): where a name is read."""
-
-END = 1 << 30
 WHICH = re.compile(r"async|aio")
 """Parameters that say which of two things a function gives."""
 
@@ -161,7 +157,7 @@ class Evaluator:
 
     # -- keeping answers --------------------------------------------------------------------------
 
-    def _keep(self, table: dict[K, V], key: K, compute: Callable[[], V], cut: V | None = None) -> V:
+    def keep(self, table: dict[K, V], key: K, compute: Callable[[], V], cut: V | None = None) -> V:
         """The kept answer for `key`; `cut` where the question depends on itself or goes too deep."""
         if key in table:
             return table[key]
@@ -345,7 +341,7 @@ class Evaluator:
             if bindings and len(bindings) > 1:
                 reaching, _ = self.program.reaching_bindings(scope.module, bindings, *at)
                 if reaching:
-                    return union([self._bound(scope, b) for b in reaching])
+                    return union([self.bound_type(scope, b) for b in reaching])
             return self.global_name(name, function.module)
         result = self.global_name(name, function.module)
         return self._narrow(("name", name), result, function, at)
@@ -361,7 +357,7 @@ class Evaluator:
         certain = False
         if bindings:
             reaching, certain = self.program.reaching_bindings(scope.module, bindings, *at)
-            types = [self._bound(scope, b) for b in reaching]
+            types = [self.bound_type(scope, b) for b in reaching]
         if parameter is not None and not certain:
             own = self.parameter_type(scope, parameter)
             if own is None and types and parameter.default == ("const", None):
@@ -384,18 +380,19 @@ class Evaluator:
         types: list[Type] = []
         if bindings:
             types = [
-                self._bound(scope, b) for b in self.program.final_bindings(scope.module, bindings)
+                self.bound_type(scope, b)
+                for b in self.program.final_bindings(scope.module, bindings)
             ]
         if parameter is not None:
             types.append(self.parameter_type(scope, parameter))
         return union(types)
 
-    def _bound(self, scope: Function, binding: Binding) -> Type:
+    def bound_type(self, scope: Function, binding: Binding) -> Type:
         """The type of the value that one binding gives."""
         key = id(binding)
         if key in self._bindings:
             return self._bindings[key]
-        return self._keep(self._bindings, key, lambda: self._bound_once(scope, binding))
+        return self.keep(self._bindings, key, lambda: self._bound_once(scope, binding))
 
     def _bound_once(self, scope: Function, binding: Binding) -> Type:
         value = self._bound_value(scope, binding)
@@ -424,7 +421,7 @@ class Evaluator:
         key = (module.file.name, name)
         if key in self._globals:
             return self._globals[key]
-        return self._keep(self._globals, key, lambda: self._global_name(name, module))
+        return self.keep(self._globals, key, lambda: self._global_name(name, module))
 
     def _global_name(self, name: str, module: Module) -> Type:
         scope = module.body
@@ -434,20 +431,22 @@ class Evaluator:
             types = []
             final = self.program.final_bindings(module, bindings or [])
             if len(bindings or ()) > 1 and all(
-                self._is_foreign(self._bound(scope, b)) for b in final
+                self._is_foreign(self.bound_type(scope, b)) for b in final
             ):
                 # `try: from lib import f` / `except ImportError: def f(): …`: only the second one is known.
                 fallback = [b for b in bindings or () if b not in final and b.recipe]
-                shown = [t for b in fallback if not self._is_foreign(t := self._bound(scope, b))]
+                shown = [
+                    t for b in fallback if not self._is_foreign(t := self.bound_type(scope, b))
+                ]
                 if shown and len(shown) == len(fallback):
                     return union(shown)
             for b in final:
-                type_ = self._bound(scope, b)
+                type_ = self.bound_type(scope, b)
                 if type_ is None and b.recipe == ("const", None):
                     type_ = NONE
                 if b.kind != "ann" or type_ is not None:
                     types.append(type_)
-            types += [self._bound(f, b) for f, b in assigned or ()]
+            types += [self.bound_type(f, b) for f, b in assigned or ()]
             if types:
                 return union(types)
             return None
@@ -572,7 +571,7 @@ class Evaluator:
 
     def parameter_type(self, function: Function, parameter: Parameter) -> Type:
         """The type of a parameter: self, annotation, injected dependency."""
-        return self._keep(
+        return self.keep(
             self._params,
             (function, parameter.name),
             lambda: self._parameter_type(function, parameter),
@@ -782,7 +781,7 @@ class Evaluator:
         while scope is not None and scope.facts.kind != "module":
             bindings = scope.facts.bindings.get(name)
             if bindings and bindings[-1].kind in ("class", "import"):
-                return self._bound(scope, bindings[-1])
+                return self.bound_type(scope, bindings[-1])
             scope = scope.parent
         return self.global_name(name, function.module)
 
@@ -920,7 +919,7 @@ class Evaluator:
 
     def mro(self, klass: Klass) -> tuple[Klass | str | None, ...]:
         """The class and its bases in lookup order; library classes as paths, unknown bases as None."""
-        result: tuple[Klass | str | None, ...] = self._keep(
+        result: tuple[Klass | str | None, ...] = self.keep(
             self._mro, klass, lambda: self._linearize(klass), (klass, None)
         )
         return result
@@ -953,7 +952,7 @@ class Evaluator:
         key = (klass, name)
         if key in self._members:
             return self._members[key]
-        result: tuple[Type, Klass | str | None] = self._keep(
+        result: tuple[Type, Klass | str | None] = self.keep(
             self._members, key, lambda: self._member(klass, name), (None, None)
         )
         return result
@@ -1014,7 +1013,7 @@ class Evaluator:
         if bindings:
             for b in bindings:
                 if b.kind != "ann":
-                    types.append(self._bound(body, b))
+                    types.append(self.bound_type(body, b))
         if assigned:
             types.append(self._assigned_type(assigned))
         if not types and not bindings:
@@ -1048,7 +1047,7 @@ class Evaluator:
 
     def subclasses(self, klass: Klass) -> list[Klass]:
         """All project classes below a class, in file order."""
-        result: list[Klass] = self._keep(
+        result: list[Klass] = self.keep(
             self._subclasses, klass, lambda: self._find_subclasses(klass), []
         )
         return result
@@ -1234,7 +1233,7 @@ class Evaluator:
 
     def state(self, name: str) -> Type:
         """What `app.state.<name>` holds: what the project assigns, or its lifespan yields, under that name."""
-        return self._keep(self._states, name, lambda: self._state(name))
+        return self.keep(self._states, name, lambda: self._state(name))
 
     def _state(self, name: str) -> Type:
         types: list[Type] = []
@@ -1267,7 +1266,7 @@ class Evaluator:
         key = id(site)
         if key in self._calls:
             return self._calls[key]
-        return self._keep(self._calls, key, lambda: self._call_type(module, site))
+        return self.keep(self._calls, key, lambda: self._call_type(module, site))
 
     def callee(self, module: Module, site: CallSite) -> Type:
         """What a call site calls, enters, iterates or reads."""
@@ -1352,7 +1351,7 @@ class Evaluator:
         if isinstance(callee, Taking):
             return callee.of
         if isinstance(callee, Threaded):
-            return Coro(self._result_of(callee.of, module), callee.name)
+            return Coro(self.result_of(callee.of, module), callee.name)
         if isinstance(callee, Inst) and isinstance(callee.of, str):
             known = self.known.method(callee.of, "__call__")
             if known is None:
@@ -1405,7 +1404,7 @@ class Evaluator:
             for b in bindings
         )
 
-    def _result_of(self, callee: Type, module: Module) -> Type:
+    def result_of(self, callee: Type, module: Module) -> Type:
         """What calling a callable without looking at arguments gives."""
         if callee is None:
             return None
@@ -1526,7 +1525,7 @@ class Evaluator:
             return None
         if known.offloads is not None:
             target = self.at_site(self.argument(site, known, known.offloads), site, module)
-            result = self._result_of(target, module)
+            result = self.result_of(target, module)
             if known.coroutine:
                 return Coro(result, _short_call(known.name))
             if known.returns is None:
@@ -1635,7 +1634,7 @@ class Evaluator:
 
     def return_type(self, function: Function) -> Type:
         """What a function returns; for a coroutine function, what awaiting gives."""
-        return self._keep(self._returns, function, lambda: self._return_type(function))
+        return self.keep(self._returns, function, lambda: self._return_type(function))
 
     def _return_type(self, function: Function) -> Type:
         facts = function.facts
@@ -1714,7 +1713,7 @@ class Evaluator:
         """A function as its name gives it: with its decorators applied."""
         if not function.facts.decorators:
             return Func(function)
-        return self._keep(self._values, function, lambda: self._decorated(function), Func(function))
+        return self.keep(self._values, function, lambda: self._decorated(function), Func(function))
 
     def is_veiled(self, function: Function) -> bool:
         """Whether something is wrapped around a function of which nothing is known, but that it is awaited all the same."""
@@ -1801,7 +1800,7 @@ class Evaluator:
 
         `coroutines` keeps what a coroutine function is, and does something else with plain ones.
         """
-        kind: str = self._keep(
+        kind: str = self.keep(
             self._wrappers, function, lambda: self._wrapper_kind(function, 0), "unknown"
         )
         return kind
@@ -2292,7 +2291,7 @@ def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> T
 
 def _map(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     value = _first(e, site, module)
-    return Gen(e._result_of(value, module), False, _applied(value))
+    return Gen(e.result_of(value, module), False, _applied(value))
 
 
 def _filter(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:

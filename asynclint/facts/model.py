@@ -42,6 +42,12 @@ from typing import Any
 Recipe = Any
 """A nested tuple as described in the module's docstring; recursive types do not pay here."""
 
+Place = tuple[int, int, int]
+"""(line, column, block): where an expression is read."""
+
+END = 1 << 30
+"""A line, or a column, after all others."""
+
 
 @dataclass(slots=True)
 class Block:
