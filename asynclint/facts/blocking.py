@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from asynclint.facts import places
+from asynclint.facts.annotations import AWAITABLES, COROUTINES
 from asynclint.facts.conditions import NOTHING, Conditions, Given
-from asynclint.facts.evaluate import AWAITABLES, CONSUMERS, COROUTINES, TASKS, Evaluator
+from asynclint.facts.evaluate import CONSUMERS, TASKS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from asynclint.facts import guards, places, reads
+from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.model import CallSite, Recipe, Use
@@ -321,8 +322,8 @@ class CoroutineFacts:
         if not function.is_async or facts.generator:
             return None
         if facts.returns_annotation is not None:
-            declared = self.evaluator.annotation(
-                facts.returns_annotation, function.parent or function
+            declared = annotation_type(
+                self.evaluator, facts.returns_annotation, function.parent or function
             )
             if not self._is_plain(declared):
                 return None
@@ -489,7 +490,7 @@ class CoroutineFacts:
             parameter = target.parameters.get(where)
         if parameter is None or parameter.annotation is None:
             return None
-        declared = self.evaluator.annotation(parameter.annotation, target.parent or target)
+        declared = annotation_type(self.evaluator, parameter.annotation, target.parent or target)
         if not self._is_plain(declared):
             return None
         return ("arg", f"is passed as `{parameter.name}`, {DECLARED}")
@@ -509,7 +510,7 @@ class CoroutineFacts:
                 ):
                     return ("arg", f"is passed as `{name}`, which is a column")
                 if binding.annotation is not None:
-                    declared = self.evaluator.annotation(binding.annotation, one.body)
+                    declared = annotation_type(self.evaluator, binding.annotation, one.body)
                     plain = self._is_plain(declared)
                     return ("arg", f"is passed as `{name}`, {DECLARED}") if plain else None
         return None
@@ -538,7 +539,9 @@ class CoroutineFacts:
             for holder, binding in k.self_attributes().get(name, ())
         ]
         declared = [
-            self.evaluator.annotation(one, holder) for one, holder in annotations if one is not None
+            annotation_type(self.evaluator, one, holder)
+            for one, holder in annotations
+            if one is not None
         ]
         if not declared or not all(self._is_plain(one) for one in declared):
             return None
@@ -622,7 +625,9 @@ class CoroutineFacts:
                 callee = function.module.site(use.role[1]).callee
                 if callee and (callee[-1] in ASKS or callee[-1] in RUNNERS):
                     return False
-        return self._is_plain(self.evaluator.annotation(annotation, function.parent or function))
+        return self._is_plain(
+            annotation_type(self.evaluator, annotation, function.parent or function)
+        )
 
     def _asks_or_runs(self, module: Module, role: Role) -> bool:
         """Whether an argument goes to what starts a coroutine, or asks whether it is one."""
@@ -642,8 +647,8 @@ class CoroutineFacts:
             return None
         from asynclint.facts.types import Inst
 
-        declared = self.evaluator.annotation(
-            function.facts.returns_annotation, function.parent or function
+        declared = annotation_type(
+            self.evaluator, function.facts.returns_annotation, function.parent or function
         )
         if isinstance(declared, Inst) and declared.args and isinstance(declared.args[0], Inst):
             element = declared.args[0]

@@ -5,17 +5,19 @@ Everything is computed on demand and kept. What cannot be resolved is `None`, un
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from asynclint.facts.annotations import alias_of, annotation_type, as_instance, is_vague, named_type
 from asynclint.facts.callers import Callers
+from asynclint.facts.containers import MAPPINGS, SEQUENCES, fuller, shallow
 from asynclint.facts.contents import Contents, is_open
 from asynclint.facts.model import END, Binding, CallSite, FunctionFacts, Parameter, Place, Recipe
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
+from asynclint.facts.type_texts import OF_RECEIVER, filled, read_type
 from asynclint.facts.types import (
     NONE,
     Any_,
@@ -53,33 +55,6 @@ UNASKED = object()
 """Stands where an answer will be."""
 MAX_DEPTH = 120
 
-SEQUENCES = {
-    "builtins.list", "builtins.set", "builtins.frozenset", "builtins.tuple", "collections.deque",
-    "typing.List", "typing.Set", "typing.Sequence", "typing.Iterable", "typing.Collection",
-    "typing.Iterator", "typing.Tuple", "typing.FrozenSet", "typing.Deque", "typing.AbstractSet",
-    "typing.MutableSequence", "collections.abc.Sequence", "collections.abc.Iterable",
-    "collections.abc.Collection", "collections.abc.Iterator", "collections.abc.Set",
-    "typing.Generator", "collections.abc.Generator",
-}  # fmt: skip
-MAPPINGS = {
-    "builtins.dict", "typing.Dict", "typing.Mapping", "typing.MutableMapping", "collections.abc.Mapping",
-    "collections.abc.MutableMapping", "collections.defaultdict", "typing.DefaultDict", "collections.OrderedDict",
-}  # fmt: skip
-ASYNC_ITERATORS = {
-    "typing.AsyncIterator", "typing.AsyncIterable", "typing.AsyncGenerator",
-    "collections.abc.AsyncIterator", "collections.abc.AsyncIterable", "collections.abc.AsyncGenerator",
-}  # fmt: skip
-COROUTINES = {"typing.Coroutine", "collections.abc.Coroutine"}
-AWAITABLES = {"typing.Awaitable", "collections.abc.Awaitable"}
-UNIONS = {"typing.Union", "typing.Optional"}
-WRAPPERS = {
-    "typing.Annotated", "typing.Final", "typing.ClassVar", "typing.Required", "typing.NotRequired",
-    "typing_extensions.Annotated", "typing_extensions.Final", "typing_extensions.ClassVar",
-    "pydantic.InstanceOf", "pydantic.SkipValidation",
-}  # fmt: skip
-SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
-OF_RECEIVER = re.compile(r"\b(Self|T)\b")
-"""What stands in a type of the knowledge tables for something of the receiver."""
 
 TASKS = {"asyncio.Task", "asyncio.Future"}
 CALLING = frozenset({"builtins.map", "builtins.filter", "signal.signal", "atexit.register"})
@@ -240,7 +215,7 @@ class Evaluator:
         items = recipe[2]
         if len(items) > 30 or any(i and i[0] == "star" for i in items):
             return Inst(f"builtins.{recipe[1]}", (None,), True)
-        types = tuple(_shallow(self.eval(i, function, at)) for i in items)
+        types = tuple(shallow(self.eval(i, function, at)) for i in items)
         if recipe[1] == "tuple":
             return Tup(types)
         return Inst(f"builtins.{recipe[1]}", (union(list(types)) if types else None,), True)
@@ -251,7 +226,7 @@ class Evaluator:
             return Inst("builtins.dict", (None, None), True)
         return Inst(
             "builtins.dict",
-            (None, _shallow(union([self.eval(v, function, at) for v in values]))),
+            (None, shallow(union([self.eval(v, function, at) for v in values]))),
             True,
         )
 
@@ -262,7 +237,7 @@ class Evaluator:
             if element and element[0] in ("call", "await")
             else None
         )
-        type_ = _shallow(type_)
+        type_ = shallow(type_)
         if recipe[1] == "generator":
             return Gen(type_, False)
         if recipe[1] == "dict":
@@ -367,7 +342,7 @@ class Evaluator:
         if not types and bindings:
             declared = [b for b in bindings if b.annotation is not None]
             if declared:
-                return self.annotation(declared[-1].annotation, scope)
+                return annotation_type(self, declared[-1].annotation, scope)
         return union(types)
 
     def _closed_over(
@@ -402,15 +377,15 @@ class Evaluator:
 
     def _bound_value(self, scope: Function, binding: Binding) -> Type:
         if binding.annotation is not None:
-            declared = self.annotation(binding.annotation, scope)
-            if declared is not None and not _vague(declared):
+            declared = annotation_type(self, binding.annotation, scope)
+            if declared is not None and not is_vague(declared):
                 value = None
                 if binding.recipe is not None and isinstance(declared, Inst):
                     value = self.eval(
                         binding.recipe, scope, (binding.line, binding.col, binding.block)
                     )
                 if isinstance(value, Inst) and value.exact:
-                    return _fuller(declared, value)
+                    return fuller(declared, value)
                 return declared
         if binding.recipe is None:
             return None
@@ -555,7 +530,7 @@ class Evaluator:
             return type_
         wanted = site.args[1][0]
         recipes = wanted[2] if wanted and wanted[0] == "display" else (wanted,)
-        types = [self.as_instance(self.at_site(r, site, function.module)) for r in recipes]
+        types = [as_instance(self, self.at_site(r, site, function.module)) for r in recipes]
         if holds:
             if type_ is not None:
                 kept = [m for m in members(type_) if m in types]
@@ -588,12 +563,14 @@ class Evaluator:
                     return Cls(klass)
                 return Inst(klass)
         if parameter.kind == "args":
-            return Inst("builtins.tuple", (self.annotation(parameter.annotation, function),))
+            return Inst("builtins.tuple", (annotation_type(self, parameter.annotation, function),))
         if parameter.kind == "kwargs":
-            return Inst("builtins.dict", (None, self.annotation(parameter.annotation, function)))
+            return Inst(
+                "builtins.dict", (None, annotation_type(self, parameter.annotation, function))
+            )
         outer = function.parent or function
-        type_ = self.annotation(parameter.annotation, outer)
-        if type_ is not None and type_ != NONE and not _vague(type_):
+        type_ = annotation_type(self, parameter.annotation, outer)
+        if type_ is not None and type_ != NONE and not is_vague(type_):
             return type_
         provider = self.dependency(parameter, outer)
         if provider is not None:
@@ -687,35 +664,9 @@ class Evaluator:
             return None
         if recipe[0] == "name":
             # An alias: SessionDep = Annotated[Session, Depends(get_session)].
-            home = self._alias(recipe[1], function)
+            home = alias_of(self, recipe[1], function)
             if home is not None:
                 return self._depends_in(home[1], home[0], depth + 1)
-        return None
-
-    def _alias(self, name: str, function: Function) -> tuple[Function, Recipe] | None:
-        """Module scope and recipe of the value that a module-level name is bound to, through imports."""
-        module = function.module
-        for _ in range(6):
-            bindings = module.body.facts.bindings.get(name)
-            if not bindings:
-                for level, star in module.facts.stars:
-                    target = self.program.absolute(module, level, star)
-                    other = self.program.find(target, module.file) if target else None
-                    if other is not None and name in other.body.facts.bindings:
-                        module = other
-                        break
-                else:
-                    return None
-                continue
-            recipe = bindings[-1].recipe
-            if recipe and recipe[0] == "from":
-                target = self.program.absolute(module, recipe[1], recipe[2])
-                other = self.program.find(target, module.file) if target else None
-                if other is None:
-                    return None
-                module, name = other, recipe[3]
-                continue
-            return (module.body, recipe) if recipe else None
         return None
 
     def _depends_call(self, recipe: Recipe, function: Function, bare: bool = False) -> Type:
@@ -746,174 +697,16 @@ class Evaluator:
             return self.provided(method) if isinstance(method, Func) else None
         return None
 
-    def annotation(self, recipe: Recipe, function: Function, depth: int = 0) -> Type:
-        """The type that an annotation stands for."""
-        if not recipe or depth > 8:
-            return None
-        tag = recipe[0]
-        if tag == "const":
-            return NONE if recipe[1] is None else None
-        if tag == "any":
-            return self._union_annotation(
-                [self.annotation(r, function, depth + 1) for r in recipe[1]]
-            )
-        if tag in ("name", "attr"):
-            value = (
-                self.eval(recipe, function, (END, 0, -1))
-                if tag == "attr"
-                else self._named_type(recipe[1], function)
-            )
-            type_ = self.as_instance(value)
-            if type_ is None and tag == "name":
-                alias = self._alias(recipe[1], function)
-                if alias is not None and alias[1] and alias[1][0] in ("sub", "any", "binop"):
-                    target = alias[1]
-                    if target[0] == "binop":
-                        target = ("any", target[1:], "or")
-                    return self.annotation(target, alias[0], depth + 1)
-            return type_
-        if tag == "sub":
-            return self._generic(recipe, function, depth)
-        return None
-
-    def _named_type(self, name: str, function: Function) -> Type:
-        scope: Function | None = function
-        while scope is not None and scope.facts.kind != "module":
-            bindings = scope.facts.bindings.get(name)
-            if bindings and bindings[-1].kind in ("class", "import"):
-                return self.bound_type(scope, bindings[-1])
-            scope = scope.parent
-        return self.global_name(name, function.module)
-
-    def _union_annotation(self, types: list[Type]) -> Type:
-        known = [t for t in types if t != NONE]
-        return union(known) if known else None
-
-    def _generic(self, recipe: Recipe, function: Function, depth: int) -> Type:
-        base = recipe[1]
-        inner = recipe[2]
-        args = inner[2] if inner and inner[0] == "display" else (inner,)
-        value = (
-            self.eval(base, function, (END, 0, -1))
-            if base and base[0] == "attr"
-            else (self._named_type(base[1], function) if base and base[0] == "name" else None)
-        )
-        if isinstance(value, Lib):
-            path = value.path
-            if path in UNIONS:
-                return self._union_annotation(
-                    [self.annotation(a, function, depth + 1) for a in args]
-                )
-            if path in WRAPPERS or path.rpartition(".")[2] in ("Mapped", "WriteOnlyMapped"):
-                return self.annotation(args[0], function, depth + 1)
-            if path in ("typing.Type", "builtins.type"):
-                made = self.annotation(args[0], function, depth + 1)
-                if isinstance(made, Inst):
-                    return Cls(made.of) if isinstance(made.of, Klass) else Lib(made.of)
-                return None
-            types = tuple(self.annotation(a, function, depth + 1) for a in args)
-            if path in COROUTINES:
-                return Coro(types[-1] if len(types) == 3 else None, "")
-            if path in AWAITABLES:
-                return Inst("typing.Awaitable", types)
-            if path in ASYNC_ITERATORS:
-                return Gen(types[0], True)
-            if path in ("builtins.tuple", "typing.Tuple") and len(args) > 1:
-                if args[-1] != ("const", Ellipsis):
-                    return Tup(types)
-                return Inst("builtins.tuple", types[:1])
-            if path in SEQUENCES or path in MAPPINGS:
-                return Inst(path, types)
-            if self.known.cls(path) is not None:
-                return Inst(path, types)
-            return None
-        if isinstance(value, Cls):
-            return Inst(value.klass, tuple(self.annotation(a, function, depth + 1) for a in args))
-        return None
-
-    def as_instance(self, value: Type) -> Type:
-        """A class as an annotation means its instances."""
-        if isinstance(value, Cls):
-            return Inst(value.klass)
-        if isinstance(value, Lib):
-            if value.path in SELF_TYPES:
-                return None
-            if (
-                value.path in SEQUENCES
-                or value.path in MAPPINGS
-                or value.path.startswith("builtins.")
-            ):
-                return Inst(value.path)
-            if self.known.cls(value.path) is not None:
-                return Inst(value.path)
-            return None
-        if isinstance(value, Any_):
-            return union([self.as_instance(m) for m in value.members])
-        if isinstance(value, Const) and value.value is None:
-            return NONE
-        return None
-
     def parse_type(self, text: str | None, receiver: Type = None) -> Type:
         """A type expression of the knowledge tables, in which `Self` is the receiver and `T` its type argument."""
         if text is None:
             return None
         if text == "Self":
-            return self.as_instance(receiver) if isinstance(receiver, (Cls, Lib)) else receiver
+            return as_instance(self, receiver) if isinstance(receiver, (Cls, Lib)) else receiver
         if text not in self._type_texts:
-            try:
-                parsed = self._parsed(ast.parse(text, mode="eval").body)
-            except SyntaxError:
-                parsed = None
-            self._type_texts[text] = parsed, OF_RECEIVER.search(text) is not None
+            self._type_texts[text] = read_type(text), OF_RECEIVER.search(text) is not None
         parsed, varies = self._type_texts[text]
-        return self._filled(parsed, receiver) if varies else parsed
-
-    def _filled(self, type_: Type, receiver: Type) -> Type:
-        """A type with the receiver, or its type argument, in the place of `Self` and `T`."""
-        if isinstance(type_, Coro):
-            return Coro(self._filled(type_.result, receiver), type_.name)
-        if isinstance(type_, Gen):
-            return Gen(self._filled(type_.element, receiver), type_.is_async)
-        if isinstance(type_, Tup):
-            return Tup(tuple(self._filled(item, receiver) for item in type_.items))
-        if not isinstance(type_, Inst):
-            return type_
-        if type_.of == "builtins.Self":
-            return self.parse_type("Self", receiver)
-        if type_.of == "builtins.T":
-            return receiver.args[0] if isinstance(receiver, Inst) and receiver.args else None
-        return Inst(type_.of, tuple(self._filled(a, receiver) for a in type_.args))
-
-    def _parsed(self, node: ast.expr) -> Type:
-        if isinstance(node, ast.Constant) and node.value is None:
-            return NONE
-        if isinstance(node, ast.BinOp):
-            return union([self._parsed(node.left), self._parsed(node.right)])
-        if isinstance(node, ast.Subscript):
-            base = ast.unparse(node.value)
-            elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            args = tuple(self._parsed(e) for e in elements)
-            if base == "AsyncIterator":
-                return Gen(args[0], True)
-            if base == "Iterator":
-                return Gen(args[0], False)
-            if base == "Coroutine":
-                return Coro(args[-1], "")
-            if base == "Optional":
-                return args[0]
-            if base == "tuple" and len(args) > 1:
-                return Tup(args)
-            if base == "type":
-                return (
-                    Lib(args[0].of)
-                    if isinstance(args[0], Inst) and isinstance(args[0].of, str)
-                    else None
-                )
-            return Inst(base if "." in base else f"builtins.{base}", args)
-        path = ast.unparse(node)
-        if path in ("Any", "object", "Callable"):
-            return None
-        return Inst(path if "." in path else f"builtins.{path}")
+        return filled(self, parsed, receiver) if varies else parsed
 
     # -- classes ------------------------------------------------------------------------------------
 
@@ -932,7 +725,7 @@ class Evaluator:
                 base = base[1]
             value = self.eval(base, scope, (klass.facts.line, 0, scope.facts.root_block))
             if value is None and base and base[0] == "name":
-                value = self._named_type(base[1], scope)
+                value = named_type(self, base[1], scope)
             if isinstance(value, Cls):
                 tail = self.mro(value.klass)
             elif isinstance(value, Lib):
@@ -999,15 +792,15 @@ class Evaluator:
                 (
                     t
                     for b in bindings
-                    if b.annotation and (t := self.annotation(b.annotation, body)) is not None
+                    if b.annotation and (t := annotation_type(self, b.annotation, body)) is not None
                 ),
                 None,
             )
-            if declared is not None and not _vague(declared):
+            if declared is not None and not is_vague(declared):
                 if assigned:
                     exact = self._assigned_type(assigned)
                     if isinstance(exact, Inst) and exact.exact:
-                        return (_fuller(declared, exact),)
+                        return (fuller(declared, exact),)
                 return (declared,)
         types: list[Type] = []
         if bindings:
@@ -1027,13 +820,13 @@ class Evaluator:
         types: list[Type] = []
         for function, binding in assigned:
             if binding.annotation is not None:
-                declared = self.annotation(binding.annotation, function)
-                if declared is not None and not _vague(declared):
+                declared = annotation_type(self, binding.annotation, function)
+                if declared is not None and not is_vague(declared):
                     value = self.eval(
                         binding.recipe, function, (binding.line, binding.col, binding.block)
                     )
                     if len(assigned) == 1 and isinstance(value, Inst) and value.exact:
-                        return _fuller(declared, value)
+                        return fuller(declared, value)
                     return declared
             type_ = self.eval(binding.recipe, function, (binding.line, binding.col, binding.block))
             if self.contents is not None and is_open(type_):
@@ -1617,7 +1410,9 @@ class Evaluator:
         return type_
 
     def _yielded(self, function: Function) -> Type:
-        declared = self.annotation(function.facts.returns_annotation, function.parent or function)
+        declared = annotation_type(
+            self, function.facts.returns_annotation, function.parent or function
+        )
         if isinstance(declared, Gen) and declared.element is not None:
             return declared.element
         if (
@@ -1640,8 +1435,8 @@ class Evaluator:
         facts = function.facts
         outer = function.parent or function
         if facts.returns_annotation is not None:
-            declared = self.annotation(facts.returns_annotation, outer)
-            if declared is not None and not _vague(declared):
+            declared = annotation_type(self, facts.returns_annotation, outer)
+            if declared is not None and not is_vague(declared):
                 if isinstance(declared, Coro):
                     return Coro(declared.result, function.name, function)
                 if isinstance(declared, Inst) and declared.of == "typing.Awaitable":
@@ -2028,14 +1823,6 @@ def _replaced(recipe: Recipe, function: Function) -> bool:
     )
 
 
-def _fuller(declared: Type, value: Inst) -> Type:
-    """A value's own type, unless it is an empty container of which the annotation says what it holds."""
-    bare = all(a is None for a in value.args)
-    if bare and isinstance(declared, Inst) and declared.args and declared.of == value.of:
-        return declared
-    return value
-
-
 def _stands_in(recipe: Recipe, function: Function, mode: str) -> bool:
     """Whether a value is a parameter for which another one is taken where it is not given."""
     if not recipe or recipe[0] != "name" or recipe[1] not in function.parameters:
@@ -2096,33 +1883,6 @@ def recipe_text(recipe: Recipe) -> str:
 def _is_told_which(facts: FunctionFacts) -> bool:
     """`def channel(address, asyncio=False) -> grpc.Channel`: a flag says whether what it gives is asynchronous."""
     return any(p.default is not None and WHICH.search(p.name) for p in facts.params)
-
-
-def _vague(type_: Type) -> bool:
-    """Annotations that say less than a look at the value: Any, object, bare callables."""
-    return isinstance(type_, Inst) and type_.of in (
-        "builtins.object", "typing.Any", "typing.Callable", "collections.abc.Callable"
-    )  # fmt: skip
-
-
-MAX_NESTED = 4
-
-
-def _shallow(type_: Type) -> Type:
-    """A type that may go into a container; unknown where containers nest beyond what anybody asks for."""
-    return None if _nesting(type_) > MAX_NESTED else type_
-
-
-def _nesting(type_: Type) -> int:
-    if isinstance(type_, Inst):
-        return 1 + max((_nesting(a) for a in type_.args), default=0) if type_.args else 0
-    if isinstance(type_, Tup):
-        return 1 + max((_nesting(i) for i in type_.items), default=0)
-    if isinstance(type_, Any_):
-        return max(_nesting(m) for m in type_.members)
-    if isinstance(type_, Gen):
-        return 1 + _nesting(type_.element)
-    return 0
 
 
 def _plain(type_: Type) -> Type:
@@ -2218,7 +1978,7 @@ def _cast(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Typ
     target = site.args[0][0]
     if target and target[0] == "const" and isinstance(target[1], str):
         target = ("name", target[1]) if target[1].isidentifier() else None
-    return e.annotation(target, function)
+    return annotation_type(e, target, function)
 
 
 def _same(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.model import CallSite, Recipe
@@ -435,7 +436,7 @@ class Graph:
             provider = self.evaluator.dependency(parameter, outer)
             if provider is None and self._bare_depends(parameter.default, outer):
                 recipe = parameter.annotation
-                provider = self.evaluator.annotation(recipe, outer)
+                provider = annotation_type(self.evaluator, recipe, outer)
                 provider = (
                     Cls(provider.of)
                     if isinstance(provider, Inst) and isinstance(provider.of, Klass)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph, argument_of
 from asynclint.facts.model import Block, CallSite, Recipe
@@ -325,7 +326,7 @@ class Lengths:
         if parameter is not None:
             if name == function.self_name or self._limited_by_test(function, name, site):
                 return False
-            declared = ev.annotation(parameter.annotation, function.parent or function)
+            declared = annotation_type(ev, parameter.annotation, function.parent or function)
             if isinstance(declared, Tup):
                 return False
             # What stands in `*args` is written out by the callers, or starred there.
