@@ -12,6 +12,7 @@ from asynclint.facts.evaluate import CONSUMERS, TASKS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
@@ -150,7 +151,7 @@ class BlockingFacts:
                 return self._mapped(site, module)
             if isinstance(callee, Lib) and callee.path in USING_UP:
                 return self._used_up(site, module)
-            known = self.evaluator.known_callee(callee)
+            known = known_callee(self.evaluator, callee)
             if known is not None and known.calls_on_loop is not None:
                 return self._called_back(known, site, module)
             if known is None or known.blocks is None or known.enter_blocks or known.coroutine:
@@ -205,9 +206,7 @@ class BlockingFacts:
         """A blocking library function that is handed to the loop: `loop.call_later(5, time.sleep, 1)`."""
         assert known.calls_on_loop is not None
         return self._handed(
-            self.evaluator.at_site(
-                self.evaluator.argument(site, known, known.calls_on_loop), site, module
-            )
+            self.evaluator.at_site(argument_for(site, known, known.calls_on_loop), site, module)
         )
 
     def _called_inside(self, callee: Func, site: CallSite, module: Module) -> Stop | None:
@@ -231,7 +230,7 @@ class BlockingFacts:
         """A blocking library function that something else calls."""
         if not isinstance(value, (Lib, LibMethod)):
             return None
-        target = self.evaluator.known_callee(value)
+        target = known_callee(self.evaluator, value)
         if target is None or target.blocks is None or target.coroutine or target.enter_blocks:
             return None
         name = (
@@ -266,17 +265,17 @@ class BlockingFacts:
         if function.is_async or not function.facts.decorators:
             return None
         for recipe in function.facts.decorators:
-            known = self.evaluator.known_callee(self.evaluator.decorator_value(recipe, function))
+            known = known_callee(self.evaluator, self.evaluator.decorator_value(recipe, function))
             if known is not None and known.decorator_blocks:
                 return Stop(known.decorator_blocks, known.name, False, known.instead)
         return None
 
     def _waits(self, known: Known, site: CallSite, module: Module) -> bool:
         for param, literal in known.unless:
-            if self._is_set(self.evaluator.argument(site, known, param), literal, site, module):
+            if self._is_set(argument_for(site, known, param), literal, site, module):
                 return False
         if known.only_if and not any(
-            self._is(self.evaluator.argument(site, known, param), literal, site, module)
+            self._is(argument_for(site, known, param), literal, site, module)
             for param, literal in known.only_if
         ):
             return False

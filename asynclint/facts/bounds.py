@@ -7,6 +7,7 @@ import re
 from asynclint.facts import pools
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.types import (
@@ -67,7 +68,7 @@ class Bounds:
                 if self.is_bounded(value.function):
                     return False
             elif isinstance(value, (Lib, LibMethod)):
-                known = self.evaluator.known_callee(value)
+                known = known_callee(self.evaluator, value)
                 if known is None:
                     return False
                 if known.offloads is not None:
@@ -199,7 +200,7 @@ class Bounds:
         if not awaited or len(function.facts.awaits) != len(awaited):
             return False
         for site in awaited:
-            known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+            known = known_callee(self.evaluator, self.evaluator.callee(function.module, site))
             if known is None or known.offloads is None:
                 return False
         return True
@@ -264,7 +265,7 @@ class Bounds:
     def _own_fan_out(self, edge: Edge) -> bool:
         """A bound inside a callee's own fan-out bounds that one only."""
         return any(
-            (k := self.evaluator.known_callee(self.evaluator.callee(edge.target.module, s)))
+            (k := known_callee(self.evaluator, self.evaluator.callee(edge.target.module, s)))
             is not None
             and (k.gathers or k.gathers_iterable)
             for s in edge.target.sites

@@ -9,6 +9,7 @@ from asynclint.facts import places
 from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs, conditional
@@ -297,7 +298,7 @@ class ClientFacts:
             isinstance(callee, Lib) and self.evaluator.known.cls(callee.path) is not None
         ):
             return self._role_life(function, outer.role, depth + 1)
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if known is not None and known.returns_param is not None:
             return self._role_life(function, outer.role, depth + 1)
         if isinstance(callee, Lib) and callee.path in CASTS:

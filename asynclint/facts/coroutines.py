@@ -9,6 +9,7 @@ from asynclint.facts import guards, places, reads
 from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe, Use
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
@@ -434,7 +435,7 @@ class CoroutineFacts:
         self, callee: Type, outer: CallSite, role: Role, function: Function
     ) -> tuple[str, str] | None:
         """`to_thread(work, fetch())`: an argument of the function that is called there."""
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if known is None or not isinstance(known.offloads, int) or not isinstance(role[2], int):
             return None
         first = known.offloads

@@ -7,6 +7,7 @@ import sys
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import BRANCHES, passed
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import NONE, Const, Coro, Func, Gen, Inst, Lib, Tup, Type, members
@@ -90,21 +91,21 @@ class EarlyFacts:
             return (
                 (first[0], False) if first[1] is None and self._is_taken(function, outer) else None
             )
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if known is None:
             return None
         if known.spawns is not None and not known.spawns_call:
-            return self.evaluator.argument(outer, known, known.spawns), True
+            return argument_for(outer, known, known.spawns), True
         param = 0 if known.makes_async else known.offloads
-        return None if param is None else (self.evaluator.argument(outer, known, param), False)
+        return None if param is None else (argument_for(outer, known, param), False)
 
     def _waited(self, function: Function, outer: CallSite) -> tuple[Recipe, bool] | None:
         """What `wait_for` is given."""
         callee = self.evaluator.callee(function.module, outer)
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if not isinstance(callee, Lib) or callee.path not in WAITS or known is None:
             return None
-        return self.evaluator.argument(outer, known, 0), True
+        return argument_for(outer, known, 0), True
 
     def _is_taken(self, function: Function, site: CallSite) -> bool:
         if site.role[0] != "arg":
@@ -128,12 +129,12 @@ class EarlyFacts:
         own = {p.name for p in facts.params if p.kind in ("pos", "kw")} - set(facts.bindings)
         found: set[str] = set()
         for site in function.sites if own and not facts.generator else ():
-            known = self.evaluator.known_callee(self.evaluator.callee(module, site))
+            known = known_callee(self.evaluator, self.evaluator.callee(module, site))
             if site.kind != "call" or known is None or known.offloads is None:
                 continue
             if any(block.kind in BRANCHES for block in module.chain(site.block)):
                 continue
-            recipe = self.evaluator.argument(site, known, known.offloads)
+            recipe = argument_for(site, known, known.offloads)
             found |= {name for name in own if self._calls(recipe, name, site, module)}
         asked = {
             recipe[1]
@@ -164,7 +165,7 @@ class EarlyFacts:
         callee = evaluator.callee(function.module, site)
         if site.callee and site.callee[0] == "any":
             return False  # `(job or work)()`: one of them may be anything.
-        if not task and _gives_data(evaluator.known_callee(callee)):
+        if not task and _gives_data(known_callee(evaluator, callee)):
             return True
         results = [evaluator.call_type(function.module, site.index)]
         for member in members(callee):

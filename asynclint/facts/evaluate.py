@@ -15,7 +15,9 @@ from asynclint.facts.annotations import alias_of, annotation_type, as_instance, 
 from asynclint.facts.callers import Callers
 from asynclint.facts.containers import MAPPINGS, SEQUENCES, fuller, shallow
 from asynclint.facts.contents import Contents, is_open
+from asynclint.facts.known_calls import argument_for, known_callee, short_call, short_name
 from asynclint.facts.model import END, Binding, CallSite, FunctionFacts, Parameter, Place, Recipe
+from asynclint.facts.narrowing import narrowed
 from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
 from asynclint.facts.type_texts import OF_RECEIVER, filled, read_type
 from asynclint.facts.types import (
@@ -181,7 +183,7 @@ class Evaluator:
             return None
         if isinstance(result, (Func, LibMethod)) and _replaced(recipe, function):
             return None
-        return self._narrow(recipe, result, function, at)
+        return narrowed(self, recipe, result, function, at)
 
     def r_call(self, recipe: Recipe, function: Function, at: Place) -> Type:
         return self.call_type(function.module, recipe[1])
@@ -305,7 +307,7 @@ class Evaluator:
                 if (bindings or parameter) and not (name in facts.nonlocals):
                     if first:
                         result = self._flow(scope, bindings, parameter, at)
-                        return self._narrow(("name", name), result, scope, at)
+                        return narrowed(self, ("name", name), result, scope, at)
                     return self._closed_over(scope, name, bindings, parameter)
             first = False
             scope = functions[facts.parent]
@@ -319,7 +321,7 @@ class Evaluator:
                     return union([self.bound_type(scope, b) for b in reaching])
             return self.global_name(name, function.module)
         result = self.global_name(name, function.module)
-        return self._narrow(("name", name), result, function, at)
+        return narrowed(self, ("name", name), result, function, at)
 
     def _flow(
         self,
@@ -493,55 +495,6 @@ class Evaluator:
             return None
         return Lib(self.known.canonical(f"{target}.{name}"))
 
-    # -- narrowing --------------------------------------------------------------------------------
-
-    def _narrow(self, recipe: Recipe, type_: Type, function: Function, at: Place) -> Type:
-        """What the `isinstance` tests around the place leave of a type."""
-        module = function.module
-        block = at[2]
-        if block < 0 or "isinstance" not in function.facts.loaded:
-            return type_
-        for one in module.chain(block):
-            if one.kind not in ("if", "else", "while") or not one.info:
-                continue
-            if one.info[0] not in ("call", "not", "any"):
-                continue
-            type_ = self._tested(one.info, recipe, type_, function, one.kind != "else", one.line)
-        return type_
-
-    def _tested(
-        self, test: Recipe, recipe: Recipe, type_: Type, function: Function, holds: bool, line: int
-    ) -> Type:
-        tag = test[0] if test else None
-        if tag == "not":
-            return self._tested(test[1], recipe, type_, function, not holds, line)
-        if tag == "any" and test[2] == "and" and holds:
-            for part in test[1]:
-                type_ = self._tested(part, recipe, type_, function, True, line)
-            return type_
-        if tag != "call":
-            return type_
-        site = function.module.site(test[1])
-        if (
-            site.callee != ("name", "isinstance")
-            or len(site.args) != 2
-            or site.args[0][0] != recipe
-        ):
-            return type_
-        wanted = site.args[1][0]
-        recipes = wanted[2] if wanted and wanted[0] == "display" else (wanted,)
-        types = [as_instance(self, self.at_site(r, site, function.module)) for r in recipes]
-        if holds:
-            if type_ is not None:
-                kept = [m for m in members(type_) if m in types]
-                if kept:
-                    return union(kept)
-            return union(types)
-        if isinstance(type_, Any_):
-            left = [m for m in type_.members if _plain(m) not in [_plain(t) for t in types]]
-            return union(left) if left else type_
-        return type_
-
     # -- parameters and annotations -----------------------------------------------------------------
 
     def parameter_type(self, function: Function, parameter: Parameter) -> Type:
@@ -587,7 +540,7 @@ class Evaluator:
         parameters = function.facts.params
         is_first = len(parameters) > first and parameters[first] is parameter
         for recipe in function.facts.decorators:
-            known = self.known_callee(self.decorator_value(recipe, function))
+            known = known_callee(self, self.decorator_value(recipe, function))
             for entry in known.registers if known is not None else ():
                 if entry.hands is not None:
                     pairs = dict(pair.split("=") for pair in entry.hands.split())
@@ -674,7 +627,7 @@ class Evaluator:
             return None
         site = function.module.site(recipe[1])
         callee = self.at_site(site.callee, site, function.module)
-        known = self.known_callee(callee)
+        known = known_callee(self, callee)
         if known is None or not any(e.role == "dependency" for e in known.registers):
             return None
         if not site.args:
@@ -1137,7 +1090,11 @@ class Evaluator:
                 if special is not None:
                     return special
             return self._call_known(
-                callee.known, site, module, callee.receiver, f"{_short(callee.cls)}.{callee.name}"
+                callee.known,
+                site,
+                module,
+                callee.receiver,
+                f"{short_name(callee.cls)}.{callee.name}",
             )
         if isinstance(callee, Part):
             return self.call(callee.of, site, module)
@@ -1149,7 +1106,7 @@ class Evaluator:
             known = self.known.method(callee.of, "__call__")
             if known is None:
                 return None
-            return self._call_known(known, site, module, callee, f"{_short(callee.of)}()")
+            return self._call_known(known, site, module, callee, f"{short_name(callee.of)}()")
         if isinstance(callee, Inst) and isinstance(callee.of, Klass):
             method = self.attribute(callee, "__call__", None)
             return self.call(method, site, module) if isinstance(method, Func) else None
@@ -1203,29 +1160,6 @@ class Evaluator:
             return None
         return union([self.call(m, None, module) for m in members(callee)])
 
-    def known_callee(self, callee: Type) -> Known | None:
-        """The knowledge of a library function, method or class constructor."""
-        if isinstance(callee, Lib):
-            known = self.known.function(callee.path)
-            if known is None:
-                cls = self.known.cls(callee.path)
-                if cls is not None:
-                    return cls.construct
-            return known
-        if isinstance(callee, LibMethod):
-            return callee.known
-        if isinstance(callee, Inst) and isinstance(callee.of, str):
-            return self.known.method(callee.of, "__call__")
-        if isinstance(callee, Cls):
-            # A project class that inherits its constructor from a library class.
-            for one in self.mro(callee.klass):
-                if isinstance(one, str):
-                    cls = self.known.cls(one)
-                    return cls.construct if cls is not None else None
-                if one is None:
-                    return None
-        return None
-
     def is_mute(self, callee: Type, site: CallSite) -> bool:
         """Whether a call gives a value at most, and nothing else is known of it: `len`, `logging.info`, `response.json`."""
         if isinstance(callee, LibMethod):
@@ -1260,27 +1194,6 @@ class Evaluator:
             found = self._only[id(known)] = known, known.only_returns
         return found[1]
 
-    def argument(self, site: CallSite, known: Known, param: int | str) -> Recipe:
-        """The argument that a call passes for a parameter of a known function."""
-        name: str | None
-        if isinstance(param, str):
-            name = param
-            position = known.params.index(param) if param in known.params else None
-        else:
-            position = param
-            name = known.params[param] if param < len(known.params) else None
-        i = 0
-        for recipe, keyword in site.args:
-            if keyword is None:
-                if recipe and recipe[0] == "star":
-                    position = None
-                if position is not None and i == position:
-                    return recipe
-                i += 1
-            elif keyword == name:
-                return recipe
-        return None
-
     def _call_lib(self, path: str, site: CallSite | None, module: Module) -> Type:
         special = _SPECIAL.get(path)
         if special is not None:
@@ -1300,7 +1213,7 @@ class Evaluator:
                 special_type = self._runs_argument(known, site, module)
                 if special_type is not None:
                     return special_type
-            return self._call_known(known, site, module, None, _short_call(path))
+            return self._call_known(known, site, module, None, short_call(path))
         if path in SEQUENCES or path in MAPPINGS:
             return Inst(path, (None, None))
         if path.endswith("Stub") and "_pb2_grpc." in path and site is not None and site.args:
@@ -1317,10 +1230,10 @@ class Evaluator:
         if site is None:
             return None
         if known.offloads is not None:
-            target = self.at_site(self.argument(site, known, known.offloads), site, module)
+            target = self.at_site(argument_for(site, known, known.offloads), site, module)
             result = self.result_of(target, module)
             if known.coroutine:
-                return Coro(result, _short_call(known.name))
+                return Coro(result, short_call(known.name))
             if known.returns is None:
                 return None
             declared = self.parse_type(known.returns)
@@ -1328,7 +1241,7 @@ class Evaluator:
         assert known.spawns is not None
         if known.spawns_call or known.returns is None:
             return self.parse_type(known.returns)
-        argument = self.at_site(self.argument(site, known, known.spawns), site, module)
+        argument = self.at_site(argument_for(site, known, known.spawns), site, module)
         declared = self.parse_type(known.returns)
         if isinstance(declared, Inst):
             return Inst(declared.of, (self.awaited(argument),))
@@ -1340,12 +1253,12 @@ class Evaluator:
         returns = self._returned_if(known, site) or known.returns
         result = self.parse_type(returns, receiver)
         if known.returns_param is not None and site is not None:
-            result = self.at_site(self.argument(site, known, known.returns_param), site, module)
+            result = self.at_site(argument_for(site, known, known.returns_param), site, module)
             if known.coroutine:
                 result = self.awaited(result)
         if known.makes_async and site is not None:
-            target = self.at_site(self.argument(site, known, 0), site, module)
-            return Threaded(target, recipe_text(self.argument(site, known, 0)))
+            target = self.at_site(argument_for(site, known, 0), site, module)
+            return Threaded(target, recipe_text(argument_for(site, known, 0)))
         if known.coroutine:
             return Coro(
                 result,
@@ -1365,7 +1278,7 @@ class Evaluator:
         if site is None:
             return None
         for param, literal, type_text in known.returns_if:
-            argument = self.argument(site, known, param)
+            argument = argument_for(site, known, param)
             if argument and argument[0] in ("const", "name", "attr"):
                 if str(argument[-1]) == literal:
                     found = type_text
@@ -1527,7 +1440,7 @@ class Evaluator:
         if function.module.file.is_test:
             return False
         for recipe in function.facts.decorators:
-            known = self.known_callee(self.decorator_value(recipe, function))
+            known = known_callee(self, self.decorator_value(recipe, function))
             if known is not None and known.changes_result:
                 return False
         return self.callers.await_it(function)
@@ -1552,7 +1465,7 @@ class Evaluator:
                 or path in SYNC_MANAGERS
             ):
                 return value
-            known = self.known_callee(decorator)
+            known = known_callee(self, decorator)
             if known is None:
                 return None
             if known.changes_result:
@@ -1651,7 +1564,7 @@ class Evaluator:
                 callee = self.at_site(site.callee, site, function.module)
                 if isinstance(callee, Func):
                     return self.wrapper_kind(callee.function)
-                known = self.known_callee(callee)
+                known = known_callee(self, callee)
                 if known is not None and (known.transparent or known.caches):
                     return "transparent"
         return "unknown"
@@ -1684,7 +1597,7 @@ class Evaluator:
             return "transparent"
         for site in inner.sites:
             if any(a == ("name", first) for a, _ in site.args):
-                known = self.known_callee(self.at_site(site.callee, site, inner.module))
+                known = known_callee(self, self.at_site(site.callee, site, inner.module))
                 if known is not None and known.offloads is not None:
                     return "thread"
         nested = self._wrapper_kind(inner, depth + 1)
@@ -1885,20 +1798,6 @@ def _is_told_which(facts: FunctionFacts) -> bool:
     return any(p.default is not None and WHICH.search(p.name) for p in facts.params)
 
 
-def _plain(type_: Type) -> Type:
-    return Inst(type_.of) if isinstance(type_, Inst) else type_
-
-
-def _short(path: str) -> str:
-    return path.rpartition(".")[2]
-
-
-def _short_call(path: str) -> str:
-    """Names of the standard library and of modules keep their module: `asyncio.sleep`, `httpx.get`."""
-    parts = path.split(".")
-    return path if len(parts) <= 2 else ".".join((parts[0], parts[-1]))
-
-
 _EMPTY_BASES = {
     "builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol",
     "typing_extensions.Generic", "typing.NamedTuple", "typing.TypedDict", "typing_extensions.TypedDict",
@@ -2022,14 +1921,14 @@ def _anext(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Ty
 
 
 def _wait_for(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Coro(e.awaited(_first(e, site, module)), _short_call(path))
+    return Coro(e.awaited(_first(e, site, module)), short_call(path))
 
 
 def _shield(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     """What is shielded runs already, but for a coroutine, which is made a task."""
     value = _first(e, site, module)
     if any(isinstance(m, Coro) for m in members(value)):
-        return Coro(e.awaited(value), _short_call(path))
+        return Coro(e.awaited(value), short_call(path))
     return value
 
 

@@ -6,6 +6,7 @@ from asynclint.facts import places
 from asynclint.facts.bounds import Bounds
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.lengths import SAME_LENGTH, Lengths, loops_around
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
@@ -42,7 +43,7 @@ class FanOutFacts:
                 continue
             callee = self.evaluator.callee(module, site)
             for member in members(callee):
-                known = self.evaluator.known_callee(member)
+                known = known_callee(self.evaluator, member)
                 if known is None:
                     continue
                 if known.gathers or known.gathers_iterable:
@@ -127,7 +128,7 @@ class FanOutFacts:
             outer = function.module.site(role[1])
             if outer.callee and outer.callee[0] == "attr" and outer.callee[2] in ("append", "add"):
                 return True
-            known = self.evaluator.known_callee(self.evaluator.callee(function.module, outer))
+            known = known_callee(self.evaluator, self.evaluator.callee(function.module, outer))
             return known is not None and known.spawns is not None
         return False
 
@@ -274,12 +275,12 @@ class FanOutFacts:
             return None
         if not all(self.lengths.unknown_in(function, b, site) for _, b in loops[:1]):
             return None
-        known = self.evaluator.known_callee(
-            next(iter(members(self.evaluator.callee(module, site))), None)
+        known = known_callee(
+            self.evaluator, next(iter(members(self.evaluator.callee(module, site))), None)
         )
         recipe = None
         if known is not None and known.spawns is not None:
-            recipe = self.evaluator.argument(site, known, known.spawns)
+            recipe = argument_for(site, known, known.spawns)
         if known is not None and known.spawns_call:
             value = self.evaluator.at_site(recipe, site, module)
             if isinstance(value, Func) and self.bounds.is_bounded(value.function):
@@ -332,7 +333,7 @@ class FanOutFacts:
         if not recipe or recipe[0] != "call":
             return False
         site = function.module.site(recipe[1])
-        known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+        known = known_callee(self.evaluator, self.evaluator.callee(function.module, site))
         return known is not None and known.spawns is not None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.failed import failed
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import (
@@ -156,7 +157,7 @@ class Graph:
         """Whether a call of a library runs none of the functions and generators that it may be given."""
         if isinstance(callee, Lib) and (callee.path in APPLIERS or callee.path in CONSUMERS):
             return False
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         return known is None or (
             known.offloads is None
             and known.calls_on_loop is None
@@ -178,7 +179,7 @@ class Graph:
         if site.role[0] != "arg":
             return False
         outer = function.module.site(site.role[1])
-        known = self.evaluator.known_callee(self.evaluator.callee(function.module, outer))
+        known = known_callee(self.evaluator, self.evaluator.callee(function.module, outer))
         return known is not None and known.runs_loop
 
     def _targets(
@@ -223,7 +224,7 @@ class Graph:
                 method, _ = ev.member(callee.klass, name)
                 if isinstance(method, Func):
                     found.append((method.function, "call", True))
-            known = ev.known_callee(callee)
+            known = known_callee(ev, callee)
             if known is not None:
                 found += self._handed_on(known, site, function)
             return found
@@ -232,7 +233,7 @@ class Graph:
         if isinstance(callee, Threaded):
             inner = callee.of
             return [(inner.function, "thread", True)] if isinstance(inner, Func) else []
-        known = ev.known_callee(callee)
+        known = known_callee(ev, callee)
         if known is not None:
             found = self._handed_on(known, site, function)
             if isinstance(callee, Lib) and callee.path in APPLIERS:
@@ -349,7 +350,7 @@ class Graph:
         ):
             if param is None:
                 continue
-            recipe = ev.argument(site, known, param)
+            recipe = argument_for(site, known, param)
             for member in members(ev.at_site(recipe, site, function.module)):
                 value = member.of if isinstance(member, Part) else member
                 if isinstance(value, Func):
@@ -363,7 +364,7 @@ class Graph:
         for entry in known.registers:
             if entry.param is None:
                 continue
-            recipe = ev.argument(site, known, entry.param)
+            recipe = argument_for(site, known, entry.param)
             self._register(recipe, self._placed(entry, known, site), site, function)
         return found
 
@@ -371,7 +372,7 @@ class Graph:
         """The entry as a registering call makes it: `@get("/", sync_to_thread=True)`."""
         if entry.thread_if is None or site is None:
             return entry
-        given = self.evaluator.argument(site, known, entry.thread_if)
+        given = argument_for(site, known, entry.thread_if)
         if not given or (given[0] == "const" and not given[1]):
             return entry
         return replace(entry, sync="thread")
@@ -453,7 +454,7 @@ class Graph:
         for recipe in function.facts.decorators:
             decorator = ev.decorator_value(recipe, function)
             for member in members(decorator):
-                known = ev.known_callee(member)
+                known = known_callee(ev, member)
                 if known is None:
                     continue
                 site = function.module.site(recipe[1]) if recipe and recipe[0] == "call" else None

@@ -11,6 +11,7 @@ from asynclint.facts.clients import ClientFacts
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph, place_name
 from asynclint.facts.guards import last_name
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
 from asynclint.facts.runs import Runs
@@ -121,7 +122,7 @@ class LoopFacts:
 
     def _starts_loop(self, function: Function, site: CallSite) -> bool:
         callee = self.evaluator.callee(function.module, site)
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if known is None or not known.runs_loop:
             return False
         if isinstance(callee, Lib):

@@ -6,6 +6,7 @@ from typing import Any
 
 from asynclint.facts import places
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import (
@@ -52,13 +53,13 @@ class MistakenFacts:
                 return self._waited(function, site)
             if callee.path in CALLS_PLAINLY:
                 return self._called_plainly(function, site, callee.path)
-        known = self.evaluator.known_callee(callee)
+        known = known_callee(self.evaluator, callee)
         if known is None or function.module.dead(site.block):
             return None
         if known.offloads is not None:
             return self._offloaded(function, site, known, known.offloads)
         if known.calls_on_loop is not None and known.name.startswith("asyncio."):
-            recipe = self.evaluator.argument(site, known, known.calls_on_loop)
+            recipe = argument_for(site, known, known.calls_on_loop)
             return self._given(function, site, recipe)
         return None
 
@@ -98,7 +99,7 @@ class MistakenFacts:
     def _offloaded(
         self, function: Function, site: CallSite, known: Known, param: int | str
     ) -> Mistake | None:
-        recipe = self.evaluator.argument(site, known, param)
+        recipe = argument_for(site, known, param)
         return self._given(function, site, recipe)
 
     def _awaited_after(self, function: Function, role: Role) -> bool:

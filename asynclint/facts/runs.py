@@ -9,6 +9,7 @@ from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.filling import Filling
 from asynclint.facts.graph import BRANCHES, Edge, EntryPoint, Graph, place_name
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.findings import Link
@@ -75,7 +76,7 @@ class Runs:
     def _has_cache(self, function: Function) -> bool:
         for recipe in function.facts.decorators:
             value = self.evaluator.decorator_value(recipe, function)
-            known = self.evaluator.known_callee(value)
+            known = known_callee(self.evaluator, value)
             if known is not None and known.caches:
                 return True
             if guards.last_name(recipe) in (
@@ -236,7 +237,7 @@ class Runs:
                 continue
             module = edge.caller.module
             outer = self.evaluator.callee(module, module.site(role[1]))
-            known = self.evaluator.known_callee(outer)
+            known = known_callee(self.evaluator, outer)
             if known is not None and (known.spawns is not None or known.gathers):
                 return True
         return False
@@ -256,7 +257,7 @@ class Runs:
         if function.is_async or function.facts.kind != "def" or function.klass is not None:
             return False
         for site in self.graph.speaking[function]:
-            known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+            known = known_callee(self.evaluator, self.evaluator.callee(function.module, site))
             if known is not None and known.runs_loop and not self.graph.entries.get(function):
                 return True
         return False

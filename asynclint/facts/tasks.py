@@ -6,6 +6,7 @@ from typing import Any
 
 from asynclint.facts import reads
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
 from asynclint.facts.types import Inst, LibMethod, members
@@ -37,7 +38,7 @@ class TaskFacts:
             return None
         name = ""
         for member in members(callee):
-            known = self.evaluator.known_callee(member)
+            known = known_callee(self.evaluator, member)
             if known is None or known.spawns is None or known.keeps or known.spawns_call:
                 return None
             if known.returns is None or "Task" not in known.returns:
@@ -69,10 +70,10 @@ class TaskFacts:
 
     def _is_task(self, function: Function, site: CallSite, param: int | str) -> bool:
         """`ensure_future(task)` starts nothing: it gives the task back. So may one of a value that is not known."""
-        known = self.evaluator.known_callee(self.evaluator.callee(function.module, site))
+        known = known_callee(self.evaluator, self.evaluator.callee(function.module, site))
         if known is None:
             return False
-        recipe = self.evaluator.argument(site, known, param)
+        recipe = argument_for(site, known, param)
         value = self.evaluator.at_site(recipe, site, function.module)
         if value is None:
             named = bool(recipe) and recipe[0] in ("name", "attr")

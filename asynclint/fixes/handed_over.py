@@ -6,6 +6,7 @@ import ast
 import textwrap
 
 from asynclint.facts.early import PARTIAL
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.types import Coro, Func, Gen, Lib, LibMethod, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place
@@ -35,7 +36,7 @@ def of(place: Place) -> Fix:
     evaluator = place.workshop.facts.graph.evaluator
     module = place.function.module
     callee = evaluator.callee(module, module.site(place.site.role[1]))
-    known = evaluator.known_callee(callee)
+    known = known_callee(evaluator, callee)
     if known is not None and known.makes_async:
         return _called_behind(place, outer)
     if isinstance(callee, Lib) and callee.path == PARTIAL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Inst, Lib, LibMethod
 from asynclint.findings import Edit, Refused
@@ -179,7 +180,7 @@ class Reach(Part):
             return None
         for recipe in entry.facts.decorators:
             value = self.evaluator.decorator_value(recipe, entry)
-            known = self.evaluator.known_callee(value)
+            known = known_callee(self.evaluator, value)
             if known is None or not (known.registers or known.transparent or known.caches):
                 if not isinstance(value, (Lib, LibMethod)):
                     raise Refused(f"`{entry.name}` has a decorator that may not hand a request on")
