@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from asynclint.facts import places
 from asynclint.facts.annotations import AWAITABLES, COROUTINES
 from asynclint.facts.conditions import NOTHING, Conditions, Given
+from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import CONSUMERS, TASKS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
@@ -265,7 +266,7 @@ class BlockingFacts:
         if function.is_async or not function.facts.decorators:
             return None
         for recipe in function.facts.decorators:
-            known = known_callee(self.evaluator, self.evaluator.decorator_value(recipe, function))
+            known = known_callee(self.evaluator, decorator_value(self.evaluator, recipe, function))
             if known is not None and known.decorator_blocks:
                 return Stop(known.decorator_blocks, known.name, False, known.instead)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from asynclint.facts import pools
+from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.known_calls import known_callee
@@ -245,7 +246,7 @@ class Bounds:
     def _decorated_with_bound(self, function: Function) -> bool:
         """A decorator of the project whose wrapper waits for a place, or an unknown one that is named for it."""
         for recipe in function.facts.decorators:
-            value = self.evaluator.decorator_value(recipe, function)
+            value = decorator_value(self.evaluator, recipe, function)
             if isinstance(value, Func):
                 maker = value.function
                 for inner in maker.module.functions[maker.facts.index + 1 :]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from asynclint.facts.decorators import decorator_paths
 from asynclint.facts.model import CallSite, Parameter, Recipe
 from asynclint.facts.program import Function, Klass, Module, base_name
 from asynclint.facts.types import Cls, Func, Type, agreed
@@ -79,7 +80,7 @@ class Callers:
     def _is_plain(self, function: Function) -> bool:
         """Whether nothing is wrapped around a function, and no framework calls it."""
         wanted = len(function.facts.decorators)
-        return not wanted or len(self.evaluator.decorator_paths(function) & PLAIN) == wanted
+        return not wanted or len(decorator_paths(self.evaluator, function) & PLAIN) == wanted
 
     def _candidates(self, function: Function) -> list[Call]:
         """The calls that may be calls of a function, by name."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from asynclint.facts import guards, places, reads
 from asynclint.facts.annotations import annotation_type
+from asynclint.facts.decorators import is_veiled
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.known_calls import known_callee
@@ -173,7 +174,7 @@ class CoroutineFacts:
         made_by = coroutine.function
         if made_by is not None and self.evaluator.is_overridden_plainly(made_by):
             return None
-        if made_by is not None and not function.is_async and self.evaluator.is_veiled(made_by):
+        if made_by is not None and not function.is_async and is_veiled(self.evaluator, made_by):
             return None  # A decorator may run it where there is no loop.
         how, detail = found
         if how in ASKED and self._may_give_none(function, site):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from asynclint.facts import places
+from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import BRANCHES, passed
 from asynclint.facts.known_calls import argument_for, known_callee
@@ -181,7 +182,7 @@ class EarlyFacts:
 
     def _varies(self, function: Function) -> bool:
         """Whether a function is said to give more than it gives here, or leaves that to others of its name."""
-        if self.evaluator.decorator_paths(function) & DISPATCHING:
+        if decorator_paths(self.evaluator, function) & DISPATCHING:
             return True
         declared = function.facts.returns_annotation
         return (
@@ -214,7 +215,7 @@ class EarlyFacts:
             k == "metaclass" for k, _ in facts.keywords
         ):
             return False
-        made = (self.evaluator.decorator_value(one, klass.body) for one in facts.decorators)
+        made = (decorator_value(self.evaluator, one, klass.body) for one in facts.decorators)
         return all(
             isinstance(one, Lib) and one.path.partition(".")[0] in DECORATING for one in made
         )

@@ -15,6 +15,14 @@ from asynclint.facts.annotations import alias_of, annotation_type, as_instance, 
 from asynclint.facts.callers import Callers
 from asynclint.facts.containers import MAPPINGS, SEQUENCES, fuller, shallow
 from asynclint.facts.contents import Contents, is_open
+from asynclint.facts.decorators import (
+    ASYNC_MANAGERS,
+    PROPERTIES,
+    SYNC_MANAGERS,
+    decorated,
+    decorator_paths,
+    decorator_value,
+)
 from asynclint.facts.known_calls import argument_for, known_callee, short_call, short_name
 from asynclint.facts.model import END, Binding, CallSite, FunctionFacts, Parameter, Place, Recipe
 from asynclint.facts.narrowing import narrowed
@@ -43,6 +51,7 @@ from asynclint.facts.types import (
     members,
     union,
 )
+from asynclint.facts.wrappers import find_wrapper_kind
 from asynclint.knowledge import Knowledge
 from asynclint.knowledge.model import Function as Known
 from asynclint.project import SourceFile
@@ -83,17 +92,6 @@ CONSUMERS = frozenset(
 PLAIN_VALUES = {
     "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes", "builtins.len",
     "builtins.repr", "builtins.abs", "builtins.round", "builtins.format", "builtins.hash",
-}  # fmt: skip
-ASYNC_MANAGERS = {"contextlib.asynccontextmanager"}
-SYNC_MANAGERS = {"contextlib.contextmanager"}
-PROPERTIES = {
-    "builtins.property", "functools.cached_property", "abc.abstractproperty",
-    "django.utils.functional.cached_property", "werkzeug.utils.cached_property",
-}  # fmt: skip
-KEEPERS = {
-    "builtins.staticmethod", "builtins.classmethod", "abc.abstractmethod", "typing.overload", "typing.override",
-    "typing_extensions.override", "typing.final", "typing_extensions.overload", "typing.no_type_check",
-    "abc.abstractclassmethod", "abc.abstractstaticmethod", "warnings.deprecated", "typing_extensions.deprecated",
 }  # fmt: skip
 
 
@@ -508,7 +506,7 @@ class Evaluator:
     def _parameter_type(self, function: Function, parameter: Parameter) -> Type:
         klass = function.klass
         if klass is not None and parameter is function.facts.params[0] and parameter.kind == "pos":
-            kinds = self.decorator_paths(function)
+            kinds = decorator_paths(self, function)
             if "builtins.staticmethod" not in kinds:
                 if "builtins.classmethod" in kinds or function.facts.name in (
                     "__new__", "__init_subclass__", "__class_getitem__"
@@ -540,7 +538,7 @@ class Evaluator:
         parameters = function.facts.params
         is_first = len(parameters) > first and parameters[first] is parameter
         for recipe in function.facts.decorators:
-            known = known_callee(self, self.decorator_value(recipe, function))
+            known = known_callee(self, decorator_value(self, recipe, function))
             for entry in known.registers if known is not None else ():
                 if entry.hands is not None:
                     pairs = dict(pair.split("=") for pair in entry.hands.split())
@@ -856,7 +854,7 @@ class Evaluator:
         if isinstance(base, Cls):
             value, owner = self.member(base.klass, name)
             if isinstance(value, Func) and value.bound is None:
-                paths = self.decorator_paths(value.function)
+                paths = decorator_paths(self, value.function)
                 if "builtins.classmethod" in paths:
                     return Func(value.function, base)
                 return value
@@ -914,7 +912,7 @@ class Evaluator:
 
     def _bind(self, value: Type, receiver: Inst, owner: Klass | str | None) -> Type:
         if isinstance(value, Func) and value.bound is None and value.function.klass is not None:
-            paths = self.decorator_paths(value.function)
+            paths = decorator_paths(self, value.function)
             if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
                 return self.call_function(value.function, receiver)
             if "builtins.staticmethod" in paths:
@@ -1295,7 +1293,7 @@ class Evaluator:
     def call_function(self, function: Function, bound: Type = None) -> Type:
         """The type of the result of calling a project function."""
         facts = function.facts
-        paths = self.decorator_paths(function)
+        paths = decorator_paths(self, function)
         if paths & ASYNC_MANAGERS:
             return Manager(self._yielded(function), True, function)
         if paths & SYNC_MANAGERS:
@@ -1394,114 +1392,11 @@ class Evaluator:
 
     # -- decorators ---------------------------------------------------------------------------------
 
-    def decorator_paths(self, function: Function) -> frozenset[str]:
-        """Canonical paths of the library decorators of a function, called or not."""
-        if not function.facts.decorators:
-            return frozenset()
-        paths = []
-        for recipe in function.facts.decorators:
-            value = self.decorator_value(recipe, function)
-            if isinstance(value, Lib):
-                paths.append(value.path)
-            elif isinstance(value, LibMethod):
-                paths.append(value.known.name)
-            elif recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter", "getter"):
-                paths.append("builtins.property")
-        return frozenset(paths)
-
-    def decorator_value(self, recipe: Recipe, function: Function) -> Type:
-        """The decorator itself: for `@factory(…)`, the factory."""
-        outer = function.parent or function
-        if recipe and recipe[0] == "call":
-            site = function.module.site(recipe[1])
-            return self.at_site(site.callee, site, function.module)
-        return self.eval(recipe, outer, (function.facts.first_line, 0, outer.facts.root_block))
-
     def function_value(self, function: Function) -> Type:
         """A function as its name gives it: with its decorators applied."""
         if not function.facts.decorators:
             return Func(function)
-        return self.keep(self._values, function, lambda: self._decorated(function), Func(function))
-
-    def is_veiled(self, function: Function) -> bool:
-        """Whether something is wrapped around a function of which nothing is known, but that it is awaited all the same."""
-        return bool(function.facts.decorators) and self._unveiled(function) is None
-
-    def _decorated(self, function: Function) -> Type:
-        value = self._unveiled(function)
-        if value is None and self._is_awaited(function):
-            return Func(function)
-        return value
-
-    def _is_awaited(self, function: Function) -> bool:
-        """Whether a coroutine function stays one, as what calls it shows, under decorators that are not known."""
-        if self.callers is None or not function.is_async or function.facts.generator:
-            return False
-        if function.module.file.is_test:
-            return False
-        for recipe in function.facts.decorators:
-            known = known_callee(self, self.decorator_value(recipe, function))
-            if known is not None and known.changes_result:
-                return False
-        return self.callers.await_it(function)
-
-    def _unveiled(self, function: Function) -> Type:
-        value: Type = Func(function)
-        for recipe in reversed(function.facts.decorators):
-            decorator = self.decorator_value(recipe, function)
-            called = bool(recipe) and recipe[0] == "call"
-            value = self._decorate(decorator, value, function, called)
-            if value is None:
-                return None
-        return value
-
-    def _decorate(self, decorator: Type, value: Type, function: Function, called: bool) -> Type:
-        if isinstance(decorator, (Lib, LibMethod)):
-            path = decorator.path if isinstance(decorator, Lib) else decorator.known.name
-            if (
-                path in KEEPERS
-                or path in PROPERTIES
-                or path in ASYNC_MANAGERS
-                or path in SYNC_MANAGERS
-            ):
-                return value
-            known = known_callee(self, decorator)
-            if known is None:
-                return None
-            if known.changes_result:
-                # `@celery.task` makes an object of which something may be known.
-                return self.parse_type(known.returns) if known.returns else None
-            if known.makes_async:
-                return Threaded(value, function.name)
-            if known.transparent or known.caches or known.registers or known.decorator_blocks:
-                return value
-            return None
-        if isinstance(decorator, (Cls, Inst)) and called == isinstance(decorator, Cls):
-            # `@Retry(3)` and `@limiter`: what the object's `__call__` does.
-            klass = decorator.klass if isinstance(decorator, Cls) else decorator.of
-            method, _ = self.member(klass, "__call__") if isinstance(klass, Klass) else (None, None)
-            decorator, called = method, False
-        if isinstance(decorator, Func):
-            kind = self.wrapper_kind(decorator.function)
-            if called and kind.startswith("factory:"):
-                kind = kind[len("factory:") :]
-            elif called:
-                # `@decorator()` of a decorator that also works without arguments.
-                kind = kind if kind == "transparent" else "unknown"
-            if kind == "transparent":
-                return value
-            if kind == "async":
-                return value if function.is_async else Threaded(value, function.name)
-            if kind == "coroutines":
-                return value if function.is_async else None
-            if kind == "thread":
-                return Threaded(value, function.name)
-            return None
-        if decorator is None and function.facts.decorators:
-            recipe = function.facts.decorators[-1]
-            if recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter"):
-                return value
-        return None
+        return self.keep(self._values, function, lambda: decorated(self, function), Func(function))
 
     def wrapper_kind(self, function: Function) -> str:
         """What a project decorator makes of a function: transparent, async, thread, factory:<kind> or unknown.
@@ -1509,101 +1404,9 @@ class Evaluator:
         `coroutines` keeps what a coroutine function is, and does something else with plain ones.
         """
         kind: str = self.keep(
-            self._wrappers, function, lambda: self._wrapper_kind(function, 0), "unknown"
+            self._wrappers, function, lambda: find_wrapper_kind(self, function, 0), "unknown"
         )
         return kind
-
-    def _wrapper_kind(self, function: Function, depth: int) -> str:
-        if depth > 2 or function.facts.kind not in ("def",) or not function.facts.returns:
-            return "unknown"
-        kinds = {
-            self._returned_kind(function, recipe, depth) for recipe, _, _ in function.facts.returns
-        }
-        kinds.discard("skip")
-        if len(kinds) == 1:
-            return kinds.pop()
-        if (
-            kinds == {"transparent", "async"}
-            or kinds == {"async", "sync"}
-            or kinds == {"transparent", "sync"}
-        ):
-            # `return async_wrapper if iscoroutinefunction(f) else sync_wrapper`.
-            return "transparent"
-        if kinds == {"async", "unknown"}:
-            return "coroutines"
-        for kind in kinds:
-            if kind.startswith("factory:") and kinds <= {kind, "transparent", "skip", "unknown"}:
-                return kind
-        return "unknown"
-
-    def _returned_kind(self, function: Function, recipe: Recipe, depth: int) -> str:
-        if not recipe:
-            return "unknown"
-        own = function.self_name
-        first = next(
-            (p.name for p in function.facts.params if p.kind == "pos" and p.name != own), None
-        )
-        if recipe[0] == "any" and recipe[2] == "if":
-            inner = {self._returned_kind(function, r, depth) for r in recipe[1]}
-            if inner == {"async", "unknown"}:
-                return "coroutines"
-            if inner <= {"transparent", "async", "sync"}:
-                return "transparent" if len(inner) > 1 else inner.pop()
-            return "unknown"
-        if recipe[0] == "name":
-            if recipe[1] == first:
-                return "transparent"
-            inner_function = self._nested(function, recipe[1])
-            if inner_function is None:
-                return "unknown"
-            return self._nested_kind(function, inner_function, first, depth)
-        if recipe[0] == "call":
-            site = function.module.site(recipe[1])
-            if len(site.args) == 1 and site.args[0][0] == ("name", first):
-                # `return decorator(f)`: whatever the inner decorator does.
-                callee = self.at_site(site.callee, site, function.module)
-                if isinstance(callee, Func):
-                    return self.wrapper_kind(callee.function)
-                known = known_callee(self, callee)
-                if known is not None and (known.transparent or known.caches):
-                    return "transparent"
-        return "unknown"
-
-    def _nested(self, function: Function, name: str) -> Function | None:
-        bindings = function.facts.bindings.get(name)
-        if not bindings:
-            return None
-        for binding in reversed(bindings):
-            if binding.recipe and binding.recipe[0] == "def":
-                return function.module.functions[int(binding.recipe[1])]
-        return None
-
-    def _nested_kind(
-        self, function: Function, inner: Function, first: str | None, depth: int
-    ) -> str:
-        inner_first = next((p.name for p in inner.facts.params if p.kind == "pos"), None)
-        calls_outer = any(site.callee == ("name", first) for site in inner.sites)
-        if calls_outer or (inner.is_async and first in inner.facts.loaded):
-            if inner.is_async:
-                return "async"
-            for recipe, _, _ in inner.facts.returns:
-                if recipe and recipe[0] == "call":
-                    site = inner.module.site(recipe[1])
-                    if site.callee == ("name", first):
-                        continue
-                if recipe and recipe[0] in ("name", "const", "any"):
-                    continue
-                return "sync"
-            return "transparent"
-        for site in inner.sites:
-            if any(a == ("name", first) for a, _ in site.args):
-                known = known_callee(self, self.at_site(site.callee, site, inner.module))
-                if known is not None and known.offloads is not None:
-                    return "thread"
-        nested = self._wrapper_kind(inner, depth + 1)
-        if inner_first is not None and nested in ("transparent", "async", "thread", "coroutines"):
-            return f"factory:{nested}"
-        return "unknown"
 
     # -- awaiting, entering, iterating ----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.annotations import annotation_type
+from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.known_calls import argument_for, known_callee
@@ -262,7 +263,7 @@ class Graph:
     ) -> list[tuple[Function, str, bool]]:
         target = callee.function
         facts = target.facts
-        if facts.decorators and self.evaluator.decorator_paths(target) & {
+        if facts.decorators and decorator_paths(self.evaluator, target) & {
             "contextlib.contextmanager", "contextlib.asynccontextmanager"
         }:  # fmt: skip
             # The call makes a manager; entering runs the body.
@@ -317,7 +318,7 @@ class Graph:
             return []
         found: list[Function] = []
         for recipe in target.facts.decorators:
-            decorator = self.evaluator.decorator_value(recipe, target)
+            decorator = decorator_value(self.evaluator, recipe, target)
             if isinstance(decorator, Func) and self.evaluator.wrapper_kind(
                 decorator.function
             ).endswith("transparent"):
@@ -452,7 +453,7 @@ class Graph:
     def _decorators(self, function: Function) -> None:
         ev = self.evaluator
         for recipe in function.facts.decorators:
-            decorator = ev.decorator_value(recipe, function)
+            decorator = decorator_value(ev, recipe, function)
             for member in members(decorator):
                 known = known_callee(ev, member)
                 if known is None:
@@ -492,8 +493,8 @@ class Graph:
                 if not (isinstance(member, Inst) and isinstance(member.of, Klass)):
                     continue
                 value, _ = ev.member(member.of, recipe[2])
-                if isinstance(value, Func) and "builtins.property" in ev.decorator_paths(
-                    value.function
+                if isinstance(value, Func) and "builtins.property" in decorator_paths(
+                    ev, value.function
                 ):
                     site = CallSite(
                         -1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asynclint.facts import places
+from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
@@ -157,7 +158,7 @@ class MistakenFacts:
         recipe = facts.decorators[-1]
         called = bool(recipe) and recipe[0] == "call"
         named = function.module.site(recipe[1]).callee if called else recipe
-        value = self.evaluator.decorator_value(named, function)
+        value = decorator_value(self.evaluator, named, function)
         if not isinstance(value, Lib) or value.path not in CACHES:
             return None
         site = _decorator(function, recipe_name(named))

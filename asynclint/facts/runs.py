@@ -6,6 +6,7 @@ from collections import deque
 
 from asynclint.facts import guards, places
 from asynclint.facts.conditions import Conditions
+from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.filling import Filling
 from asynclint.facts.graph import BRANCHES, Edge, EntryPoint, Graph, place_name
@@ -75,7 +76,7 @@ class Runs:
 
     def _has_cache(self, function: Function) -> bool:
         for recipe in function.facts.decorators:
-            value = self.evaluator.decorator_value(recipe, function)
+            value = decorator_value(self.evaluator, recipe, function)
             known = known_callee(self.evaluator, value)
             if known is not None and known.caches:
                 return True

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from asynclint.facts.decorators import decorator_paths
 from asynclint.facts.graph import SYNC, Edge, argument_of
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
@@ -392,7 +393,7 @@ class Effects:
         return None
 
     def _is_static(self, function: Function) -> bool:
-        return "builtins.staticmethod" in self.evaluator.decorator_paths(function)
+        return "builtins.staticmethod" in decorator_paths(self.evaluator, function)
 
     def _bound(self, function: Function, binding: Binding) -> frozenset[Root]:
         if binding.kind == "import":

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from asynclint.facts.decorators import decorator_paths
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
 from asynclint.facts.types import Cls, Func
@@ -123,8 +124,8 @@ class Lifespan:
         recipe = next(r for r, k in application.site.args if k == "lifespan")
         value = evaluator.at_site(recipe, application.site, application.module)
         function = _function(value)
-        if function is None or "contextlib.asynccontextmanager" not in evaluator.decorator_paths(
-            function
+        if function is None or "contextlib.asynccontextmanager" not in decorator_paths(
+            evaluator, function
         ):
             raise Refused(
                 "its lifespan is not a function with `@asynccontextmanager` in this project"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Union
 
-from asynclint.facts.evaluate import PROPERTIES
+from asynclint.facts.decorators import PROPERTIES, decorator_paths
 from asynclint.facts.model import Binding
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.types import Cls, Func, Inst, Mod, Super, Type, members
@@ -159,7 +159,7 @@ class Mentions:
         """The function of a property."""
         value, _ = self.evaluator.member(klass, name)
         if isinstance(value, Func):
-            paths = self.evaluator.decorator_paths(value.function)
+            paths = decorator_paths(self.evaluator, value.function)
             if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
                 return value.function
         return None

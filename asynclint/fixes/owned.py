@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.decorators import decorator_paths
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Lib
 from asynclint.findings import Fix, Refused
@@ -36,7 +37,7 @@ class _Keeping(Part):
             raise Refused(
                 f"nothing here outlives a call of `{place.function.name}` and could close the client"
             )
-        if own is None or self.evaluator.decorator_paths(place.function) & BOUND:
+        if own is None or decorator_paths(self.evaluator, place.function) & BOUND:
             raise Refused(f"`{place.function.name}` has no object that could keep the client")
         self.klass: Klass = klass
         self.own: str = own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from asynclint.facts.evaluate import PROPERTIES
+from asynclint.facts.decorators import PROPERTIES, decorator_paths
 from asynclint.facts.program import Function, Klass, base_name
 from asynclint.facts.types import Func
 from asynclint.findings import Refused
@@ -17,7 +17,7 @@ def refuse_called_elsewhere(holders: Holders, function: Function, why: str) -> N
     facts = function.facts
     if facts.kind != "def" or facts.generator or facts.stub:
         raise Refused(why)
-    if holders.evaluator.decorator_paths(function) & PROPERTIES or facts.decorators:
+    if decorator_paths(holders.evaluator, function) & PROPERTIES or facts.decorators:
         raise Refused(f"{why}, and has a decorator")
     if holders.workshop.facts.graph.entries.get(function):
         raise Refused(f"{why}, and is called by a framework")

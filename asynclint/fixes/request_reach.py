@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.decorators import decorator_value
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Inst, Lib, LibMethod
@@ -179,7 +180,7 @@ class Reach(Part):
         if self.called_by_name(entry):
             return None
         for recipe in entry.facts.decorators:
-            value = self.evaluator.decorator_value(recipe, entry)
+            value = decorator_value(self.evaluator, recipe, entry)
             known = known_callee(self.evaluator, value)
             if known is None or not (known.registers or known.transparent or known.caches):
                 if not isinstance(value, (Lib, LibMethod)):

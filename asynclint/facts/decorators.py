@@ -1,0 +1,135 @@
+"""What the decorators of a function are, and what its name gives once they are applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asynclint.facts.known_calls import known_callee
+from asynclint.facts.model import Recipe
+from asynclint.facts.program import Function, Klass
+from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, Threaded, Type
+
+if TYPE_CHECKING:
+    from asynclint.facts.evaluate import Evaluator
+
+ASYNC_MANAGERS = {"contextlib.asynccontextmanager"}
+SYNC_MANAGERS = {"contextlib.contextmanager"}
+PROPERTIES = {
+    "builtins.property", "functools.cached_property", "abc.abstractproperty",
+    "django.utils.functional.cached_property", "werkzeug.utils.cached_property",
+}  # fmt: skip
+KEEPERS = {
+    "builtins.staticmethod", "builtins.classmethod", "abc.abstractmethod", "typing.overload", "typing.override",
+    "typing_extensions.override", "typing.final", "typing_extensions.overload", "typing.no_type_check",
+    "abc.abstractclassmethod", "abc.abstractstaticmethod", "warnings.deprecated", "typing_extensions.deprecated",
+}  # fmt: skip
+
+
+def decorator_paths(evaluator: Evaluator, function: Function) -> frozenset[str]:
+    """Canonical paths of the library decorators of a function, called or not."""
+    if not function.facts.decorators:
+        return frozenset()
+    paths = []
+    for recipe in function.facts.decorators:
+        value = decorator_value(evaluator, recipe, function)
+        if isinstance(value, Lib):
+            paths.append(value.path)
+        elif isinstance(value, LibMethod):
+            paths.append(value.known.name)
+        elif recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter", "getter"):
+            paths.append("builtins.property")
+    return frozenset(paths)
+
+
+def decorator_value(evaluator: Evaluator, recipe: Recipe, function: Function) -> Type:
+    """The decorator itself: for `@factory(…)`, the factory."""
+    outer = function.parent or function
+    if recipe and recipe[0] == "call":
+        site = function.module.site(recipe[1])
+        return evaluator.at_site(site.callee, site, function.module)
+    return evaluator.eval(recipe, outer, (function.facts.first_line, 0, outer.facts.root_block))
+
+
+def is_veiled(evaluator: Evaluator, function: Function) -> bool:
+    """Whether something is wrapped around a function of which nothing is known, but that it is awaited all the same."""
+    return bool(function.facts.decorators) and _unveiled(evaluator, function) is None
+
+
+def decorated(evaluator: Evaluator, function: Function) -> Type:
+    """A function with its decorators applied; unknown where one of them is."""
+    value = _unveiled(evaluator, function)
+    if value is None and _is_awaited(evaluator, function):
+        return Func(function)
+    return value
+
+
+def _is_awaited(evaluator: Evaluator, function: Function) -> bool:
+    """Whether a coroutine function stays one, as what calls it shows, under decorators that are not known."""
+    if evaluator.callers is None or not function.is_async or function.facts.generator:
+        return False
+    if function.module.file.is_test:
+        return False
+    for recipe in function.facts.decorators:
+        known = known_callee(evaluator, decorator_value(evaluator, recipe, function))
+        if known is not None and known.changes_result:
+            return False
+    return evaluator.callers.await_it(function)
+
+
+def _unveiled(evaluator: Evaluator, function: Function) -> Type:
+    value: Type = Func(function)
+    for recipe in reversed(function.facts.decorators):
+        decorator = decorator_value(evaluator, recipe, function)
+        called = bool(recipe) and recipe[0] == "call"
+        value = _decorate(evaluator, decorator, value, function, called)
+        if value is None:
+            return None
+    return value
+
+
+def _decorate(
+    evaluator: Evaluator, decorator: Type, value: Type, function: Function, called: bool
+) -> Type:
+    if isinstance(decorator, (Lib, LibMethod)):
+        path = decorator.path if isinstance(decorator, Lib) else decorator.known.name
+        if path in KEEPERS or path in PROPERTIES or path in ASYNC_MANAGERS or path in SYNC_MANAGERS:
+            return value
+        known = known_callee(evaluator, decorator)
+        if known is None:
+            return None
+        if known.changes_result:
+            # `@celery.task` makes an object of which something may be known.
+            return evaluator.parse_type(known.returns) if known.returns else None
+        if known.makes_async:
+            return Threaded(value, function.name)
+        if known.transparent or known.caches or known.registers or known.decorator_blocks:
+            return value
+        return None
+    if isinstance(decorator, (Cls, Inst)) and called == isinstance(decorator, Cls):
+        # `@Retry(3)` and `@limiter`: what the object's `__call__` does.
+        klass = decorator.klass if isinstance(decorator, Cls) else decorator.of
+        method, _ = (
+            evaluator.member(klass, "__call__") if isinstance(klass, Klass) else (None, None)
+        )
+        decorator, called = method, False
+    if isinstance(decorator, Func):
+        kind = evaluator.wrapper_kind(decorator.function)
+        if called and kind.startswith("factory:"):
+            kind = kind[len("factory:") :]
+        elif called:
+            # `@decorator()` of a decorator that also works without arguments.
+            kind = kind if kind == "transparent" else "unknown"
+        if kind == "transparent":
+            return value
+        if kind == "async":
+            return value if function.is_async else Threaded(value, function.name)
+        if kind == "coroutines":
+            return value if function.is_async else None
+        if kind == "thread":
+            return Threaded(value, function.name)
+        return None
+    if decorator is None and function.facts.decorators:
+        recipe = function.facts.decorators[-1]
+        if recipe and recipe[0] == "attr" and recipe[2] in ("setter", "deleter"):
+            return value
+    return None
