@@ -7,6 +7,7 @@ from typing import Any
 
 from asynclint.facts import guards, places, reads
 from asynclint.facts.annotations import annotation_type
+from asynclint.facts.classes import is_overridden_plainly
 from asynclint.facts.decorators import is_veiled
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
@@ -172,7 +173,7 @@ class CoroutineFacts:
         if found is None:
             return None
         made_by = coroutine.function
-        if made_by is not None and self.evaluator.is_overridden_plainly(made_by):
+        if made_by is not None and is_overridden_plainly(self.evaluator, made_by):
             return None
         if made_by is not None and not function.is_async and is_veiled(self.evaluator, made_by):
             return None  # A decorator may run it where there is no loop.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 
 from asynclint.facts import places
+from asynclint.facts.classes import implementations
 from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import BRANCHES, passed
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
+from asynclint.facts.returns import call_function
 from asynclint.facts.types import NONE, Const, Coro, Func, Gen, Inst, Lib, Tup, Type, members
 from asynclint.facts.view import Mistake
 from asynclint.findings import Link
@@ -171,7 +173,7 @@ class EarlyFacts:
         results = [evaluator.call_type(function.module, site.index)]
         for member in members(callee):
             if isinstance(member, Func):
-                found = [member.function, *evaluator.implementations(member.function)]
+                found = [member.function, *implementations(evaluator, member.function)]
                 if any(_never_ends(one) or self._varies(one) for one in found):
                     return False
                 results += [
@@ -187,7 +189,7 @@ class EarlyFacts:
         declared = function.facts.returns_annotation
         return (
             declared not in (None, ("const", None))
-            and self.evaluator.call_function(function) == NONE
+            and call_function(self.evaluator, function) == NONE
         )
 
     def _is_plain(self, value: Type, task: bool) -> bool:

@@ -5,28 +5,28 @@ Everything is computed on demand and kept. What cannot be resolved is `None`, un
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from asynclint.facts.annotations import alias_of, annotation_type, as_instance, is_vague, named_type
+from asynclint.facts.annotations import alias_of, annotation_type, as_instance, is_vague
+from asynclint.facts.application_state import ApplicationState
 from asynclint.facts.callers import Callers
+from asynclint.facts.classes import find_member, find_subclasses, linearize, own_member
 from asynclint.facts.containers import MAPPINGS, SEQUENCES, fuller, shallow
 from asynclint.facts.contents import Contents, is_open
 from asynclint.facts.decorators import (
-    ASYNC_MANAGERS,
     PROPERTIES,
-    SYNC_MANAGERS,
     decorated,
     decorator_paths,
     decorator_value,
 )
 from asynclint.facts.known_calls import argument_for, known_callee, short_call, short_name
-from asynclint.facts.model import END, Binding, CallSite, FunctionFacts, Parameter, Place, Recipe
+from asynclint.facts.model import END, Binding, CallSite, Parameter, Place, Recipe
 from asynclint.facts.narrowing import narrowed
-from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program, base_name
+from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program
+from asynclint.facts.returns import call_function, find_return_type, passed_through
 from asynclint.facts.type_texts import OF_RECEIVER, filled, read_type
 from asynclint.facts.types import (
     NONE,
@@ -54,13 +54,10 @@ from asynclint.facts.types import (
 from asynclint.facts.wrappers import find_wrapper_kind
 from asynclint.knowledge import Knowledge
 from asynclint.knowledge.model import Function as Known
-from asynclint.project import SourceFile
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-WHICH = re.compile(r"async|aio")
-"""Parameters that say which of two things a function gives."""
 
 UNASKED = object()
 """Stands where an answer will be."""
@@ -117,16 +114,13 @@ class Evaluator:
         self._globals: dict[tuple[str, str], Type] = {}
         self._params: dict[tuple[Function, str], Type] = {}
         self._type_texts: dict[str, tuple[Type, bool]] = {}
-        self._states: dict[str, Type] = {}
         self._wrappers: dict[Function, str] = {}
         self._subclasses: dict[Klass, list[Klass]] = {}
         self._mute: dict[str, bool] = {}
         self._only: dict[int, tuple[Known, bool]] = {}
         self._everywhere: dict[str, dict[Recipe, Type]] = defaultdict(dict)
         """By file: what calls of globals call."""
-        self._state_values: dict[str, dict[str, list[tuple[Recipe, Function, Place]]]] = {}
-        """By file: what it puts into the state of an application, by attribute."""
-        self._state_files: list[SourceFile] | None = None
+        self.application_state = ApplicationState(self)
         self.callers = Callers(self) if trusting else None
         self.contents = Contents(self) if trusting else None
 
@@ -639,7 +633,7 @@ class Evaluator:
         if isinstance(provider, Cls):
             return Inst(provider.klass, exact=True)
         if isinstance(provider, Func):
-            result = self.call_function(provider.function, provider.bound)
+            result = call_function(self, provider.function, provider.bound)
             if isinstance(result, Gen):
                 return result.element
             return self.awaited(result) if isinstance(result, Coro) else result
@@ -664,32 +658,9 @@ class Evaluator:
     def mro(self, klass: Klass) -> tuple[Klass | str | None, ...]:
         """The class and its bases in lookup order; library classes as paths, unknown bases as None."""
         result: tuple[Klass | str | None, ...] = self.keep(
-            self._mro, klass, lambda: self._linearize(klass), (klass, None)
+            self._mro, klass, lambda: linearize(self, klass), (klass, None)
         )
         return result
-
-    def _linearize(self, klass: Klass) -> tuple[Klass | str | None, ...]:
-        order: list[Klass | str | None] = [klass]
-        scope = klass.module.functions[klass.facts.function]
-        for base in klass.facts.bases:
-            if base and base[0] == "sub":
-                base = base[1]
-            value = self.eval(base, scope, (klass.facts.line, 0, scope.facts.root_block))
-            if value is None and base and base[0] == "name":
-                value = named_type(self, base[1], scope)
-            if isinstance(value, Cls):
-                tail = self.mro(value.klass)
-            elif isinstance(value, Lib):
-                if value.path in _EMPTY_BASES:
-                    continue
-                tail = (value.path,) if self.known.cls(value.path) is not None else (None,)
-            else:
-                tail = (None,)
-            for one in tail:
-                if one in order and one is not None:
-                    order.remove(one)
-                order.append(one)
-        return tuple(order)
 
     def member(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
         """What instances of a class have under a name, unbound, and the class that says so."""
@@ -697,136 +668,15 @@ class Evaluator:
         if key in self._members:
             return self._members[key]
         result: tuple[Type, Klass | str | None] = self.keep(
-            self._members, key, lambda: self._member(klass, name), (None, None)
+            self._members, key, lambda: find_member(self, klass, name), (None, None)
         )
         return result
-
-    def _member(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
-        for one in self.mro(klass):
-            if one is None:
-                return None, None
-            if isinstance(one, str):
-                known = self.known.method(one, name)
-                if known is not None:
-                    return LibMethod(one, name, known), one
-                text = self.known.attribute(one, name)
-                if text is not None:
-                    return self.parse_type(text, Inst(klass)), one
-                continue
-            found = self._own_member(one, name)
-            if found is not None:
-                return found[0], one
-        if "Mixin" in klass.facts.name:
-            return self._mixed_in(klass, name)
-        return None, None
-
-    def _mixed_in(self, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
-        """What a mixin finds in the classes that it is mixed into, where all have the same."""
-        found = [self.member(one, name) for one in self.subclasses(klass)]
-        kinds = {value for value, _ in found}
-        return found[0] if found and len(kinds) == 1 else (None, None)
-
-    def _own_member(self, klass: Klass, name: str) -> tuple[Type] | None:
-        body = klass.body
-        bindings = body.facts.bindings.get(name)
-        assigned = klass.self_attributes().get(name)
-        declared: Type = None
-        if bindings:
-            if any(b.recipe and b.recipe[0] == "def" for b in bindings):
-                final = self.program.final_bindings(klass.module, bindings)
-                values = [self.eval(b.recipe, body, (b.line, b.col, b.block)) for b in final[:3]]
-                if assigned:
-                    # `self.fetch = cached(self.fetch)`.
-                    values.append(self._assigned_type(assigned))
-                return (union(values),)
-            declared = next(
-                (
-                    t
-                    for b in bindings
-                    if b.annotation and (t := annotation_type(self, b.annotation, body)) is not None
-                ),
-                None,
-            )
-            if declared is not None and not is_vague(declared):
-                if assigned:
-                    exact = self._assigned_type(assigned)
-                    if isinstance(exact, Inst) and exact.exact:
-                        return (fuller(declared, exact),)
-                return (declared,)
-        types: list[Type] = []
-        if bindings:
-            for b in bindings:
-                if b.kind != "ann":
-                    types.append(self.bound_type(body, b))
-        if assigned:
-            types.append(self._assigned_type(assigned))
-        if not types and not bindings:
-            return None
-        known = [t for t in types if t is not None and t != NONE]
-        if len(known) < len(types) and any(t is None for t in types):
-            return (None,)
-        return (union(types),)
-
-    def _assigned_type(self, assigned: list[Any]) -> Type:
-        types: list[Type] = []
-        for function, binding in assigned:
-            if binding.annotation is not None:
-                declared = annotation_type(self, binding.annotation, function)
-                if declared is not None and not is_vague(declared):
-                    value = self.eval(
-                        binding.recipe, function, (binding.line, binding.col, binding.block)
-                    )
-                    if len(assigned) == 1 and isinstance(value, Inst) and value.exact:
-                        return fuller(declared, value)
-                    return declared
-            type_ = self.eval(binding.recipe, function, (binding.line, binding.col, binding.block))
-            if self.contents is not None and is_open(type_):
-                type_ = self.contents.of_attribute(function, binding.recipe, binding.attr, type_)
-            if type_ is None and binding.recipe and binding.recipe[0] == "name":
-                if binding.recipe[1] in function.parameters and len(assigned) > 1:
-                    # `self.session = session` beside `self.session = Session()`: the same kind of thing.
-                    continue
-            types.append(type_)
-        return union(types)
 
     def subclasses(self, klass: Klass) -> list[Klass]:
         """All project classes below a class, in file order."""
         result: list[Klass] = self.keep(
-            self._subclasses, klass, lambda: self._find_subclasses(klass), []
+            self._subclasses, klass, lambda: find_subclasses(self, klass), []
         )
-        return result
-
-    def _find_subclasses(self, klass: Klass) -> list[Klass]:
-        found: dict[Klass, None] = {}
-        names = {klass.facts.name}
-        looked: set[str] = set()
-        while names - looked:
-            name = min(names - looked)
-            looked.add(name)
-            for other in self.program.based_on(name):
-                if other is not klass and other not in found and klass in self.mro(other):
-                    found[other] = None
-                    names.add(other.facts.name)
-        return list(found)
-
-    def is_overridden_plainly(self, function: Function) -> bool:
-        """Whether a call of a coroutine function may give no coroutine: a subclass has a plain one, a generator or a manager."""
-        return any(
-            not isinstance(self.call(self.function_value(one), None, one.module), Coro)
-            for one in self.implementations(function)
-            if one is not function
-        )
-
-    def implementations(self, function: Function) -> list[Function]:
-        """The methods of subclasses that a call of a method may reach."""
-        klass = function.klass
-        if klass is None:
-            return []
-        result = []
-        for sub in self.subclasses(klass):
-            own = sub.own_method(function.facts.name)
-            if own is not None and not own.facts.stub:
-                result.append(own)
         return result
 
     # -- attributes ---------------------------------------------------------------------------------
@@ -882,7 +732,7 @@ class Evaluator:
                     if known is not None:
                         return LibMethod(one, name, known, Inst(base.klass))
                     continue
-                found_here = self._own_member(one, name)
+                found_here = own_member(self, one, name)
                 if found_here is not None:
                     return self._bind(found_here[0], Inst(base.klass), one)
             return None
@@ -914,7 +764,7 @@ class Evaluator:
         if isinstance(value, Func) and value.bound is None and value.function.klass is not None:
             paths = decorator_paths(self, value.function)
             if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
-                return self.call_function(value.function, receiver)
+                return call_function(self, value.function, receiver)
             if "builtins.staticmethod" in paths:
                 return value
             if "builtins.classmethod" in paths:
@@ -943,7 +793,7 @@ class Evaluator:
             if dynamic.returns:
                 return self.parse_type(dynamic.returns, receiver)
         if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
-            return self.state(name)
+            return self.application_state.value(name)
         if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
             value = receiver.args[1] if len(receiver.args) > 1 else None
             return Taking(value) if value is not None else None
@@ -974,33 +824,6 @@ class Evaluator:
             # A module-level object (`openai.chat`).
             return self.parse_type(text)
         return Lib(full)
-
-    def state(self, name: str) -> Type:
-        """What `app.state.<name>` holds: what the project assigns, or its lifespan yields, under that name."""
-        return self.keep(self._states, name, lambda: self._state(name))
-
-    def _state(self, name: str) -> Type:
-        types: list[Type] = []
-        for file in self._with_state():
-            kept = self._state_values.get(file.name)
-            if kept is None:
-                if name not in (file.text or ""):
-                    continue
-                module = self.program.load(file)
-                kept = _state_values(module) if module is not None else {}
-                self._state_values[file.name] = kept
-            types += [self.eval(value, function, at) for value, function, at in kept.get(name, ())]
-        return union(types)
-
-    def _with_state(self) -> list[SourceFile]:
-        """The files that may put something into the state of an application."""
-        if self._state_files is None:
-            self._state_files = [
-                f
-                for f in self.program.project.files
-                if f.text and ("state" in f.text or "lifespan" in f.text)
-            ]
-        return self._state_files
 
     # -- calls --------------------------------------------------------------------------------------
 
@@ -1070,10 +893,10 @@ class Evaluator:
     def call(self, callee: Type, site: CallSite | None, module: Module) -> Type:
         """The type of the result of calling a value."""
         if isinstance(callee, Func):
-            passed = self._passed_through(callee, site, module)
+            passed = passed_through(self, callee, site, module)
             if passed is not None:
                 return passed
-            return self.call_function(callee.function, callee.bound)
+            return call_function(self, callee.function, callee.bound)
         if isinstance(callee, Cls):
             return Inst(callee.klass, exact=True)
         if isinstance(callee, Lib):
@@ -1111,46 +934,6 @@ class Evaluator:
         if isinstance(callee, Any_):
             return union([self.call(m, site, module) for m in callee.members])
         return None
-
-    def _passed_through(self, callee: Func, site: CallSite | None, module: Module) -> Type:
-        """What `def load(kind: type[T], …) -> type[T]` gives: the type of the argument that has the variable's place."""
-        function = callee.function
-        wanted = function.facts.returns_annotation
-        if site is None or wanted is None or not self._is_variable(wanted, function):
-            return None
-        shift = 1 if callee.bound is not None and function.klass is not None else 0
-        positional = [p for p in function.facts.params if p.kind == "pos"][shift:]
-        for parameter in function.facts.params:
-            if parameter.annotation != wanted:
-                continue
-            recipe = next((r for r, k in site.args if k == parameter.name), None)
-            if recipe is None and parameter in positional:
-                given = [r for r, k in site.args if k is None]
-                index = positional.index(parameter)
-                if index < len(given) and not any(r and r[0] == "star" for r in given):
-                    recipe = given[index]
-            if recipe is None:
-                continue
-            value = self.at_site(recipe, site, module)
-            if value is None or isinstance(value, Coro):
-                return None
-            return Coro(value, function.name, function) if function.is_async else value
-        return None
-
-    def _is_variable(self, recipe: Recipe, function: Function) -> bool:
-        """Whether an annotation is a type variable of the module, or `type[…]` of one."""
-        if recipe[0] == "sub" and recipe[1] in (("name", "type"), ("name", "Type")):
-            recipe = recipe[2]
-        if not recipe or recipe[0] != "name":
-            return False
-        bindings = function.module.body.facts.bindings.get(recipe[1], ())
-        return any(
-            b.recipe
-            and b.recipe[0] == "call"
-            and (found := function.module.site(b.recipe[1]).callee)
-            and found[-1] == "TypeVar"
-            for b in bindings
-        )
 
     def result_of(self, callee: Type, module: Module) -> Type:
         """What calling a callable without looking at arguments gives."""
@@ -1290,105 +1073,9 @@ class Evaluator:
             return cls is not None and cls.yields is not None
         return False
 
-    def call_function(self, function: Function, bound: Type = None) -> Type:
-        """The type of the result of calling a project function."""
-        facts = function.facts
-        paths = decorator_paths(self, function)
-        if paths & ASYNC_MANAGERS:
-            return Manager(self._yielded(function), True, function)
-        if paths & SYNC_MANAGERS:
-            return Manager(self._yielded(function), False, function)
-        if facts.kind == "async":
-            if facts.generator:
-                return Gen(self._yielded(function), True, function)
-            result = self.return_type(function)
-            if facts.stub and isinstance(result, Gen):
-                return None  # What is declared so is written with a `yield` where it has a body.
-            return Coro(
-                self._self_typed(result, function, bound),
-                function.name,
-                function,
-            )
-        if facts.generator:
-            return Gen(self._yielded(function), False, function)
-        return self._self_typed(self.return_type(function), function, bound)
-
-    def _self_typed(self, type_: Type, function: Function, bound: Type) -> Type:
-        if type_ is None and isinstance(bound, (Inst, Cls)):
-            annotation = function.facts.returns_annotation
-            if annotation and base_name(annotation) == "Self":
-                return bound if isinstance(bound, Inst) else Inst(bound.klass)
-        return type_
-
-    def _yielded(self, function: Function) -> Type:
-        declared = annotation_type(
-            self, function.facts.returns_annotation, function.parent or function
-        )
-        if isinstance(declared, Gen) and declared.element is not None:
-            return declared.element
-        if (
-            isinstance(declared, Inst)
-            and declared.of in SEQUENCES
-            and declared.args
-            and declared.args[0]
-        ):
-            return declared.args[0]
-        types = [
-            self.eval(r, function, (line, END, block)) for r, line, block in function.facts.yields
-        ]
-        return union([t for t in types if t != NONE] or types)
-
     def return_type(self, function: Function) -> Type:
         """What a function returns; for a coroutine function, what awaiting gives."""
-        return self.keep(self._returns, function, lambda: self._return_type(function))
-
-    def _return_type(self, function: Function) -> Type:
-        facts = function.facts
-        outer = function.parent or function
-        if facts.returns_annotation is not None:
-            declared = annotation_type(self, facts.returns_annotation, outer)
-            if declared is not None and not is_vague(declared):
-                if isinstance(declared, Coro):
-                    return Coro(declared.result, function.name, function)
-                if isinstance(declared, Inst) and declared.of == "typing.Awaitable":
-                    return self._awaitable(function, declared)
-                if (
-                    isinstance(declared, Inst)
-                    and isinstance(declared.of, str)
-                    and len(facts.returns) == 1
-                ):
-                    exact = self._returned(function)
-                    if isinstance(exact, Inst) and exact.exact:
-                        return exact
-                if isinstance(declared, Inst) and len(facts.returns) > 1 and _is_told_which(facts):
-                    found = self._returned(function)
-                    return None if found is None else union([declared, found])
-                return declared
-            if facts.returns_annotation == ("const", None):
-                return NONE
-        if facts.stub:
-            return None
-        return self._returned(function)
-
-    def _awaitable(self, function: Function, declared: Inst) -> Type:
-        """What is declared as an `Awaitable`: a coroutine where that is all that it returns."""
-        for one in members(self._returned(function)):
-            if not isinstance(one, Coro) or one.eager or one.enters or one.iterates or one.answers:
-                return declared
-        return Coro(declared.args[0] if declared.args else None, function.name, function)
-
-    def _returned(self, function: Function) -> Type:
-        returns = function.facts.returns
-        if not returns:
-            return NONE
-        if len(returns) > 12:
-            return None
-        found = [self.eval(r, function, (line, END, block)) for r, line, block in returns]
-        if any(isinstance(m, Coro) for one in found for m in members(one)):
-            # `if self.is_async: return work()`, and else nothing.
-            if _may_end(function) or (NONE in found and not function.is_async):
-                return None
-        return union(found)
+        return self.keep(self._returns, function, lambda: find_return_type(self, function))
 
     # -- decorators ---------------------------------------------------------------------------------
 
@@ -1444,7 +1131,7 @@ class Evaluator:
                 return None
             method = self.attribute(type_, "__aenter__" if is_async else "__enter__", None)
             if isinstance(method, Func):
-                result = self.call_function(method.function, type_)
+                result = call_function(self, method.function, type_)
                 result = self.awaited(result) if isinstance(result, Coro) else result
                 if isinstance(result, Inst) and result.of is type_.of:
                     return type_
@@ -1481,7 +1168,7 @@ class Evaluator:
             for name in ("__iter__", "__aiter__"):
                 method = self.attribute(type_, name, None)
                 if isinstance(method, Func):
-                    made = self.call_function(method.function, type_)
+                    made = call_function(self, method.function, type_)
                     if isinstance(made, Gen):
                         return made.element
             return None
@@ -1512,7 +1199,7 @@ class Evaluator:
             if isinstance(type_.of, Klass):
                 method = self.attribute(type_, "__getitem__", None)
                 if isinstance(method, Func):
-                    return self.call_function(method.function, type_)
+                    return call_function(self, method.function, type_)
                 return None
             if type_.of in MAPPINGS:
                 return type_.args[1] if len(type_.args) > 1 else None
@@ -1546,39 +1233,6 @@ def _stands_in(recipe: Recipe, function: Function, mode: str) -> bool:
     return mode == "or" or function.parameters[recipe[1]].default == ("const", None)
 
 
-def _may_end(function: Function) -> bool:
-    """Whether control may come to the end of a function without a `return`."""
-    blocks = function.module.blocks
-    root = function.facts.root_block
-    if blocks[root].ends or function.facts.kind == "lambda":
-        return False
-    inner = [b for b in blocks[root + 1 :] if b.parent == root]
-    tried = [b for b in inner if b.kind in ("try", "except", "tryelse", "finally")]
-    return not tried or tried[-1] is not inner[-1] or not all(b.ends for b in tried)
-
-
-def _state_values(module: Module) -> dict[str, list[tuple[Recipe, Function, Place]]]:
-    """What a module assigns to `….state.<name>`, and what its lifespans yield as state, by name."""
-    found: dict[str, list[tuple[Recipe, Function, Place]]] = {}
-    text = module.file.text or ""
-    if "state" in text:
-        for function in module.functions:
-            for one in function.facts.attribute_bindings:
-                if one.base and one.base[0] == "attr" and one.base[2] == "state":
-                    value = (one.recipe, function, (one.line, one.col, one.block))
-                    found.setdefault(one.attr, []).append(value)
-    if "lifespan" in text:
-        for function in module.functions:
-            for recipe, line, block in function.facts.yields:
-                if not recipe or recipe[0] != "dict":
-                    continue
-                for index, key in enumerate(recipe[1]):
-                    if key and key[0] == "const" and key not in recipe[1][:index]:
-                        value = (recipe[2][index], function, (line, END, block))
-                        found.setdefault(key[1], []).append(value)
-    return found
-
-
 def _opened(type_: Type) -> Type:
     """What `open(…)` gives is the file itself, also without `with`: the call, and not the entering, does the work."""
     if isinstance(type_, LibManager) and not type_.is_async and type_.known is not None:
@@ -1595,19 +1249,6 @@ def recipe_text(recipe: Recipe) -> str:
         return str(recipe[2])
     return "function"
 
-
-def _is_told_which(facts: FunctionFacts) -> bool:
-    """`def channel(address, asyncio=False) -> grpc.Channel`: a flag says whether what it gives is asynchronous."""
-    return any(p.default is not None and WHICH.search(p.name) for p in facts.params)
-
-
-_EMPTY_BASES = {
-    "builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol",
-    "typing_extensions.Generic", "typing.NamedTuple", "typing.TypedDict", "typing_extensions.TypedDict",
-    "pydantic.BaseModel", "pydantic.main.BaseModel", "enum.Enum", "enum.IntEnum", "enum.StrEnum",
-    "builtins.Exception", "builtins.str", "builtins.int", "pydantic_settings.BaseSettings",
-    "pydantic.v1.BaseModel", "pydantic.generics.GenericModel", "pydantic.RootModel",
-}  # fmt: skip
 
 _R_NAME = Evaluator.r_name
 _RECIPES: dict[str, Callable[[Any, Recipe, Function, Place], Type]] = {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.annotations import annotation_type
+from asynclint.facts.classes import implementations
 from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.failed import failed
@@ -274,7 +275,7 @@ class Graph:
             return [(target, "async", True)] if handed else []
         how = "async" if facts.kind == "async" else "call"
         if facts.stub and isinstance(callee.bound, (Inst, Cls)):
-            others = self.evaluator.implementations(target)
+            others = implementations(self.evaluator, target)
             if others:
                 return [(o, "async" if o.is_async else "call", False) for o in others]
         found = [(target, how, True), *((w, "call", True) for w in self._wrappers(target))]

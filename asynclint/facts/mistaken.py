@@ -10,6 +10,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, recipe_name
+from asynclint.facts.returns import call_function
 from asynclint.facts.types import (
     Any_,
     Coro,
@@ -84,7 +85,7 @@ class MistakenFacts:
         target = value.function
         if target.facts.kind != "async" or target.facts.generator:
             return None
-        if not isinstance(self.evaluator.call_function(target, value.bound), Coro):
+        if not isinstance(call_function(self.evaluator, target, value.bound), Coro):
             return None
         if self._awaited_after(function, site.role):
             return None

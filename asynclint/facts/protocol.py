@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from asynclint.facts.classes import is_overridden_plainly
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Klass, recipe_name
@@ -80,7 +81,7 @@ class ProtocolFacts:
             certain = (
                 function is not None
                 and function.facts.kind == "async"
-                and not self.evaluator.is_overridden_plainly(function)
+                and not is_overridden_plainly(self.evaluator, function)
             )
             return "coroutine" if plain and certain else None
         if kind == "with" and isinstance(value, Manager):

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from asynclint.facts.classes import implementations
 from asynclint.facts.graph import Edge
 from asynclint.facts.program import Function, Klass
 from asynclint.findings import Refused
@@ -121,7 +122,7 @@ class Owner:
         for method in list(queue):
             if method.facts.stub:
                 # Who closes what implements an abstract class may show another of its implementations.
-                queue += self.evaluator.implementations(method)
+                queue += implementations(self.evaluator, method)
         seen = set(queue)
         while queue:
             for edge in self.graph.into.get(queue.pop(), ()):

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.classes import implementations
 from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
@@ -551,7 +552,7 @@ def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
     """A function, those that override it, and those that its thread executes below them."""
     graph = workshop.facts.graph
     queue = [function]
-    queue += (o for o in graph.evaluator.implementations(function) if not o.module.file.is_test)
+    queue += (o for o in implementations(graph.evaluator, function) if not o.module.file.is_test)
     seen = set(queue)
     while queue and len(seen) < REACH:
         one = queue.pop()
