@@ -7,14 +7,16 @@ from heapq import heappop, heappush
 
 from asynclint.facts import places
 from asynclint.facts.annotations import AWAITABLES, COROUTINES
+from asynclint.facts.attributes import attribute_type
 from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.decorators import decorator_value
-from asynclint.facts.evaluate import CONSUMERS, TASKS, Evaluator
+from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.operations import TASKS
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
@@ -564,7 +566,10 @@ class BlockingFacts:
         return any(
             isinstance(one, (Coro, Manager, LibManager))
             or (isinstance(one, Inst) and one.of in TO_AWAIT)
-            or (isinstance(one, Inst) and self.evaluator.attribute(one, method, None) is not None)
+            or (
+                isinstance(one, Inst)
+                and attribute_type(self.evaluator, one, method, None) is not None
+            )
             for one in members(result)
         )
 

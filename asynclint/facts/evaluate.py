@@ -7,25 +7,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
-from asynclint.facts.annotations import alias_of, annotation_type, as_instance, is_vague
+from asynclint.facts.annotations import annotation_type, as_instance
 from asynclint.facts.application_state import ApplicationState
+from asynclint.facts.attributes import attribute_type
 from asynclint.facts.callers import Callers
-from asynclint.facts.classes import find_member, find_subclasses, linearize, own_member
-from asynclint.facts.containers import MAPPINGS, SEQUENCES, fuller, shallow
-from asynclint.facts.contents import Contents, is_open
+from asynclint.facts.classes import find_member, find_subclasses, linearize
+from asynclint.facts.containers import MAPPINGS, SEQUENCES, shallow
+from asynclint.facts.contents import Contents
 from asynclint.facts.decorators import (
-    PROPERTIES,
     decorated,
-    decorator_paths,
-    decorator_value,
 )
-from asynclint.facts.known_calls import argument_for, known_callee, short_call, short_name
-from asynclint.facts.model import END, Binding, CallSite, Parameter, Place, Recipe
+from asynclint.facts.known_calls import argument_for, short_call, short_name
+from asynclint.facts.model import Binding, CallSite, Parameter, Place, Recipe
+from asynclint.facts.names import (
+    find_bound_type,
+    find_global,
+    imported,
+    is_fixed,
+    module_value,
+    name_type,
+)
 from asynclint.facts.narrowing import narrowed
-from asynclint.facts.program import BUILTINS, Function, Klass, Module, Program
+from asynclint.facts.operations import (
+    awaited_type,
+    element_type,
+    entered_type,
+    item_type,
+    subscript_type,
+)
+from asynclint.facts.parameters import find_parameter_type
+from asynclint.facts.program import Function, Klass, Module, Program
 from asynclint.facts.returns import call_function, find_return_type, passed_through
 from asynclint.facts.type_texts import OF_RECEIVER, filled, read_type
 from asynclint.facts.types import (
@@ -40,8 +53,6 @@ from asynclint.facts.types import (
     Lib,
     LibManager,
     LibMethod,
-    Manager,
-    Mod,
     Part,
     Super,
     Taking,
@@ -64,7 +75,6 @@ UNASKED = object()
 MAX_DEPTH = 120
 
 
-TASKS = {"asyncio.Task", "asyncio.Future"}
 CALLING = frozenset({"builtins.map", "builtins.filter", "signal.signal", "atexit.register"})
 """Library functions that call an argument, now or later, with which nothing else is wrong."""
 
@@ -156,7 +166,7 @@ class Evaluator:
         try:
             # Half of all questions are about names.
             if handler is _R_NAME:
-                return self.name(recipe[1], function, at)
+                return name_type(self, recipe[1], function, at)
             return handler(self, recipe, function, at)
         finally:
             self.depth -= 1
@@ -166,11 +176,11 @@ class Evaluator:
         return self.eval(recipe, module.functions[site.function], (site.line, site.col, site.block))
 
     def r_name(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.name(recipe[1], function, at)
+        return name_type(self, recipe[1], function, at)
 
     def r_attr(self, recipe: Recipe, function: Function, at: Place) -> Type:
         base = self.eval(recipe[1], function, at)
-        result = self.attribute(base, recipe[2], function)
+        result = attribute_type(self, base, recipe[2], function)
         if result is None and base is None:
             return None
         if isinstance(result, (Func, LibMethod)) and _replaced(recipe, function):
@@ -181,10 +191,10 @@ class Evaluator:
         return self.call_type(function.module, recipe[1])
 
     def r_await(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.awaited(self.eval(recipe[1], function, at))
+        return awaited_type(self, self.eval(recipe[1], function, at))
 
     def r_sub(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.subscript(self.eval(recipe[1], function, at), recipe[2], function, at)
+        return subscript_type(self, self.eval(recipe[1], function, at), recipe[2], function, at)
 
     def r_any(self, recipe: Recipe, function: Function, at: Place) -> Type:
         parts = recipe[1]
@@ -248,19 +258,19 @@ class Evaluator:
         return Cls(function.module.klasses[recipe[1]])
 
     def r_import(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.module_value(recipe[1], function.module)
+        return module_value(self, recipe[1], function.module)
 
     def r_from(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.imported(function.module, recipe[1], recipe[2], recipe[3])
+        return imported(self, function.module, recipe[1], recipe[2], recipe[3])
 
     def r_enter(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.entered(self.eval(recipe[1], function, at), recipe[2])
+        return entered_type(self, self.eval(recipe[1], function, at), recipe[2])
 
     def r_iter(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.element(self.eval(recipe[1], function, at))
+        return element_type(self, self.eval(recipe[1], function, at))
 
     def r_item(self, recipe: Recipe, function: Function, at: Place) -> Type:
-        return self.item(self.eval(recipe[1], function, at), recipe[2])
+        return item_type(self.eval(recipe[1], function, at), recipe[2])
 
     def r_bool(self, recipe: Recipe, function: Function, at: Place) -> Type:
         return Inst("builtins.bool")
@@ -284,208 +294,19 @@ class Evaluator:
 
     # -- names ------------------------------------------------------------------------------------
 
-    def name(self, name: str, function: Function, at: Place) -> Type:
-        """What a name means where it is read."""
-        scope = function
-        facts = scope.facts
-        functions = scope.module.functions
-        first = True
-        while facts.kind != "module":
-            if first or facts.kind != "class":
-                if name in facts.globals:
-                    break
-                bindings = facts.bindings.get(name)
-                parameter = scope.parameters.get(name)
-                if (bindings or parameter) and not (name in facts.nonlocals):
-                    if first:
-                        result = self._flow(scope, bindings, parameter, at)
-                        return narrowed(self, ("name", name), result, scope, at)
-                    return self._closed_over(scope, name, bindings, parameter)
-            first = False
-            scope = functions[facts.parent]
-            facts = scope.facts
-        if first:
-            # Module code reads names in order.
-            bindings = scope.facts.bindings.get(name)
-            if bindings and len(bindings) > 1:
-                reaching, _ = self.program.reaching_bindings(scope.module, bindings, *at)
-                if reaching:
-                    return union([self.bound_type(scope, b) for b in reaching])
-            return self.global_name(name, function.module)
-        result = self.global_name(name, function.module)
-        return narrowed(self, ("name", name), result, function, at)
-
-    def _flow(
-        self,
-        scope: Function,
-        bindings: list[Binding] | None,
-        parameter: Parameter | None,
-        at: Place,
-    ) -> Type:
-        types: list[Type] = []
-        certain = False
-        if bindings:
-            reaching, certain = self.program.reaching_bindings(scope.module, bindings, *at)
-            types = [self.bound_type(scope, b) for b in reaching]
-        if parameter is not None and not certain:
-            own = self.parameter_type(scope, parameter)
-            if own is None and types and parameter.default == ("const", None):
-                # `if x is None: x = X()` on a parameter without annotation.
-                return union(types)
-            types.append(own)
-        if not types and bindings:
-            declared = [b for b in bindings if b.annotation is not None]
-            if declared:
-                return annotation_type(self, declared[-1].annotation, scope)
-        return union(types)
-
-    def _closed_over(
-        self,
-        scope: Function,
-        name: str,
-        bindings: list[Binding] | None,
-        parameter: Parameter | None,
-    ) -> Type:
-        types: list[Type] = []
-        if bindings:
-            types = [
-                self.bound_type(scope, b)
-                for b in self.program.final_bindings(scope.module, bindings)
-            ]
-        if parameter is not None:
-            types.append(self.parameter_type(scope, parameter))
-        return union(types)
-
     def bound_type(self, scope: Function, binding: Binding) -> Type:
         """The type of the value that one binding gives."""
         key = id(binding)
         if key in self._bindings:
             return self._bindings[key]
-        return self.keep(self._bindings, key, lambda: self._bound_once(scope, binding))
-
-    def _bound_once(self, scope: Function, binding: Binding) -> Type:
-        value = self._bound_value(scope, binding)
-        if self.contents is not None and is_open(value):
-            return self.contents.of_name(scope, binding, value)
-        return value
-
-    def _bound_value(self, scope: Function, binding: Binding) -> Type:
-        if binding.annotation is not None:
-            declared = annotation_type(self, binding.annotation, scope)
-            if declared is not None and not is_vague(declared):
-                value = None
-                if binding.recipe is not None and isinstance(declared, Inst):
-                    value = self.eval(
-                        binding.recipe, scope, (binding.line, binding.col, binding.block)
-                    )
-                if isinstance(value, Inst) and value.exact:
-                    return fuller(declared, value)
-                return declared
-        if binding.recipe is None:
-            return None
-        return self.eval(binding.recipe, scope, (binding.line, binding.col, binding.block))
+        return self.keep(self._bindings, key, lambda: find_bound_type(self, scope, binding))
 
     def global_name(self, name: str, module: Module) -> Type:
         """What a name means in a module once it has been imported."""
         key = (module.file.name, name)
         if key in self._globals:
             return self._globals[key]
-        return self.keep(self._globals, key, lambda: self._global_name(name, module))
-
-    def _global_name(self, name: str, module: Module) -> Type:
-        scope = module.body
-        bindings = scope.facts.bindings.get(name)
-        assigned = module.global_bindings.get(name)
-        if bindings or assigned:
-            types = []
-            final = self.program.final_bindings(module, bindings or [])
-            if len(bindings or ()) > 1 and all(
-                self._is_foreign(self.bound_type(scope, b)) for b in final
-            ):
-                # `try: from lib import f` / `except ImportError: def f(): …`: only the second one is known.
-                fallback = [b for b in bindings or () if b not in final and b.recipe]
-                shown = [
-                    t for b in fallback if not self._is_foreign(t := self.bound_type(scope, b))
-                ]
-                if shown and len(shown) == len(fallback):
-                    return union(shown)
-            for b in final:
-                type_ = self.bound_type(scope, b)
-                if type_ is None and b.recipe == ("const", None):
-                    type_ = NONE
-                if b.kind != "ann" or type_ is not None:
-                    types.append(type_)
-            types += [self.bound_type(f, b) for f, b in assigned or ()]
-            if types:
-                return union(types)
-            return None
-        for level, star in module.facts.stars:
-            target = self.program.absolute(module, level, star)
-            if target is None:
-                continue
-            other = self.program.find(target, module.file)
-            if other is not None and other is not module:
-                if other.facts.exports is not None and name not in other.facts.exports:
-                    continue
-                if other.facts.exports is None and name.startswith("_"):
-                    continue
-                found = self.global_name(name, other)
-                if found is not None:
-                    return found
-            elif other is None and not self.program.is_ours(target, module.file):
-                path = self.known.canonical(f"{target}.{name}")
-                if self.known.cls(path) or self.known.function(path):
-                    return Lib(path)
-        if name in BUILTINS:
-            if any(
-                self.program.absolute(module, level, star) is None
-                for level, star in module.facts.stars
-            ):
-                return None
-            return Lib(f"builtins.{name}")
-        return None
-
-    def _is_foreign(self, type_: Type) -> bool:
-        """Unknown, or of a library of which nothing is known."""
-        if type_ is None or type_ == NONE:
-            return True
-        return (
-            isinstance(type_, Lib)
-            and self.known.cls(type_.path) is None
-            and self.known.function(type_.path) is None
-            and type_.path.partition(".")[0] not in self.known.roots
-        )
-
-    def module_value(self, name: str, module: Module) -> Type:
-        """What `import name` binds."""
-        found = self.program.find(name, module.file)
-        if found is not None:
-            return Mod(found)
-        if self.program.is_ours(name, module.file):
-            return Lib("~" + name) if self.program.is_package(name) else None
-        return Lib(self.known.canonical(name))
-
-    def imported(self, module: Module, level: int, source: str, name: str) -> Type:
-        """What `from <source> import name` binds."""
-        target = self.program.absolute(module, level, source)
-        if target is None:
-            return None
-        other = self.program.find(target, module.file)
-        if other is not None:
-            if other is not module:
-                value = self.global_name(name, other)
-                if value is not None:
-                    return value
-                if name in other.body.facts.bindings:
-                    return None
-            sub = self.program.find(f"{target}.{name}", module.file)
-            return Mod(sub) if sub is not None else None
-        sub = self.program.find(f"{target}.{name}", module.file)
-        if sub is not None:
-            return Mod(sub)
-        if level or self.program.is_ours(target, module.file):
-            return None
-        return Lib(self.known.canonical(f"{target}.{name}"))
+        return self.keep(self._globals, key, lambda: find_global(self, name, module))
 
     # -- parameters and annotations -----------------------------------------------------------------
 
@@ -494,153 +315,8 @@ class Evaluator:
         return self.keep(
             self._params,
             (function, parameter.name),
-            lambda: self._parameter_type(function, parameter),
+            lambda: find_parameter_type(self, function, parameter),
         )
-
-    def _parameter_type(self, function: Function, parameter: Parameter) -> Type:
-        klass = function.klass
-        if klass is not None and parameter is function.facts.params[0] and parameter.kind == "pos":
-            kinds = decorator_paths(self, function)
-            if "builtins.staticmethod" not in kinds:
-                if "builtins.classmethod" in kinds or function.facts.name in (
-                    "__new__", "__init_subclass__", "__class_getitem__"
-                ):  # fmt: skip
-                    return Cls(klass)
-                return Inst(klass)
-        if parameter.kind == "args":
-            return Inst("builtins.tuple", (annotation_type(self, parameter.annotation, function),))
-        if parameter.kind == "kwargs":
-            return Inst(
-                "builtins.dict", (None, annotation_type(self, parameter.annotation, function))
-            )
-        outer = function.parent or function
-        type_ = annotation_type(self, parameter.annotation, outer)
-        if type_ is not None and type_ != NONE and not is_vague(type_):
-            return type_
-        provider = self.dependency(parameter, outer)
-        if provider is not None:
-            return self.provided(provider)
-        if klass is not None and parameter.name == "channel" and klass.facts.name.endswith("Stub"):
-            return self._given_channel(klass)
-        if function.facts.decorators and parameter.annotation is None:
-            return self._handed_over(function, parameter)
-        return self.callers.handed(function, parameter) if self.callers is not None else None
-
-    def _handed_over(self, function: Function, parameter: Parameter) -> Type:
-        """What a framework hands to a function that is decorated for it: to its first parameter, or to each by its name."""
-        first = 1 if function.klass is not None else 0
-        parameters = function.facts.params
-        is_first = len(parameters) > first and parameters[first] is parameter
-        for recipe in function.facts.decorators:
-            known = known_callee(self, decorator_value(self, recipe, function))
-            for entry in known.registers if known is not None else ():
-                if entry.hands is not None:
-                    pairs = dict(pair.split("=") for pair in entry.hands.split())
-                    return self.parse_type(pairs.get(parameter.name))
-                given = (entry.gives or "") if is_first else ""
-                if "=" in given:
-                    given = dict(pair.split("=") for pair in given.split()).get(function.facts.name, "")  # fmt: skip
-                if given:
-                    return self.parse_type(given)
-            outer = self._command_group(recipe, function) if is_first else None
-            if outer is not None:
-                position = 1 if outer.klass is not None else 0
-                return self.parameter_type(outer, outer.facts.params[position])
-        return None
-
-    def _command_group(self, recipe: Recipe, function: Function) -> Function | None:
-        """The command that `@shop.command()` puts another one below."""
-        if recipe and recipe[0] == "call":
-            recipe = function.module.site(recipe[1]).callee
-        if not recipe or recipe[0] != "attr" or recipe[2] not in ("command", "group"):
-            return None
-        if not recipe[1] or recipe[1][0] != "name" or function.parent is None:
-            return None
-        for binding in function.parent.facts.bindings.get(recipe[1][1], ()):
-            if binding.recipe and binding.recipe[0] == "def":
-                group = function.module.functions[binding.recipe[1]]
-                if group.facts.decorators and len(group.facts.params) > (group.klass is not None):
-                    return group if group is not function else None
-        return None
-
-    def _given_channel(self, klass: Klass) -> Type:
-        """What a stub that grpc generated is built with: only that tells whether its methods wait."""
-        name = klass.facts.name
-        return union(
-            [
-                self.at_site(site.args[0][0], site, module)
-                for module in self.program.load_mentioning(name)
-                for site in module.facts.calls
-                if site.kind == "call"
-                and site.args
-                and site.callee
-                and site.callee[-1] == name
-                and self.callee(module, site) == Cls(klass)
-            ]
-        )
-
-    def dependency(self, parameter: Parameter, outer: Function) -> Type:
-        """The function or class that a framework calls to fill a parameter (`Depends(f)`), as a value."""
-        found = self._depends_call(parameter.default, outer)
-        if found is not None:
-            return found
-        return self._depends_in(parameter.annotation, outer, 0)
-
-    def _depends_in(self, recipe: Recipe, function: Function, depth: int) -> Type:
-        if not recipe or depth > 4:
-            return None
-        if recipe[0] == "sub":
-            inner = recipe[2]
-            parts: tuple[Recipe, ...] = (inner,)
-            if inner and inner[0] == "display":
-                parts = inner[2]
-            for part in parts:
-                found = self._depends_call(part, function)
-                if found is not None:
-                    return found
-                second = parts[1] if len(parts) > 1 else None
-                if (
-                    part is not None
-                    and part is parts[0]
-                    and self._depends_call(second, function, bare=True)
-                ):
-                    # Annotated[Service, Depends()]: the class itself.
-                    return self.eval(part, function, (END, 0, -1))
-            return None
-        if recipe[0] == "name":
-            # An alias: SessionDep = Annotated[Session, Depends(get_session)].
-            home = alias_of(self, recipe[1], function)
-            if home is not None:
-                return self._depends_in(home[1], home[0], depth + 1)
-        return None
-
-    def _depends_call(self, recipe: Recipe, function: Function, bare: bool = False) -> Type:
-        if not recipe or recipe[0] != "call":
-            return None
-        site = function.module.site(recipe[1])
-        callee = self.at_site(site.callee, site, function.module)
-        known = known_callee(self, callee)
-        if known is None or not any(e.role == "dependency" for e in known.registers):
-            return None
-        if not site.args:
-            return Const(True) if bare else None
-        if bare:
-            return None
-        return self.at_site(site.args[0][0], site, function.module)
-
-    def provided(self, provider: Type) -> Type:
-        """What calling a dependency gives the parameter: generators give what they yield."""
-        if isinstance(provider, Cls):
-            return Inst(provider.klass, exact=True)
-        if isinstance(provider, Func):
-            result = call_function(self, provider.function, provider.bound)
-            if isinstance(result, Gen):
-                return result.element
-            return self.awaited(result) if isinstance(result, Coro) else result
-        if isinstance(provider, Inst):
-            method = self.attribute(provider, "__call__", None)
-            return self.provided(method) if isinstance(method, Func) else None
-        return None
 
     def parse_type(self, text: str | None, receiver: Type = None) -> Type:
         """A type expression of the knowledge tables, in which `Self` is the receiver and `T` its type argument."""
@@ -679,152 +355,6 @@ class Evaluator:
         )
         return result
 
-    # -- attributes ---------------------------------------------------------------------------------
-
-    def attribute(self, base: Type, name: str, function: Function | None) -> Type:
-        """What reading an attribute gives: methods are bound, properties are called."""
-        base = _opened(base)
-        if base is None:
-            return None
-        if isinstance(base, Inst):
-            if isinstance(base.of, str):
-                return self._lib_attribute(base, base.of, name)
-            value, owner = self.member(base.of, name)
-            if value is None and owner is None:
-                return None
-            return self._bind(value, base, owner)
-        if isinstance(base, Mod):
-            found = self.global_name(name, base.module)
-            if found is None and name not in base.module.body.facts.bindings:
-                sub = self.program.find(f"{base.module.name}.{name}", base.module.file)
-                return Mod(sub) if sub is not None else None
-            return found
-        if isinstance(base, Lib):
-            return self._path_attribute(base.path, name, function)
-        if isinstance(base, Cls):
-            value, owner = self.member(base.klass, name)
-            if isinstance(value, Func) and value.bound is None:
-                paths = decorator_paths(self, value.function)
-                if "builtins.classmethod" in paths:
-                    return Func(value.function, base)
-                return value
-            if isinstance(value, LibMethod):
-                return LibMethod(value.cls, value.name, value.known, base)
-            return value
-        if isinstance(base, Any_):
-            values = [self.attribute(m, name, function) for m in base.members]
-            if None in values:
-                # Reading it from an object that has no such attribute fails: it is one of the others.
-                pairs = zip(values, base.members, strict=True)
-                values = [v for v, m in pairs if v is not None or not self._lacks(m, name)]
-            return union(values)
-        if isinstance(base, Super):
-            order = self.mro(base.klass)
-            try:
-                start = order.index(base.after) + 1
-            except ValueError:
-                return None
-            for one in order[start:]:
-                if one is None:
-                    return None
-                if isinstance(one, str):
-                    known = self.known.method(one, name)
-                    if known is not None:
-                        return LibMethod(one, name, known, Inst(base.klass))
-                    continue
-                found_here = own_member(self, one, name)
-                if found_here is not None:
-                    return self._bind(found_here[0], Inst(base.klass), one)
-            return None
-        if isinstance(base, Const) and base.value is not None:
-            return self._lib_attribute(
-                Inst(f"builtins.{type(base.value).__name__}"),
-                f"builtins.{type(base.value).__name__}",
-                name,
-            )
-        if isinstance(base, Tup):
-            return self._lib_attribute(Inst("builtins.tuple"), "builtins.tuple", name)
-        if isinstance(base, Func) and base.function.facts.kind != "module":
-            # `f.delay`, `f.retry`: attributes that decorators add are unknown.
-            return None
-        return None
-
-    def _lacks(self, type_: Type, name: str) -> bool:
-        """Whether an object is an instance of a class, all of which is in the project, that has no such attribute."""
-        if not isinstance(type_, Inst) or isinstance(type_.of, str):
-            return False
-        if any(not isinstance(one, Klass) or one.facts.decorators for one in self.mro(type_.of)):
-            return False
-        return all(
-            self.member(type_.of, one) == (None, None)
-            for one in (name, "__getattr__", "__getattribute__")
-        )
-
-    def _bind(self, value: Type, receiver: Inst, owner: Klass | str | None) -> Type:
-        if isinstance(value, Func) and value.bound is None and value.function.klass is not None:
-            paths = decorator_paths(self, value.function)
-            if paths & PROPERTIES or any(p.endswith("cached_property") for p in paths):
-                return call_function(self, value.function, receiver)
-            if "builtins.staticmethod" in paths:
-                return value
-            if "builtins.classmethod" in paths:
-                return Func(
-                    value.function, Cls(receiver.of) if isinstance(receiver.of, Klass) else None
-                )
-            return Func(value.function, receiver)
-        if isinstance(value, LibMethod):
-            return LibMethod(value.cls, value.name, value.known, receiver)
-        if isinstance(value, Any_):
-            return union([self._bind(m, receiver, owner) for m in value.members])
-        return value
-
-    def _lib_attribute(self, receiver: Type, path: str, name: str) -> Type:
-        known = self.known.method(path, name)
-        if known is not None:
-            return LibMethod(path, name, known, receiver)
-        text = self.known.attribute(path, name)
-        if text is not None:
-            return self.parse_type(text, receiver)
-        dynamic = self.known.method(path, "__getattr__")
-        if dynamic is not None and not name.startswith("__"):
-            if dynamic.blocks is not None or dynamic.coroutine:
-                # Every method that is made at run time does the same.
-                return LibMethod(path, name, replace(dynamic, name=f"{path}.{name}"), receiver)
-            if dynamic.returns:
-                return self.parse_type(dynamic.returns, receiver)
-        if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
-            return self.application_state.value(name)
-        if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
-            value = receiver.args[1] if len(receiver.args) > 1 else None
-            return Taking(value) if value is not None else None
-        if isinstance(receiver, Inst) and path in MAPPINGS and name in ("items", "values"):
-            if len(receiver.args) > 1 and receiver.args[1] is not None:
-                element = Tup(receiver.args) if name == "items" else receiver.args[1]
-                return Taking(Gen(element, False))
-        return None
-
-    def _path_attribute(self, path: str, name: str, function: Function | None) -> Type:
-        if path.startswith("~"):
-            # A namespace package of the project: only its modules are there.
-            full = f"{path[1:]}.{name}"
-            if function is not None:
-                sub = self.program.find(full, function.module.file)
-                if sub is not None:
-                    return Mod(sub)
-            return Lib("~" + full) if self.program.is_package(full) else None
-        if self.known.cls(path) is not None:
-            method = self.known.method(path, name)
-            if method is not None:
-                return LibMethod(path, name, method, Lib(path))
-            text = self.known.attribute(path, name)
-            return self.parse_type(text, Lib(path)) if text is not None else None
-        full = self.known.canonical(f"{path}.{name}")
-        text = self.known.attribute(path, name)
-        if text is not None and self.known.cls(full) is None and self.known.function(full) is None:
-            # A module-level object (`openai.chat`).
-            return self.parse_type(text)
-        return Lib(full)
-
     # -- calls --------------------------------------------------------------------------------------
 
     def call_type(self, module: Module, index: int) -> Type:
@@ -848,7 +378,7 @@ class Evaluator:
             # Inside another question the answer may be cut short by a cycle.
             return self.at_site(site.callee, site, module)
         recipe = site.callee
-        if not self._fixed(recipe, module.functions[site.function]):
+        if not is_fixed(recipe, module.functions[site.function]):
             value = self.at_site(recipe, site, module)
         else:
             everywhere = self._everywhere[module.file.name]
@@ -858,27 +388,6 @@ class Evaluator:
                 value = everywhere[recipe] = self.at_site(recipe, site, module)
         known[site.index] = value
         return value
-
-    def _fixed(self, recipe: Recipe, function: Function) -> bool:
-        """Whether `a.b.c` means the same wherever functions of the module read it: a global that no test narrows."""
-        while recipe and recipe[0] == "attr":
-            recipe = recipe[1]
-        if not recipe or recipe[0] != "name":
-            return False
-        name = recipe[1]
-        facts = function.facts
-        if "isinstance" in facts.loaded:
-            return False
-        if facts.kind == "module":
-            # Module code reads names in order.
-            return len(facts.bindings.get(name, ())) < 2
-        functions = function.module.functions
-        while facts.kind != "module":
-            if name in facts.bindings or name in function.parameters:
-                return False
-            function = functions[facts.parent]
-            facts = function.facts
-        return True
 
     def _call_type(self, module: Module, site: CallSite) -> Type:
         callee = self.callee(module, site)
@@ -929,7 +438,7 @@ class Evaluator:
                 return None
             return self._call_known(known, site, module, callee, f"{short_name(callee.of)}()")
         if isinstance(callee, Inst) and isinstance(callee.of, Klass):
-            method = self.attribute(callee, "__call__", None)
+            method = attribute_type(self, callee, "__call__", None)
             return self.call(method, site, module) if isinstance(method, Func) else None
         if isinstance(callee, Any_):
             return union([self.call(m, site, module) for m in callee.members])
@@ -1025,7 +534,7 @@ class Evaluator:
         argument = self.at_site(argument_for(site, known, known.spawns), site, module)
         declared = self.parse_type(known.returns)
         if isinstance(declared, Inst):
-            return Inst(declared.of, (self.awaited(argument),))
+            return Inst(declared.of, (awaited_type(self, argument),))
         return declared
 
     def _call_known(
@@ -1036,7 +545,7 @@ class Evaluator:
         if known.returns_param is not None and site is not None:
             result = self.at_site(argument_for(site, known, known.returns_param), site, module)
             if known.coroutine:
-                result = self.awaited(result)
+                result = awaited_type(self, result)
         if known.makes_async and site is not None:
             target = self.at_site(argument_for(site, known, 0), site, module)
             return Threaded(target, recipe_text(argument_for(site, known, 0)))
@@ -1095,126 +604,6 @@ class Evaluator:
         )
         return kind
 
-    # -- awaiting, entering, iterating ----------------------------------------------------------------
-
-    def awaited(self, type_: Type) -> Type:
-        if isinstance(type_, Coro):
-            return type_.result
-        if isinstance(type_, Inst):
-            if type_.of in TASKS or type_.of == "typing.Awaitable":
-                return type_.args[0] if type_.args else None
-            if isinstance(type_.of, Klass):
-                method = self.attribute(type_, "__await__", None)
-                if isinstance(method, Func):
-                    return (
-                        self.return_type(method.function)
-                        if method.function.facts.kind == "async"
-                        else None
-                    )
-                return None
-            known = self.known.method(type_.of, "__await__")
-            return self.parse_type(known.returns, type_) if known is not None else None
-        if isinstance(type_, Any_):
-            return union([self.awaited(m) for m in type_.members])
-        return None
-
-    def entered(self, type_: Type, is_async: bool) -> Type:
-        if isinstance(type_, (Manager, LibManager)):
-            return type_.result
-        if isinstance(type_, Coro) and type_.enters:
-            return type_.result
-        if isinstance(type_, Inst):
-            if isinstance(type_.of, str):
-                cls = self.known.cls(type_.of)
-                if cls is not None:
-                    return self.parse_type(cls.enters_as, type_) if cls.enters_as else type_
-                return None
-            method = self.attribute(type_, "__aenter__" if is_async else "__enter__", None)
-            if isinstance(method, Func):
-                result = call_function(self, method.function, type_)
-                result = self.awaited(result) if isinstance(result, Coro) else result
-                if isinstance(result, Inst) and result.of is type_.of:
-                    return type_
-                return result
-            if isinstance(method, LibMethod):
-                return type_
-            for one in self.mro(type_.of):
-                if isinstance(one, str) and (cls := self.known.cls(one)) is not None and cls.enter:
-                    return type_
-            return None
-        if isinstance(type_, Any_):
-            return union([self.entered(m, is_async) for m in type_.members])
-        return None
-
-    def element(self, type_: Type) -> Type:
-        type_ = _opened(type_)
-        if isinstance(type_, Gen):
-            return type_.element
-        if isinstance(type_, Tup):
-            return union(list(type_.items)) if type_.items else None
-        if isinstance(type_, Coro) and type_.iterates:
-            return self.element(type_.result)
-        if isinstance(type_, Inst):
-            if isinstance(type_.of, str):
-                if type_.of in SEQUENCES:
-                    return type_.args[0] if type_.args else None
-                if type_.of in MAPPINGS:
-                    return type_.args[0] if type_.args else None
-                for path in self.known.mro(type_.of):
-                    cls = self.known.cls(path)
-                    if cls is not None and cls.yields:
-                        return self.parse_type(cls.yields, type_)
-                return None
-            for name in ("__iter__", "__aiter__"):
-                method = self.attribute(type_, name, None)
-                if isinstance(method, Func):
-                    made = call_function(self, method.function, type_)
-                    if isinstance(made, Gen):
-                        return made.element
-            return None
-        if isinstance(type_, Any_):
-            return union([self.element(m) for m in type_.members])
-        return None
-
-    def item(self, type_: Type, index: int) -> Type:
-        if isinstance(type_, Tup):
-            return type_.items[index] if index < len(type_.items) else None
-        if isinstance(type_, Any_):
-            return union([self.item(m, index) for m in type_.members])
-        if isinstance(type_, Inst) and type_.of in SEQUENCES:
-            return type_.args[0] if type_.args else None
-        return None
-
-    def subscript(self, type_: Type, index: Recipe, function: Function, at: Place) -> Type:
-        if isinstance(type_, Tup):
-            if (
-                index
-                and index[0] == "const"
-                and isinstance(index[1], int)
-                and -len(type_.items) <= index[1] < len(type_.items)
-            ):
-                return type_.items[index[1]]
-            return None
-        if isinstance(type_, Inst):
-            if isinstance(type_.of, Klass):
-                method = self.attribute(type_, "__getitem__", None)
-                if isinstance(method, Func):
-                    return call_function(self, method.function, type_)
-                return None
-            if type_.of in MAPPINGS:
-                return type_.args[1] if len(type_.args) > 1 else None
-            if type_.of in SEQUENCES:
-                if index and index[0] == "slice":
-                    return type_
-                return type_.args[0] if type_.args else None
-            known = self.known.method(type_.of, "__getitem__")
-            return self.parse_type(known.returns, type_) if known is not None else None
-        if isinstance(type_, (Lib, Cls)):
-            return type_
-        if isinstance(type_, Any_):
-            return union([self.subscript(m, index, function, at) for m in type_.members])
-        return None
-
 
 def _replaced(recipe: Recipe, function: Function) -> bool:
     """Whether a method is assigned anew on the object that it is read from, here or in the module: `crawler.run = traced`."""
@@ -1231,14 +620,6 @@ def _stands_in(recipe: Recipe, function: Function, mode: str) -> bool:
     if not recipe or recipe[0] != "name" or recipe[1] not in function.parameters:
         return False
     return mode == "or" or function.parameters[recipe[1]].default == ("const", None)
-
-
-def _opened(type_: Type) -> Type:
-    """What `open(…)` gives is the file itself, also without `with`: the call, and not the entering, does the work."""
-    if isinstance(type_, LibManager) and not type_.is_async and type_.known is not None:
-        if type_.known.blocks and not type_.known.enter_blocks:
-            return type_.result
-    return type_
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -1306,7 +687,11 @@ def _getattr(e: Evaluator, path: str, site: CallSite | None, module: Module) -> 
         return None
     name = site.args[1][0][1]
     function = module.functions[site.function]
-    return e.attribute(_first(e, site, module), name, function) if isinstance(name, str) else None
+    return (
+        attribute_type(e, _first(e, site, module), name, function)
+        if isinstance(name, str)
+        else None
+    )
 
 
 def _partial(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
@@ -1334,22 +719,22 @@ def _sequence(e: Evaluator, path: str, site: CallSite | None, module: Module) ->
         if path in ("builtins.set", "builtins.tuple", "builtins.frozenset")
         else "builtins.list"
     )
-    return Inst(kind, (e.element(_first(e, site, module)),), True)
+    return Inst(kind, (element_type(e, _first(e, site, module)),), True)
 
 
 def _iterator(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Gen(e.element(_first(e, site, module)), False)
+    return Gen(element_type(e, _first(e, site, module)), False)
 
 
 def _enumerate(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Gen(Tup((Inst("builtins.int"), e.element(_first(e, site, module)))), False)
+    return Gen(Tup((Inst("builtins.int"), element_type(e, _first(e, site, module)))), False)
 
 
 def _zip(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     if site is None:
         return None
     items = tuple(
-        e.element(e.at_site(r, site, module)) if not (r and r[0] == "star") else None
+        element_type(e, e.at_site(r, site, module)) if not (r and r[0] == "star") else None
         for r, k in site.args
         if k is None
     )
@@ -1357,22 +742,22 @@ def _zip(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type
 
 
 def _next(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return e.element(_first(e, site, module))
+    return element_type(e, _first(e, site, module))
 
 
 def _anext(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Coro(e.element(_first(e, site, module)), "anext")
+    return Coro(element_type(e, _first(e, site, module)), "anext")
 
 
 def _wait_for(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Coro(e.awaited(_first(e, site, module)), short_call(path))
+    return Coro(awaited_type(e, _first(e, site, module)), short_call(path))
 
 
 def _shield(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     """What is shielded runs already, but for a coroutine, which is made a task."""
     value = _first(e, site, module)
     if any(isinstance(m, Coro) for m in members(value)):
-        return Coro(e.awaited(value), short_call(path))
+        return Coro(awaited_type(e, value), short_call(path))
     return value
 
 
@@ -1385,10 +770,10 @@ def _gather(e: Evaluator, path: str, site: CallSite | None, module: Module) -> T
             and not any(r and r[0] == "star" for r in positional)
             and len(positional) <= 12
         ):
-            result = Tup(tuple(e.awaited(e.at_site(r, site, module)) for r in positional))
+            result = Tup(tuple(awaited_type(e, e.at_site(r, site, module)) for r in positional))
         elif len(positional) == 1 and positional[0]:
-            values = e.element(e.at_site(positional[0][1], site, module))
-            result = Inst("builtins.list", (e.awaited(values),))
+            values = element_type(e, e.at_site(positional[0][1], site, module))
+            result = Inst("builtins.list", (awaited_type(e, values),))
     return Coro(result, "asyncio.gather", eager=True)
 
 
@@ -1398,7 +783,9 @@ def _map(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type
 
 
 def _filter(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    return Gen(e.element(_first(e, site, module, 1)), False, _applied(_first(e, site, module)))
+    return Gen(
+        element_type(e, _first(e, site, module, 1)), False, _applied(_first(e, site, module))
+    )
 
 
 def _applied(value: Type) -> Function | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from asynclint.facts.annotations import annotation_type
 from asynclint.facts.classes import implementations
 from asynclint.facts.decorators import decorator_paths, decorator_value
+from asynclint.facts.dependencies import dependency_of, depends_call
 from asynclint.facts.evaluate import CONSUMERS, Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.known_calls import argument_for, known_callee
@@ -436,7 +437,7 @@ class Graph:
         """What a framework calls to fill the parameters of an entry point."""
         outer = function.parent or function
         for parameter in function.facts.params:
-            provider = self.evaluator.dependency(parameter, outer)
+            provider = dependency_of(self.evaluator, parameter, outer)
             if provider is None and self._bare_depends(parameter.default, outer):
                 recipe = parameter.annotation
                 provider = annotation_type(self.evaluator, recipe, outer)
@@ -449,7 +450,7 @@ class Graph:
                 self.add_entry(member, DEPENDENCY, where, function.facts.line, function)
 
     def _bare_depends(self, recipe: Recipe, outer: Function) -> bool:
-        return self.evaluator._depends_call(recipe, outer, bare=True) is not None
+        return depends_call(self.evaluator, recipe, outer, bare=True) is not None
 
     def _decorators(self, function: Function) -> None:
         ev = self.evaluator

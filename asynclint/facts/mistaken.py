@@ -9,6 +9,7 @@ from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.operations import element_type
 from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.returns import call_function
 from asynclint.facts.types import (
@@ -135,7 +136,7 @@ class MistakenFacts:
         if not recipe:
             return None
         value = self.evaluator.at_site(recipe, site, function.module)
-        element = self.evaluator.element(value)
+        element = element_type(self.evaluator, value)
         if element is None:
             return None
         found = members(element)

@@ -9,6 +9,7 @@ from asynclint.facts import cancelled, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Graph
 from asynclint.facts.model import Binding, CallSite, Recipe
+from asynclint.facts.operations import element_type
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import FUNCTIONS, last_name, own
 from asynclint.facts.types import NONE, Cls, Inst, Lib, LibMethod, Type, members
@@ -99,7 +100,7 @@ class StoredFacts:
             recipe, function, (awaited.lineno, awaited.col_offset, facts.root_block)
         )
         if starred:
-            value = self.evaluator.element(value)
+            value = element_type(self.evaluator, value)
         found = [one for one in members(value) if one != NONE]
         return bool(found) and all(isinstance(one, Inst) and one.of in TASKS for one in found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from asynclint.facts.dependencies import dependency_of
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.model import AttributeBinding, Binding, CallSite, Recipe
@@ -116,7 +117,7 @@ class Varying:
     ) -> str | None:
         parameter = function.parameters[name]
         outer = function.parent or function
-        provider = self.evaluator.dependency(parameter, outer)
+        provider = dependency_of(self.evaluator, parameter, outer)
         if provider is not None:
             # A dependency without parameters of its own gives every request the same.
             target = getattr(provider, "function", None)

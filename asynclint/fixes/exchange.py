@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from asynclint.facts.model import Binding
+from asynclint.facts.names import name_type
 from asynclint.facts.program import Function
 from asynclint.facts.types import Lib
 from asynclint.findings import Edit, Refused
@@ -170,7 +171,7 @@ class Exchange:
         for one in ast.walk(inner):
             if isinstance(one, ast.Name) and id(node) not in self._done:
                 at = (1 << 30, 0, scope.facts.root_block)
-                value = reading.evaluator.name(one.id, scope, at)
+                value = name_type(reading.evaluator, one.id, scope, at)
                 if isinstance(value, Lib) and value.path in paths:
                     self._done.add(id(node))
                     self._group(reading, node, one.id, paths[value.path]).texts.append(node)

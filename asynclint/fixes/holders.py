@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from asynclint.facts.dependencies import dependency_of
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func
 from asynclint.findings import Refused
@@ -250,7 +251,7 @@ class Holders(Mentions):
             raise Refused(f"what `{holder.name}` is given could not be read")
         node = reading.definition(function)
         default = _default(node.args, holder.name)
-        provider = self.evaluator.dependency(parameter, function.parent or function)
+        provider = dependency_of(self.evaluator, parameter, function.parent or function)
         if isinstance(provider, Func):
             yield Result(provider.function)
         elif provider is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from asynclint.facts.attributes import attribute_type
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
+from asynclint.facts.operations import element_type, entered_type, subscript_type
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.types import (
     Any_,
@@ -121,9 +123,9 @@ class Twins:
 
     def attribute(self, pair: Pair, name: str, function: Function) -> tuple[Pair, str] | None:
         """What an attribute gives on both sides, and its name on the other; None for a plain value, the same on both."""
-        sync = self.evaluator.attribute(pair.sync, name, function)
+        sync = attribute_type(self.evaluator, pair.sync, name, function)
         for other in self._names(pair, name):
-            twin = self.evaluator.attribute(pair.twin, other, function)
+            twin = attribute_type(self.evaluator, pair.twin, other, function)
             if sync is None and twin is None:
                 continue
             if sync is None or twin is None:
@@ -201,12 +203,12 @@ class Twins:
     def subscript(self, pair: Pair, site: Function) -> Pair:
         """`client["database"]`. Raises Refused for what can only be gone over on the other side."""
         at = (0, 0, -1)
-        twin = self.evaluator.subscript(pair.twin, None, site, at)
+        twin = subscript_type(self.evaluator, pair.twin, None, site, at)
         if twin is None and _is_lib(pair.twin):
             cls = self.known.cls(pair.twin.of)  # type: ignore[union-attr,arg-type]
             if cls is not None and cls.iter == "async":
                 raise Refused(f"`{pair.name}[…]` has no counterpart in `{pair.twin_name}`")
-        return Pair(self.evaluator.subscript(pair.sync, None, site, at), twin)
+        return Pair(subscript_type(self.evaluator, pair.sync, None, site, at), twin)
 
     # -- entering and iterating -----------------------------------------------------------------------------
 
@@ -219,7 +221,9 @@ class Twins:
             can = cls is not None and cls.enter in ("async", "both")
         if not can:
             raise Refused(f"`{pair.twin_name}` cannot be entered with `async with`")
-        entered = Pair(self.evaluator.entered(pair.sync, False), self.evaluator.entered(twin, True))
+        entered = Pair(
+            entered_type(self.evaluator, pair.sync, False), entered_type(self.evaluator, twin, True)
+        )
         if isinstance(pair.sync, LibManager) and isinstance(entered.sync, Inst):
             return replace(entered, streamed=entered.sync.of in STREAMED)
         return replace(entered, streamed=pair.streamed)
@@ -233,7 +237,7 @@ class Twins:
             can = cls is not None and cls.iter in ("async", "both")
         if not can:
             raise Refused(f"`{pair.twin_name}` cannot be gone over with `async for`")
-        return Pair(self.evaluator.element(pair.sync), self.evaluator.element(twin))
+        return Pair(element_type(self.evaluator, pair.sync), element_type(self.evaluator, twin))
 
 
 def _is_lib(value: Type) -> bool:
