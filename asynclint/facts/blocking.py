@@ -8,9 +8,10 @@ from heapq import heappop, heappush
 from asynclint.facts import places
 from asynclint.facts.annotations import AWAITABLES, COROUTINES
 from asynclint.facts.attributes import attribute_type
+from asynclint.facts.builtin_calls import CONSUMERS
 from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.decorators import decorator_value
-from asynclint.facts.evaluate import CONSUMERS, Evaluator
+from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory

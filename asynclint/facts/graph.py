@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.annotations import annotation_type
+from asynclint.facts.builtin_calls import CONSUMERS
 from asynclint.facts.classes import implementations
 from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.dependencies import dependency_of, depends_call
-from asynclint.facts.evaluate import CONSUMERS, Evaluator
+from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
@@ -143,7 +144,7 @@ class Graph:
             if callee is None:
                 continue
             if isinstance(callee, (Lib, LibMethod)):
-                if evaluator.is_mute(callee, site):
+                if evaluator.mute.is_mute(callee, site):
                     continue
                 speaking.append(site)
                 if site.kind == "call" and self._runs_nothing(callee):

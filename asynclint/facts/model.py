@@ -1,6 +1,6 @@
 """What one module's text says by itself: scopes, bindings, functions, classes and call sites.
 
-Expressions are kept as **recipes**, nested tuples that `infer` evaluates when it needs their type. The first item
+Expressions are kept as **recipes**, nested tuples that `evaluate` gives a type when it is asked for. The first item
 is the tag:
 
 =============================  =====================================================================
