@@ -97,12 +97,18 @@ def _replace(lines: list[str], line: int, old: str, new: str) -> None:
 
 
 def _is_type(value: ast.expr) -> bool:
-    """Whether what is assigned to a name is a type: `Role = tuple[Any, ...]`, `K = TypeVar("K")`, `_Name = ast.Name`."""
+    """Whether what is assigned to a name is a type: `Role = tuple[Any, ...]`, `Spot = CallSite | Binding`, `K = TypeVar("K")`."""
+    if isinstance(value, ast.BinOp):
+        return all(_is_type(one) and not _is_constant(one) for one in (value.left, value.right))
     if isinstance(value, ast.Call):
         return ast.unparse(value.func) == "TypeVar"
     if isinstance(value, ast.Attribute):
         return value.attr[:1].isupper()
     return isinstance(value, (ast.Subscript, ast.Name))
+
+
+def _is_constant(value: ast.expr) -> bool:
+    return isinstance(value, ast.Name) and value.id.isupper()
 
 
 def _spell_methods(node: ast.ClassDef, lines: list[str]) -> None:

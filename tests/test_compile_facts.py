@@ -60,6 +60,9 @@ def test_constants_are_final_and_types_are_not() -> None:
         "from typing import Any, TypeVar\n"
         'K = TypeVar("K")\n'
         "Role = tuple[Any, ...]\n"
+        "Spot = CallSite | Binding\n"
+        "NAMES = BARE | {1}\n"
+        "OTHERS = BARE | NAMES\n"
         'STMT: Role = ("stmt",)\n'
         "MAX = 12\n"
     )
@@ -67,6 +70,9 @@ def test_constants_are_final_and_types_are_not() -> None:
         "from typing import Any, TypeVar; from typing import Final\n"
         'K = TypeVar("K")\n'
         "Role = tuple[Any, ...]\n"
+        "Spot = CallSite | Binding\n"
+        "NAMES: Final = BARE | {1}\n"
+        "OTHERS: Final = BARE | NAMES\n"
         'STMT: Final[Role] = ("stmt",)\n'
         "MAX: Final = 12\n"
     )
