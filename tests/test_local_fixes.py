@@ -695,6 +695,18 @@ def test_what_the_set_needs_is_imported(head: str, top: str) -> None:
     assert text.endswith("    import asyncio\n\n" + KEPT.format("task", "", "background_tasks"))
 
 
+def test_imports_without_sections_stay_one_block() -> None:
+    head = "from pydantic import Field\nfrom typing import Any\n\n\n"
+    text = fixed(
+        "lost-task", _lost(head, "    import asyncio\n\n    asyncio.create_task(work())\n")
+    )
+    assert text.startswith("import asyncio\nfrom pydantic import Field\nfrom typing import Any\n\n")
+    parted = "from typing import List\n\nfrom pydantic import Field\n\n\n"
+    body = "    import asyncio\n\n    asyncio.create_task(work())\n"
+    text = fixed("lost-task", _lost(parted, body))
+    assert text.startswith("import asyncio\nfrom typing import Any, List\n\nfrom pydantic")
+
+
 def test_names_that_mean_something_else_are_left_alone() -> None:
     text = fixed(
         "lost-task",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -340,6 +341,9 @@ def _among(source: Source, wanted: list[tuple[tuple[int, bool, str], str]]) -> l
         return [_first_imports(source, [(key[0], text) for key, text in wanted])]
     slots: dict[int, list[tuple[int, str]]] = {}
     ordered = [((_section(source, name := _named(n)[0]), _named(n)[1], name), n) for n in leading]
+    if _is_mixed(ordered):
+        ordered = [((0, *key[1:]), node) for key, node in ordered]
+        wanted = sorted(((0, *key[1:]), text) for key, text in wanted)
     for key, text in wanted:
         same = [n for other, n in ordered if other[0] == key[0]]
         after = [n for other, n in ordered if other[0] == key[0] and other < key]
@@ -372,6 +376,14 @@ def _among(source: Source, wanted: list[tuple[tuple[int, bool, str], str]]) -> l
             text += "\n"
         edits.append(source.insert(offset, text))
     return edits
+
+
+def _is_mixed(ordered: list[tuple[tuple[int, bool, str], ast.Import | ast.ImportFrom]]) -> bool:
+    """Whether imports stand in one block whatever section they are of: a later one right above an earlier one."""
+    return any(
+        key[0] > following[0] and below.lineno == (node.end_lineno or node.lineno) + 1
+        for (key, node), (following, below) in itertools.pairwise(ordered)
+    )
 
 
 def _sections(chosen: list[tuple[int, str]]) -> str:
