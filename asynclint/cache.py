@@ -206,7 +206,7 @@ class Cache:
             return
         key = self._key(digests, fixes)
         others = [(k, p) for k, p in self._answers if k != key]
-        if listing.reader.pythons.asked:
+        if listing.reader.pythons.asked or listing.reader.requirements.asked:
             # What other files of the project say is in no key: only `keep_output` knows how they look.
             self._write(others)
         else:

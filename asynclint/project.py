@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from zlib import crc32
 
 from asynclint.findings import Finding, Span
 from asynclint.pythons import Pythons
 from asynclint.replay import look, look_of, names
+from asynclint.requirements import Requirements
 from asynclint.widths import Width
 
 if TYPE_CHECKING:
@@ -118,6 +120,8 @@ class Project:
     memory: Memory | None = field(default=None, repr=False, compare=False)
     pythons: Pythons | None = field(default=None, repr=False, compare=False)
     """Which Python it says that it needs; None where that is not known."""
+    requirements: Requirements | None = field(default=None, repr=False, compare=False)
+    """What it says that it needs beside Python; None where that is not known."""
     width: Width | None = field(default=None, repr=False, compare=False)
     """How long its formatter lets lines be; None where that is not known."""
 
@@ -161,7 +165,8 @@ class Listing:
         probes = [
             (os.path.join(place, name), only) for place in sorted(above) for name, only in PROBED
         ]
-        asked = (*reader.pythons.files_of_root, *reader.pythons.asked, *reader.width.files)
+        asked = [*reader.pythons.files_of_root, *reader.pythons.asked, *reader.width.files]
+        asked += [*reader.requirements.described_in, *reader.requirements.asked]
         probes += [(path, False) for path in (*reader.ignore_files, *asked)]
         probes += [(path, True) for path in (*reader.sources_wanted, *reader.asked_for_packages)]
         if reader.repository is not None:
@@ -203,6 +208,8 @@ class Listing:
             packages,
             problems,
             self.reader.pythons.of_root,
+            self.reader.requirements.of_root,
+            crc32(self.reader.requirements.described.encode("utf-8", "surrogatepass")),
             (self.reader.width.told, self.reader.width.allowed),
         )
 
@@ -213,7 +220,8 @@ class Listing:
             files.append(self.reader.source(self.given[0], True, self.given[1]))
             files.sort(key=lambda f: f.name)
         reader = self.reader
-        return Project(self.root, files, self.whole, memory, reader.pythons, reader.width)
+        said = (reader.pythons, reader.requirements, reader.width)
+        return Project(self.root, files, self.whole, memory, *said)
 
 
 def discover(paths: Sequence[Path | str], config: Config) -> Project:
@@ -338,6 +346,7 @@ class _Reader:
         self.outputs = OUTPUTS - set(config.extend_exclude) if usual else frozenset[str]()
         self.asked_for_packages: list[str] = []
         self.pythons = Pythons(root)
+        self.requirements = Requirements(root)
         self.width = Width(root)
         self.patterns = _spec([p for p in patterns if p not in self.plain])
         self.ignores: dict[str, Any] = {}

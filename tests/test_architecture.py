@@ -27,7 +27,7 @@ LAYERS = (
     ("replay", "inert", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
-    ("config", "pythons", "widths"),
+    ("config", "pythons", "requirements", "widths"),
     ("project",),
     ("facts",),
     ("fixes",),

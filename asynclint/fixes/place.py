@@ -18,7 +18,7 @@ from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Cls, Func, members
 from asynclint.facts.view import CallFacts
 from asynclint.findings import Edit, Finding, Fix, Refused, Safety
-from asynclint.fixes import imports
+from asynclint.fixes import imports, installed
 from asynclint.fixes.generated import is_generated
 from asynclint.fixes.layout import Layout, Wrapper, handed, rebroken
 from asynclint.fixes.source import Source, Tree
@@ -468,7 +468,10 @@ class Place:
 
     def imported(self, module: str, name: str | None = None) -> tuple[str, tuple[Edit, ...]]:
         """How to write a module, or a name of it, here, with the edits that import it. Raises Refused."""
-        return imports.bring(self.source, module, name, self.function, line=self.site.line)
+        found = imports.bring(self.source, module, name, self.function, line=self.site.line)
+        if found[1]:
+            installed.refuse_missing(self.workshop, self.function.module, module)
+        return found
 
     def uses(self, module: str) -> bool:
         """Whether the file imports a library."""
