@@ -141,3 +141,94 @@ def test_what_is_said_decides(
             output = capsys.readouterr().out
             assert ("with `anyio.to_thread.run_sync`" in output) == offers
             assert ("`anyio` may not be installed" in output) != offers
+
+
+HELD = """
+import asyncio
+from pathlib import Path
+
+
+def current():
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:{comment}
+        return None
+
+
+async def load(path: Path) -> str:
+    return path.read_text()
+"""
+
+
+@pytest.mark.parametrize(
+    ("comment", "refused"),
+    [
+        ("  # not on an asyncio loop (another async library): no pool", True),
+        ("\n        # No asyncio loop, e.g. under Trio.", True),
+        ("  # called from plain code", False),
+        ("  # no loop runs yet", False),
+        ("", False),
+    ],
+)
+def test_a_handler_that_expects_another_library(comment: str, refused: bool) -> None:
+    [found] = findings({"load.py": HELD.format(comment=comment)}, "blocking-file-io")
+    assert bool(found.fixes) != refused
+    assert "runs on trio, too" in (found.refusal or "") or not refused
+
+
+@pytest.mark.parametrize(
+    ("beside", "refused"),
+    [
+        ('"""The client for asyncio and trio."""\n', True),
+        ("# The pool also runs on trio.\n", True),
+        ("# Works with `asyncio` or `trio`.\n", True),
+        ("# This cannot be used with asyncio or trio.\n", False),
+        ("# Groups of tasks as trio has them, for asyncio.\n", False),
+        ("# A trio of clients; asyncio runs them.\n", False),
+        ("# It isn't known. It runs on trio.\n", True),
+    ],
+)
+@pytest.mark.parametrize("name", ["other.py", "test_other.py"])
+def test_a_comment_that_names_both_libraries(beside: str, refused: bool, name: str) -> None:
+    [found] = findings({"load.py": "import asyncio\n" + READS, name: beside}, "blocking-file-io")
+    assert bool(found.fixes) != (refused and name == "other.py")
+
+
+@pytest.mark.parametrize(
+    ("head", "refused"), [("", True), ("import asyncio\n", False), ("import anyio\n", False)]
+)
+def test_a_module_of_a_project_that_asks_which_library_runs(head: str, refused: bool) -> None:
+    asks = "import asyncio\nimport sniffio\n\nNAME = sniffio.current_async_library\n"
+    [found] = findings({"load.py": head + READS, "asks.py": asks}, "blocking-file-io")
+    assert bool(found.fixes) != refused
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "refused"),
+    [
+        ("README.md", "# kit\n\nRuns under [asyncio](https://x.y) and [trio](https://z.y).\n", True),
+        ("README.md", "# kit\n\nInspired by trio.\n", False),
+        ("README.rst", "kit\n\nUnlike others it is not made for asyncio and trio.\n", False),
+        ("pyproject.toml", '[project]\nname = "x"\nclassifiers = ["Framework :: Trio"]\n', True),
+        ("x-1.0.dist-info/METADATA", "Name: x\n\nA client for asyncio and trio, and a\n", True),
+        ("x-1.0.dist-info/METADATA", "Name: x\n\nA client for asyncio\n", False),
+    ],
+)  # fmt: skip
+def test_a_project_that_is_described_as_one_for_trio(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    refused: bool,
+) -> None:
+    (tmp_path / "load.py").write_text("import asyncio" + READS)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for said, refuses in ((text, refused), ("", False), (text, refused)):
+        (tmp_path / name).write_text(said)
+        for _ in range(2):
+            assert run(["check", ".", "--output-format", "full"]) == 1
+            output = capsys.readouterr().out
+            assert ("runs on trio, too" in output) == refuses
+            assert ("with `asyncio.to_thread`" in output) != refuses

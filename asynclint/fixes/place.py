@@ -18,7 +18,7 @@ from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Cls, Func, members
 from asynclint.facts.view import CallFacts
 from asynclint.findings import Edit, Finding, Fix, Refused, Safety
-from asynclint.fixes import imports, installed
+from asynclint.fixes import imports, installed, trio
 from asynclint.fixes.generated import is_generated
 from asynclint.fixes.layout import Layout, Wrapper, handed, rebroken
 from asynclint.fixes.source import Source, Tree
@@ -133,11 +133,6 @@ def _loops_used(workshop: Workshop) -> Counter[str]:
     files = {one.name: one for name in (*LOOPS, *FOREIGN) for one in workshop.saying(name)}
     texts = (one.text or "" for one in files.values() if not one.is_test)
     return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
-
-
-def _runs_on_trio(workshop: Workshop) -> bool:
-    """Whether one of the project's modules, or of its tests, imports trio."""
-    return any("trio" in IMPORTED.findall(one.text or "") for one in workshop.saying("trio"))
 
 
 @dataclass
@@ -371,7 +366,7 @@ class Place:
 
         Where the module imports anyio, too, that is at home on either.
         """
-        if not self.workshop.once(_runs_on_trio):
+        if not trio.supported(self):
             return LOOPS[0]
         if not anyio:
             raise Refused("the project runs on trio, too, where functions of `asyncio` do not work")
