@@ -11,6 +11,7 @@ from asynclint.facts.attributes import attribute_type
 from asynclint.facts.builtin_calls import CONSUMERS
 from asynclint.facts.conditions import NOTHING, Conditions, Given
 from asynclint.facts.decorators import decorator_value
+from asynclint.facts.ending import is_behind_end
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
@@ -470,10 +471,13 @@ class BlockingFacts:
 
         A nested loop raises each time, so a conditional call of one is taken not to happen on a loop. A condition
         variable waited for in a `while` is a lock of the project's own, held for short. What fills something that
-        outlives the call blocks once, and what asks for a running loop first does not block one.
+        outlives the call blocks once, and what asks for a running loop first does not block one. Behind the end of the
+        process nobody waits.
         """
         conditions = self.conditions
         if conditions.once_only(function, site) or conditions.off_loop(function, site):
+            return True
+        if is_behind_end(self.evaluator, function, site):
             return True
         if stop.kind != "stat" and conditions.created(function, site):
             return True
@@ -507,7 +511,7 @@ class BlockingFacts:
         """The places in a function of the loop that block it."""
         found: list[tuple[CallSite, Blocking]] = []
         for site, stop in self.direct.get(function, ()):
-            if self._for_others(function, site):
+            if self._for_others(function, site) or is_behind_end(self.evaluator, function, site):
                 continue
             once = self.conditions.once_only(function, site) or (
                 stop.kind != "stat" and self.conditions.created(function, site)
@@ -520,6 +524,7 @@ class BlockingFacts:
                 or edge.target.is_async
                 or function.module.lazy(edge.site.block)
                 or self._for_others(function, edge.site)
+                or is_behind_end(self.evaluator, function, edge.site)
             ):
                 continue
             for kind in KINDS:
