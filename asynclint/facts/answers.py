@@ -15,6 +15,7 @@ from asynclint.facts.coroutines import CoroutineFacts
 from asynclint.facts.early import EarlyFacts
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
+from asynclint.facts.fakes import faked
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.graph import Graph
 from asynclint.facts.held import HeldFacts
@@ -145,7 +146,11 @@ class Answers:
             return
         runs = self.runs
         startup = function in runs.startup or runs.looks_like_lifespan(function)
-        for site, one in self.blocking.at(function):
+        found = self.blocking.at(function)
+        fakes = faked(self.evaluator.program, function.module) if found else frozenset()
+        for site, one in found:
+            if one.kind in fakes:
+                continue
             # A test waits for what it tests: what that reads and writes is not the test's to change.
             tested = function.module.file.is_test and one.kind == "file" and one.through is not None
             if startup or tested or runs.alone(function, site, one.kind, one.name):

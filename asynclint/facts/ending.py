@@ -55,7 +55,9 @@ def _ends(evaluator: Evaluator, function: Function, site: CallSite) -> bool:
     given = [recipe for recipe, _ in site.args]
     if callee.path in KILLING:
         return (
-            len(given) == 2 and _is_own(evaluator, function, given[0]) and not _is_survived(given[1])
+            len(given) == 2
+            and _is_own(evaluator, function, given[0])
+            and not _is_survived(given[1])
         )
     if callee.path in RAISING:
         return len(given) == 1 and not _is_survived(given[0])

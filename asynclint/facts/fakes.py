@@ -1,0 +1,59 @@
+"""Stand-ins for services that tests put in their place: they answer from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asynclint.facts.program import Module, Program
+from asynclint.knowledge.model import BlockKind
+
+DATABASES: frozenset[BlockKind] = frozenset({"database"})
+SERVICES: frozenset[BlockKind] = frozenset({"http", "sdk"})
+
+FAKES: dict[str, frozenset[BlockKind]] = {
+    "fakeredis": DATABASES,
+    "mongomock": DATABASES,
+    "mongomock_motor": DATABASES,
+    "pymongo_inmemory": DATABASES,
+    "moto": SERVICES,
+    "httpretty": SERVICES,
+    "pook": SERVICES,
+    "requests_mock": SERVICES,
+    "responses": SERVICES,
+    "vcr": SERVICES,
+    "pyfakefs": frozenset({"file", "stat"}),
+}
+"""Import root → what does not wait where it stands in."""
+
+
+def faked(program: Program, module: Module) -> frozenset[BlockKind]:
+    """The kinds of blocking that a test has stand-ins for, itself or in a `conftest` beside or above it."""
+    if not module.file.is_test:
+        return frozenset()
+    found: frozenset[BlockKind] = frozenset()
+    for one in (module, *_shared(program, module)):
+        for root in _imported(one):
+            found |= FAKES.get(root, frozenset())
+    return found
+
+
+def _shared(program: Program, module: Module) -> Iterator[Module]:
+    package = module.name
+    while package:
+        package = package.rpartition(".")[0]
+        one = program.find(f"{package}.conftest" if package else "conftest", module.file)
+        if one is not None and one.file.path.parent in module.file.path.parents:
+            yield one
+
+
+def _imported(module: Module) -> Iterator[str]:
+    """The import roots of a module, in its functions, too."""
+    for function in module.functions:
+        for bindings in function.facts.bindings.values():
+            for binding in bindings:
+                recipe = binding.recipe
+                if binding.kind != "import" or not recipe:
+                    continue
+                path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
+                if isinstance(path, str):
+                    yield path.partition(".")[0]
