@@ -20,6 +20,7 @@ from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.operations import TASKS
 from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.readable import READS, is_readable
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
@@ -491,9 +492,11 @@ class BlockingFacts:
         return stop.name.endswith("Condition.wait") and "while" in kinds
 
     def _prepared(self, caller: Function, edge: Edge, step: Step) -> bool:
-        """Whether the lock that a helper gets is given back in its caller, or what it takes from a queue is there."""
+        """Whether the lock that a helper gets is given back in its caller, or what it takes from a queue or a descriptor is there."""
         if step.next is not None:
             return False
+        if step.stop.name in READS:
+            return is_readable(edge.site, caller.module)
         if step.stop.name.endswith("Queue.get"):
             return filled_for(edge.site, step.site, caller.module)
         if not is_lock(step.stop.name):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from asynclint.facts.guards import handler
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
+from asynclint.facts.readable import READS, is_readable
 from asynclint.knowledge.model import Function as Known
 
 STARTERS = frozenset({"submit", "run_coroutine_threadsafe", "call", "start_task_soon"})
@@ -23,6 +24,8 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
     """Whether a call of a library function that may wait returns at once, by what the code around it says."""
     if _would_block(site, module):
         return True
+    if known.name in READS:
+        return is_readable(site, module)
     if known.name.endswith("request.urlopen"):
         return _of_data(site, module)
     base = site.callee[1] if site.callee and site.callee[0] == "attr" else None
