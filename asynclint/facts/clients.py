@@ -12,6 +12,7 @@ from asynclint.facts.graph import Edge, Graph, place_name
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.retries import is_retry
 from asynclint.facts.runs import Runs, conditional
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Part, Type, members
 from asynclint.facts.varying import Varying
@@ -481,6 +482,8 @@ class ClientFacts:
         for block in module.chain(site.block):
             if block.kind == "try":
                 in_try = True
+            if is_retry(function, block):
+                continue
             if block.kind in ("for", "afor", "comp"):
                 if (
                     _few(block.info, module)
