@@ -8,6 +8,7 @@ from asynclint.facts import pools
 from asynclint.facts.decorators import decorator_value
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge, Graph
+from asynclint.facts.guards import last_name
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
@@ -28,6 +29,9 @@ BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", 
 
 GUARD = re.compile(r"sem|limit|throttle|(?<![bc])lock|slot|bound|concurren", re.IGNORECASE)
 """What the project's own guards are named."""
+
+STARTING = frozenset({"create_task", "ensure_future", "wait_for", "shield"})
+"""Calls that start a coroutine, and give what can be waited for."""
 
 
 class Bounds:
@@ -188,12 +192,23 @@ class Bounds:
         if depth >= 3:
             return False
         return any(
-            e.how == "async"
-            and e.site.role[0] in ("await", "awith", "return")
-            and self._bounds(e.target, depth + 1)
+            e.how == "async" and self._waited_for(e) and self._bounds(e.target, depth + 1)
             for e in self.graph.out.get(function, ())
             if e.target is not function and not self._own_fan_out(e)
         )
+
+    def _waited_for(self, edge: Edge) -> bool:
+        """Whether a function waits for the coroutine of a call: itself, or the task that it starts of it."""
+        role, function = edge.site.role, edge.caller
+        if role[0] != "arg":
+            return role[0] in ("await", "awith", "return")
+        outer = function.module.site(role[1])
+        if last_name(outer.callee) not in STARTING or not function.facts.awaits:
+            return False
+        if outer.role[0] == "assign":
+            uses = function.facts.uses.get(str(outer.role[1]), ())
+            return any(use.role[0] == "await" for use in uses)
+        return outer.role[0] in ("await", "return")
 
     def _only_offloads(self, function: Function) -> bool:
         """Whether all that a coroutine function waits for is work in threads, of which a pool has so many."""
