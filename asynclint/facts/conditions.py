@@ -302,7 +302,7 @@ class Conditions:
             return None
         tag = test[0]
         if tag == "not":
-            said = self._says_loop(test[1], function, depth + 1)
+            said: bool | None = self._says_loop(test[1], function, depth + 1)
             return None if said is None else not said
         if tag == "cmp" and any(self._asks_for_thread(r, function) for r in test[2:]):
             # `get_ident() != self.loop_thread_id`: another thread than the loop's.
