@@ -707,6 +707,14 @@ def test_imports_without_sections_stay_one_block() -> None:
     assert text.startswith("import asyncio\nfrom typing import Any, List\n\nfrom pydantic")
 
 
+def test_a_docstring_behind_the_future_stays_there() -> None:
+    head = 'from __future__ import annotations\n\n"""Doc."""\n\nfrom typing import Any, List\n\n\n'
+    body = "    import asyncio\n\n    asyncio.create_task(work())\n"
+    text = fixed("lost-task", _lost(head, body))
+    start = 'from __future__ import annotations\n\n"""Doc."""\n\nimport asyncio\nfrom typing import Any, List\n'
+    assert text.startswith(start)
+
+
 def test_names_that_mean_something_else_are_left_alone() -> None:
     text = fixed(
         "lost-task",
@@ -1323,6 +1331,58 @@ def test_a_connection_is_not_opened_apart_from_its_work() -> None:
     """
     reason = "only the connection would be opened in a thread, and not what is asked of it"
     assert reason in refusals("blocking-database-call", code)
+
+
+def test_ctrl_c_is_answered_in_the_main_thread() -> None:
+    code = """
+    def agreed():
+        try:
+            return input("Sure? ") == "y"
+        except (KeyboardInterrupt, EOFError):
+            return False
+
+
+    async def drop(table):
+        if agreed():
+            await table.drop()
+    """
+    reason = "`agreed` answers Ctrl-C, which only the main thread gets"
+    assert refusals("blocking-wait", code) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("decorator", "name", "plain"),
+    [("@lru_cache", "model", False), ("", "model", True), ("@lru_cache", "settings", True)],
+)
+def test_a_route_stays_on_the_loop_with_what_all_requests_share(
+    decorator: str, name: str, plain: bool
+) -> None:
+    code = f"""
+    import time
+    from functools import lru_cache
+
+    from fastapi import Depends, FastAPI
+
+    app = FastAPI()
+
+
+    {decorator or "# each its own"}
+    def get_{name}() -> object:
+        return object()
+
+
+    def answer(question, holder):
+        time.sleep(1)
+        return question
+
+
+    @app.get("/ask")
+    async def ask(question: str, holder: object = Depends(get_{name})) -> str:
+        return answer(question, holder)
+    """
+    found, _ = _checked("blocking-sleep", {"app.py": _text(code)})
+    titles = [fix.title for one in found for fix in one.fixes]
+    assert any("plain `def`" in title for title in titles) == plain
 
 
 def test_a_cancellation_that_ends_like_an_interrupt() -> None:

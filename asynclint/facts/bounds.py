@@ -30,6 +30,8 @@ BOUND_WORDS = ("sem", "limit", "throttle", "lock", "slot", "bound", "capacity", 
 GUARD = re.compile(r"sem|limit|throttle|(?<![bc])lock|slot|bound|concurren", re.IGNORECASE)
 """What the project's own guards are named."""
 
+TIMEOUTS = frozenset({"asyncio.timeout", "asyncio.timeout_at"})
+
 STARTING = frozenset({"create_task", "ensure_future", "wait_for", "shield"})
 """Calls that start a coroutine, and give what can be waited for."""
 
@@ -224,13 +226,31 @@ class Bounds:
     def _only_waits(self, function: Function) -> bool:
         """Whether all that a coroutine function does is to wait for events, which is no work."""
         awaited = [s for s in function.sites if s.role[0] == "await"]
-        if not awaited or len(function.facts.awaits) != len(awaited):
+        entered = [s for s in function.sites if s.kind == "awith"]
+        if not awaited or len(function.facts.awaits) != len(awaited) + len(entered):
             return False
-        for site in awaited:
-            found = list(members(self.evaluator.callee(function.module, site)))
-            if not found or not all(_is_event(one) for one in found):
+        module = function.module
+        return all(self._is_event_wait(module, s) for s in awaited) and all(
+            self._is_timeout(module, s) for s in entered
+        )
+
+    def _is_event_wait(self, module: Module, site: CallSite) -> bool:
+        """`event.wait()`, and `wait_for(event.wait(), seconds)`."""
+        found = members(self.evaluator.callee(module, site))
+        if any(isinstance(one, Lib) and one.path == "asyncio.wait_for" for one in found):
+            given = site.args[0][0] if site.args else None
+            if not given or given[0] != "call":
                 return False
-        return True
+            found = members(self.evaluator.callee(module, module.site(given[1])))
+        return bool(found) and all(map(_is_event, found))
+
+    def _is_timeout(self, module: Module, site: CallSite) -> bool:
+        """Whether what is entered is `asyncio.timeout(seconds)`."""
+        entered = site.callee
+        if not entered or entered[0] != "call":
+            return False
+        callee = self.evaluator.callee(module, module.site(entered[1]))
+        return isinstance(callee, Lib) and callee.path in TIMEOUTS
 
     def _left_to_others(self, function: Function) -> bool:
         """Whether all that a coroutine waits for was handed to an object whose coroutines take a semaphore of its own."""

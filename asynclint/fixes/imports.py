@@ -417,9 +417,14 @@ def _leading(
             if not source.alone(node) and ";" in source.line(node.lineno):
                 raise Refused("imports stand several on a line")
             found.append(node)
-        elif found:
+        elif found and not (_is_text(node) and all(_named(n)[0] == "__future__" for n in found)):
             break
     return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """A docstring that stands behind `from __future__ import annotations` is none, and left where it is."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def unused(source: Source, name: str, gone: list[ast.AST], users: bool) -> tuple[Edit, ...]:

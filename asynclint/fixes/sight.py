@@ -57,9 +57,12 @@ FOR_THREAD = frozenset(
 """Functions of torch, cupy and decimal that set something for one thread."""
 
 MEANT = re.compile(
-    r"#.*\b(?:intentional|deliberate|on purpose)\w*\b.*\bblock|#.*\bblock\w*\b.*\b(?:intentional|deliberate|on purpose)",
+    r"#.*\b(?:intentional|deliberate|on purpose)\w*\b.*\bblock|#.*\bblock\w*\b.*\b(?:intentional|deliberate|on purpose)"
+    r"|#.*\basync\b.*\bto block\b",
     re.IGNORECASE,
 )
+
+INTERRUPT = re.compile(r"\bexcept\b.*\bKeyboardInterrupt\b")
 
 FLOCK = re.compile(r"\b(?:flock|lockf|locking)\(")
 """Functions that lock an open file until it is closed."""
@@ -84,6 +87,12 @@ def works_in_repository(workshop: Workshop, function: Function) -> bool:
         site.callee and site.callee[-1] == "Repo" and "git.Repo" in _paths(workshop, function, site)
         for site in function.sites
     )
+
+
+def answers_interrupt(function: Function) -> bool:
+    """Whether a function handles Ctrl-C, which only the main thread gets."""
+    facts, module = function.facts, function.module
+    return any(INTERRUPT.search(line) for line in module.span(facts.line, facts.end_line))
 
 
 def means_to_block(function: Function) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.classes import implementations
+from asynclint.facts.dependencies import dependency_of
 from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
@@ -122,6 +123,9 @@ ADDRESS = ("family", "type", "proto", "flags")
 
 REACH = 200
 """Functions looked at below the call."""
+
+SETTINGS = re.compile(r"settings|config", re.IGNORECASE)
+"""What functions are named that give values which nobody changes."""
 
 
 def hand_over(place: Place) -> Iterable[Fix]:
@@ -575,6 +579,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     for one in (function, *started):
         if sight.changes_process(one):
             yield f"`{one.name}` changes for a time what the whole process sees"
+    if sight.answers_interrupt(function):
+        yield f"`{function.name}` answers Ctrl-C, which only the main thread gets"
     if sight.has_own_values(function):
         yield f"`{function.name}` keeps values for each thread"
     parser = sight.shares_parser(function)
@@ -697,7 +703,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
         True for one in _reached(place.workshop, function) for _ in _reasons(place.workshop, one)
     ) or _is_handed_a_connection(place.workshop, function):
         return
-    if no_thread.keeps_connections(place) is not None:
+    if no_thread.keeps_connections(place) is not None or _works_on_shared(place):
         return
     if embedded.is_used(place.workshop, function) or connections.are_kept(place.workshop, function):
         return
@@ -722,6 +728,21 @@ def plain_route(place: Place) -> Iterator[Fix]:
         "make the route a plain `def`, which the framework runs in a thread",
         place.source.edit(start, start + width, ""),
     )
+
+
+def _works_on_shared(place: Place) -> bool:
+    """Whether the blocking call works on what a dependency gives to all requests: `Depends(get_model)` of a cached function."""
+    function, facts = place.function, place.workshop.facts
+    evaluator = facts.graph.evaluator
+    used = {node.id for node in ast.walk(place.call) if isinstance(node, ast.Name)}
+    for parameter in function.facts.params:
+        if parameter.name not in used:
+            continue
+        given = dependency_of(evaluator, parameter, function.parent or function.module.body)
+        if isinstance(given, Func) and facts.runs.cached(given.function):
+            if not SETTINGS.search(given.function.name):
+                return True
+    return False
 
 
 def _is_handed_a_connection(workshop: Workshop, function: Function) -> bool:
