@@ -1351,12 +1351,10 @@ def test_ctrl_c_is_answered_in_the_main_thread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decorator", "name", "plain"),
-    [("@lru_cache", "model", False), ("", "model", True), ("@lru_cache", "settings", True)],
+    ("provider", "plain"),
+    [("kept_model", False), ("given_on", False), ("own_model", True), ("kept_settings", True)],
 )
-def test_a_route_stays_on_the_loop_with_what_all_requests_share(
-    decorator: str, name: str, plain: bool
-) -> None:
+def test_a_route_stays_on_the_loop_with_what_all_requests_share(provider: str, plain: bool) -> None:
     code = f"""
     import time
     from functools import lru_cache
@@ -1366,8 +1364,21 @@ def test_a_route_stays_on_the_loop_with_what_all_requests_share(
     app = FastAPI()
 
 
-    {decorator or "# each its own"}
-    def get_{name}() -> object:
+    @lru_cache
+    def kept_model() -> object:
+        return object()
+
+
+    @lru_cache
+    def kept_settings() -> object:
+        return object()
+
+
+    def given_on() -> object:
+        return kept_model()
+
+
+    def own_model() -> object:
         return object()
 
 
@@ -1377,7 +1388,7 @@ def test_a_route_stays_on_the_loop_with_what_all_requests_share(
 
 
     @app.get("/ask")
-    async def ask(question: str, holder: object = Depends(get_{name})) -> str:
+    async def ask(question: str, holder: object = Depends({provider})) -> str:
         return answer(question, holder)
     """
     found, _ = _checked("blocking-sleep", {"app.py": _text(code)})

@@ -739,8 +739,22 @@ def _works_on_shared(place: Place) -> bool:
         if parameter.name not in used:
             continue
         given = dependency_of(evaluator, parameter, function.parent or function.module.body)
-        if isinstance(given, Func) and facts.runs.cached(given.function):
-            if not SETTINGS.search(given.function.name):
+        if isinstance(given, Func) and not SETTINGS.search(given.function.name):
+            if _gives_kept(place.workshop, given.function):
+                return True
+    return False
+
+
+def _gives_kept(workshop: Workshop, function: Function) -> bool:
+    """Whether a function keeps its first result, or gives what another one keeps."""
+    runs, evaluator = workshop.facts.runs, workshop.facts.graph.evaluator
+    if runs.cached(function):
+        return True
+    for recipe, _, _ in function.facts.returns:
+        if recipe and recipe[0] == "call":
+            module = function.module
+            callee = evaluator.callee(module, module.site(recipe[1]))
+            if isinstance(callee, Func) and runs.cached(callee.function):
                 return True
     return False
 
