@@ -1333,6 +1333,30 @@ def test_a_connection_is_not_opened_apart_from_its_work() -> None:
     assert reason in refusals("blocking-database-call", code)
 
 
+@pytest.mark.parametrize(
+    ("between", "offered"), [("key = path.read_text()", False), ("await asyncio.sleep(0)", True)]
+)
+def test_no_wait_before_the_try_that_closes(between: str, offered: bool) -> None:
+    code = f"""
+    import asyncio
+    from pathlib import Path
+
+
+    async def start(launch, path: Path):
+        browser = await launch()
+        {between}
+        text = path.read_text()
+        try:
+            return await browser.page(text)
+        except BaseException:
+            await browser.close()
+            raise
+    """
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    reason = "nothing closes `browser` yet, and who is cancelled here would leave it open"
+    assert {one.refusal for one in found} == {None if offered else reason}
+
+
 def test_ctrl_c_is_answered_in_the_main_thread() -> None:
     code = """
     def agreed():

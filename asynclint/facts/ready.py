@@ -42,7 +42,11 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
     if known.name.startswith(("queue.", "multiprocessing.")) and known.name.endswith(".get"):
         return _known_filled(site, base, module)
     if known.name.endswith((".result", ".exception")):
-        return _known_done(site, base, module) or _told(site, base, module)
+        return (
+            _known_done(site, base, module)
+            or _told(site, base, module)
+            or _told_by_callback(site, base, module)
+        )
     if known.name.endswith("Thread.join"):
         return _ended(site, base, module)
     return known.name.startswith("socket.") and _told_not_to_wait(site, base, module)
@@ -89,6 +93,15 @@ def _calls(site: CallSite, base: Recipe, module: Module, name: str) -> list[Call
     """The calls of a method of the same object in the same function."""
     wanted = ("attr", base, name)
     return [s for s in module.functions[site.function].sites if s.callee == wanted]
+
+
+def _told_by_callback(site: CallSite, base: Recipe, module: Module) -> bool:
+    """`future.add_done_callback(…)`, an `await`, and then `future.result()`: the callback has ended the wait."""
+    return any(
+        _awaits(module, site.function, told.line, site.line)
+        for told in _calls(site, base, module, "add_done_callback")
+        if told.line < site.line
+    )
 
 
 # -- locks ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
+    acquired,
     browser,
     child,
     connections,
@@ -156,6 +157,7 @@ def _first(place: Place) -> Fix:
     place.refuse_meant()
     browser.refuse(place)
     place.refuse_cleanup()
+    acquired.refuse(place)
     written_back.refuse(place)
     stores.refuse(place)
     kept_files.refuse(place, call)

@@ -1,0 +1,48 @@
+"""What was just opened, and is not yet under the `try` that closes it: an `await` in between may be cancelled, and leak it."""
+
+from __future__ import annotations
+
+import ast
+
+from asynclint.facts import body
+from asynclint.findings import Refused
+from asynclint.fixes.place import Place
+from asynclint.fixes.source import own_nodes
+
+
+def refuse(place: Place) -> None:
+    """Raise Refused between `x = await open()` and a `try` that closes `x` whatever happens."""
+    statement = place.tree.statement(place.node)
+    suite = _suite(place.tree.parent(statement), statement)
+    if statement not in suite:
+        return
+    at = suite.index(statement)
+    opened = next((one for one in reversed(suite[:at]) if _waits(one)), None)
+    closing = next(
+        (one for one in suite[at + 1 :] if isinstance(one, ast.Try) or _waits(one)), None
+    )
+    if not isinstance(opened, ast.Assign) or not isinstance(closing, ast.Try):
+        return
+    target = opened.targets[0]
+    if not isinstance(opened.value, ast.Await) or not isinstance(target, (ast.Name, ast.Attribute)):
+        return
+    name = ast.unparse(target)
+    ends = [*closing.finalbody, *(s for h in closing.handlers if body.takes(h) for s in h.body)]
+    if any(
+        name in body.names(node)
+        for one in ends
+        for node in ast.walk(one)
+        if isinstance(node, ast.expr)
+    ):
+        raise Refused(f"nothing closes `{name}` yet, and who is cancelled here would leave it open")
+
+
+def _suite(parent: ast.AST | None, statement: ast.stmt) -> list[ast.stmt]:
+    suites = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    return next((one for one in suites if isinstance(one, list) and statement in one), [])
+
+
+def _waits(statement: ast.stmt) -> bool:
+    """Whether a statement suspends."""
+    nodes = (statement, *own_nodes(statement))
+    return any(isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for node in nodes)
