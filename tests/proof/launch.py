@@ -12,15 +12,16 @@ import gc
 import importlib
 import inspect
 import json
+import os
 import signal
 import socket
 import sys
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from pulse import PORT, beat
 
 COUNTED = {
     "anthropic": ("Anthropic", "AsyncAnthropic"),
@@ -29,8 +30,6 @@ COUNTED = {
     "httpx2": ("Client", "AsyncClient"),
 }
 CLOSING = ("close", "aclose", "__exit__", "__aexit__")
-TICK = 0.001
-"""Seconds between two ticks of the clock that shows how long the event loop is kept."""
 
 
 class Census:
@@ -101,38 +100,16 @@ class Census:
         return True
 
 
-class Clock:
-    """Ticks on the event loop; the longest gap between two ticks is how long the loop was kept."""
-
-    def __init__(self) -> None:
-        self.gap = 0.0
-        self.gaps: list[float] = []
-
-    async def run(self) -> None:
-        """Tick until cancelled; SIGUSR1 notes the longest gap and begins anew."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._next)
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(TICK)
-            now = time.perf_counter()
-            self.gap = max(self.gap, now - last - TICK)
-            last = now
-
-    def _next(self) -> None:
-        self.gaps.append(self.gap)
-        self.gap = 0.0
-
-
-async def serve(server: uvicorn.Server, listener: socket.socket, clock: Clock | None) -> None:
-    ticking = asyncio.create_task(clock.run()) if clock is not None else None
+async def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    beating = asyncio.create_task(beat()) if PORT in os.environ else None
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if server.started:
         print(listener.getsockname()[1], flush=True)
     await serving
-    if ticking is not None:
-        ticking.cancel()
+    if beating is not None:
+        beating.cancel()
 
 
 def main() -> None:
@@ -140,7 +117,6 @@ def main() -> None:
     parser.add_argument("directory")
     parser.add_argument("app")
     parser.add_argument("--factory", action="store_true")
-    parser.add_argument("--clock", action="store_true")
     given = parser.parse_args()
     sys.path[0] = given.directory
     listener = socket.socket()
@@ -152,13 +128,12 @@ def main() -> None:
     importlib.import_module(given.app.partition(":")[0])
     census = Census(lambda: server.should_exit)
     census.watch()
-    clock = Clock() if given.clock else None
     # uvicorn raises the signal again once it has shut down; the report comes after that.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    asyncio.run(serve(server, listener, clock))
+    asyncio.run(serve(server, listener))
     listener.close()
     gc.collect()  # What was left open says so now.
-    print(json.dumps({"clients": census.clients, "gaps": clock.gaps if clock else []}), flush=True)
+    print(json.dumps({"clients": census.clients}), flush=True)
 
 
 if __name__ == "__main__":

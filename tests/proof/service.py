@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,6 @@ class Account:
     code: int
     errors: str
     clients: list[dict[str, Any]] = field(default_factory=list)
-    gaps: list[float] = field(default_factory=list)
 
     def built(self) -> dict[str, int]:
         """How many clients of each class were built."""
@@ -58,11 +56,6 @@ class Running:
         self._process = process
         self.port = port
         self.account = Account(-1, "")
-
-    def note_gap(self) -> None:
-        """Begin a new gap of the clock, and keep the longest one so far."""
-        self._process.send_signal(signal.SIGUSR1)
-        time.sleep(0.05)
 
     def ask(self, targets: Sequence[str]) -> list[Answer]:
         """GET one after the other, over one connection."""
@@ -96,13 +89,11 @@ def running(
     *,
     factory: bool = False,
     strict: bool = False,
-    clock: bool = False,
 ) -> Iterator[Running]:
     """Start a service, and stop it at the end. `strict`: every warning is an error. Raises Failed."""
     command = [sys.executable, *(["-W", "error"] if strict else []), str(LAUNCHER)]
     command += [str(directory), app]
     command += ["--factory"] if factory else []
-    command += ["--clock"] if clock else []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command,

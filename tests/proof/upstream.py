@@ -18,11 +18,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import trustme
 
+from .pulse import PORT, Pulse
+
 PIECES = 4
 """Into how many pieces a streamed answer is cut."""
 
 STOPS = 4
-"""How many pieces of a stream come at once where the server takes its time."""
+"""How many pieces of a stream come at once where the server holds back the rest."""
 
 
 @dataclass
@@ -70,10 +72,17 @@ class Upstream:
         self,
         authority: Authority,
         known: Mapping[str, object] | None = None,
-        delay: float = 0.0,
+        patience: float | None = None,
     ) -> None:
-        """`known` gives the JSON that some paths answer instead; `delay` is in seconds, before an answer and within a stream."""
-        self._delay = delay
+        """`known` gives the JSON that some paths answer instead.
+
+        With `patience`, in seconds, an answer and the rest of a stream are held back until the service's event loop
+        has shown that it runs, or so long; `free` tells which.
+        """
+        self._patience = patience
+        self._pulse = Pulse() if patience is not None else None
+        self.pulse_port = self._pulse.port if self._pulse is not None else None
+        self.free: list[bool] = []
         self._known = known or {}
         self._tls = authority.server
         self._counts = Counts()
@@ -122,6 +131,8 @@ class Upstream:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self) -> None:
+        if self._pulse is not None:
+            self._tasks.add(self._loop.create_task(self._pulse.listen()))
         while True:
             connection, _ = await self._loop.sock_accept(self._socket)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -150,14 +161,19 @@ class Upstream:
                 self._counts.requests += 1
                 self._asked.append(asked)
                 for number, piece in enumerate(_answer(asked, self._known)):
-                    if self._delay and number in (0, STOPS):
-                        await asyncio.sleep(self._delay)
+                    if number in (0, STOPS):
+                        await self._hold()
                     writer.write(piece)
                     await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             transport.abort()
+
+    async def _hold(self) -> None:
+        """Give nothing back before the service's loop was found free, or kept."""
+        if self._pulse is not None and self._patience is not None:
+            self.free.append(await self._pulse.beats(self._patience))
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:
@@ -314,6 +330,8 @@ def environment(upstream: Upstream, trusted: Path) -> dict[str, str]:
     here = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
+    if upstream.pulse_port is not None:
+        here[PORT] = str(upstream.pulse_port)
     return here | {
         "SSL_CERT_FILE": str(trusted),
         "UPSTREAM_URL": upstream.url,
