@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
-from typing import Any
 
-from asynclint.pythons import table_in
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from asynclint.metadata import table_in, table_of, text_of
 
 NAMES = (".ruff.toml", "ruff.toml", "pyproject.toml", "setup.cfg", "tox.ini", ".flake8")
 USUAL = 88
@@ -36,9 +29,9 @@ class Width:
         """Columns that a formatter is told, or keeps by default; None where none is named."""
         self.allowed: int | None = None
         """Columns after which a linter complains."""
-        texts = {name: _text(root / name) for name in NAMES}
-        tables = [_toml(texts[name]) for name in NAMES[:2]]
-        tool = table_in(_toml(texts["pyproject.toml"]), "tool")
+        texts = {name: text_of(root / name) for name in NAMES}
+        tables = [table_of(texts[name]) for name in NAMES[:2]]
+        tool = table_in(table_of(texts["pyproject.toml"]), "tool")
         tables += [table_in(tool, "ruff"), table_in(tool, "black")]
         named = [_columns(table.get("line-length")) for table in tables]
         self.told = next(filter(None, named), None)
@@ -46,20 +39,6 @@ class Width:
             self.told = USUAL
         limits = [_flake8(texts[name]) for name in NAMES[3:]]
         self.allowed = next(filter(None, limits), None)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, ValueError):
-        return ""
-
-
-def _toml(text: str) -> dict[str, Any]:
-    try:
-        return dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError:
-        return {}
 
 
 def _columns(value: object) -> int | None:

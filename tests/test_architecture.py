@@ -27,7 +27,7 @@ LAYERS = (
     ("replay", "inert", "silent", "watch", "progress"),
     ("findings",),
     ("knowledge",),
-    ("config", "pythons", "requirements", "widths"),
+    ("config", "metadata", "pythons", "requirements", "widths"),
     ("project",),
     ("facts",),
     ("fixes",),

@@ -452,7 +452,7 @@ class Program:
     def _is_meant(self, file: SourceFile, needed: tuple[int, int]) -> bool:
         """Whether the project says that it runs on nothing older than a file needs."""
         pythons = self.project.pythons
-        lowest = pythons.lowest(file.path) if pythons is not None else None
+        lowest = pythons.around(file.path) if pythons is not None else None
         return lowest is not None and lowest >= needed
 
     def _facts(self, file: SourceFile) -> ModuleFacts:
