@@ -13,8 +13,8 @@ from asynclint.fixes.source import own_nodes
 def refuse(place: Place) -> None:
     """Raise Refused between `x = await open()` and a `try` that closes `x` whatever happens."""
     statement = place.tree.statement(place.node)
-    suite = _suite(place.tree.parent(statement), statement)
-    if statement not in suite:
+    suite = place.tree.suite(statement)
+    if not suite:
         return
     at = suite.index(statement)
     opened = next((one for one in reversed(suite[:at]) if _waits(one)), None)
@@ -35,11 +35,6 @@ def refuse(place: Place) -> None:
         if isinstance(node, ast.expr)
     ):
         raise Refused(f"nothing closes `{name}` yet, and who is cancelled here would leave it open")
-
-
-def _suite(parent: ast.AST | None, statement: ast.stmt) -> list[ast.stmt]:
-    suites = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
-    return next((one for one in suites if isinstance(one, list) and statement in one), [])
 
 
 def _waits(statement: ast.stmt) -> bool:

@@ -353,11 +353,9 @@ def _chain(
     chain: list[tuple[list[ast.stmt], ast.stmt]] = []
     below: ast.AST = node
     for one in place.tree.above(node):
-        for name in ("body", "orelse", "finalbody"):
-            suite = getattr(one, name, None)
-            if isinstance(suite, list) and isinstance(below, ast.stmt) and below in suite:
-                if not _is_elif(place, below):
-                    chain.append((suite, below))
+        suite = place.tree.suite(below)
+        if suite and isinstance(below, ast.stmt) and not _is_elif(place, below):
+            chain.append((suite, below))
         if one is function:
             break
         below = one

@@ -79,10 +79,7 @@ def _entered(place: Place, statement: ast.Assign | ast.AnnAssign, target: str) -
     if statement.value is not place.call or known is None or known.enter not in ("async", "both"):
         raise Refused("it is no context manager")
     around = tree.parent(statement)
-    body = next(
-        (b for b in _suites(around) if statement in b),
-        [],
-    )
+    body = tree.suite(statement)
     source.after(statement)
     rest = body[body.index(statement) + 1 :]
     if not rest:
@@ -104,11 +101,6 @@ def _function(place: Place) -> ast.AsyncFunctionDef:
     node = place.tree.function(place.call)
     assert isinstance(node, ast.AsyncFunctionDef)
     return node
-
-
-def _suites(node: ast.AST | None) -> list[list[ast.stmt]]:
-    found = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
-    return [suite for suite in found if isinstance(suite, list)]
 
 
 def _starts_line(source: Source, statement: ast.stmt) -> bool:

@@ -28,8 +28,7 @@ def hoist(place: Place) -> Fix:
     if mistake.by:
         name = mistake.by
         statement = place.tree.statement(call)
-        suite = _suite(place, statement)
-        if len(suite) < 2:
+        if len(place.tree.suite(statement)) < 2:
             raise Refused("nothing else stands in its block")
         edits.append(source.edit(source.line_start(statement.lineno), source.after(statement), ""))
         behind = source.text[source.end(statement) : source.after(statement)].strip()
@@ -41,15 +40,6 @@ def hoist(place: Place) -> Fix:
         raise Refused(f"`{name}` means something else here")
     line = f"{name} = {source.segment(call)}{comment}\n"
     return place.fix("make it once for the module", *edits, source.declare(line))
-
-
-def _suite(place: Place, statement: ast.stmt) -> list[ast.stmt]:
-    parent = place.tree.parent(statement)
-    for field in ("body", "orelse", "finalbody"):
-        suite = getattr(parent, field, [])
-        if isinstance(suite, list) and statement in suite:
-            return suite
-    return []
 
 
 def _is_bound_around(place: Place, name: str) -> bool:

@@ -99,6 +99,15 @@ class Tree:
             yield current
             current = self._parents.get(current)
 
+    def suite(self, statement: ast.AST) -> list[ast.stmt]:
+        """The list of statements that holds one; empty for what stands in none."""
+        parent = self._parents.get(statement)
+        for name in ("body", "orelse", "finalbody"):
+            suite = getattr(parent, name, None)
+            if isinstance(suite, list) and statement in suite:
+                return suite
+        return []
+
     def statement(self, node: ast.AST) -> ast.stmt:
         """The statement that holds a node, or the node when it is one."""
         for one in (node, *self.above(node)):

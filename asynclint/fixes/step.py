@@ -167,8 +167,8 @@ class Step:
         below: ast.AST = self.statement
         while True:
             parent: ast.AST | None = tree.parent(below)
-            suite = _suite(parent, below)
-            if parent is None or suite is None:
+            suite = tree.suite(below)
+            if parent is None or not suite:
                 return
             for one in reversed(suite[: _index(suite, below)]):
                 waits = _waits(one)
@@ -219,8 +219,8 @@ class Step:
                     break
         while True:
             parent: ast.AST | None = tree.parent(below)
-            suite = _suite(parent, below)
-            if parent is None or suite is None:
+            suite = tree.suite(below)
+            if parent is None or not suite:
                 return
             for one in suite[_index(suite, below) + 1 :]:
                 waits = _waits(one)
@@ -442,15 +442,6 @@ class Step:
                 self.unknown.add(self.key(ast.unparse(whole)))
             return depth > 1 or (depth == 1 and self.given)
         return bool(roots & {ALL, OBJECT}) and (depth > 0 or node.id != self.at.function.self_name)
-
-
-def _suite(parent: ast.AST | None, below: ast.AST) -> list[ast.stmt] | None:
-    """The list of statements that holds one."""
-    for name in ("body", "orelse", "finalbody"):
-        suite = getattr(parent, name, None)
-        if isinstance(suite, list) and any(one is below for one in suite):
-            return suite
-    return None
 
 
 def _index(suite: list[ast.stmt], below: ast.AST) -> int:

@@ -209,9 +209,8 @@ class Usage:
 
     def _removed(self, statement: ast.stmt, closings: list[ast.Expr]) -> Edit:
         parent = self.tree.parent(statement)
-        for name in ("body", "orelse", "finalbody"):
-            if getattr(parent, name, None) == [statement]:
-                raise Refused("closing it is all that a block does")
+        if self.tree.suite(statement) == [statement]:
+            raise Refused("closing it is all that a block does")
         start = self.source.line_start(statement.lineno)
         end = self.source.after(statement)
         goes = (
