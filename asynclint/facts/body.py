@@ -237,8 +237,8 @@ def _needs(statement: ast.stmt, unset: frozenset[str]) -> bool:
     return isinstance(test, ast.Name) and test.id in unset
 
 
-def names(node: ast.expr) -> set[str]:
-    """The names and attributes in an expression."""
+def names(node: ast.AST) -> set[str]:
+    """The names and attributes in an expression or a statement."""
     return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
 
 

@@ -8,6 +8,7 @@ from asynclint.facts import body
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import own_nodes
+from asynclint.fixes.step import WAITS
 
 
 def refuse(place: Place) -> None:
@@ -28,16 +29,11 @@ def refuse(place: Place) -> None:
         return
     name = ast.unparse(target)
     ends = [*closing.finalbody, *(s for h in closing.handlers if body.takes(h) for s in h.body)]
-    if any(
-        name in body.names(node)
-        for one in ends
-        for node in ast.walk(one)
-        if isinstance(node, ast.expr)
-    ):
+    if any(name in body.names(one) for one in ends):
         raise Refused(f"nothing closes `{name}` yet, and who is cancelled here would leave it open")
 
 
 def _waits(statement: ast.stmt) -> bool:
     """Whether a statement suspends."""
     nodes = (statement, *own_nodes(statement))
-    return any(isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for node in nodes)
+    return any(isinstance(node, WAITS) for node in nodes)

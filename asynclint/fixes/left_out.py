@@ -9,6 +9,7 @@ from asynclint.facts.body import Body, how_left
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.step import WAITS
 
 DEPTH = 2
 """Callers looked at above the function, which go on behind it."""
@@ -58,11 +59,7 @@ def _refuse_callers(place: Place, function: Function, depth: int, relied: bool) 
 def _waits_only(body: Body, within: list[ast.stmt | ast.ExceptHandler]) -> bool:
     """Whether a function waits nowhere but there, so that no cancellation has come out of it."""
     inside = {id(node) for one in within for node in ast.walk(one)}
-    return all(
-        id(node) in inside
-        for node in body.nodes
-        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
-    )
+    return all(id(node) in inside for node in body.nodes if isinstance(node, WAITS))
 
 
 def _saves(body: Body, statement: ast.stmt) -> bool:

@@ -12,6 +12,7 @@ from asynclint.findings import Refused
 from asynclint.fixes.awaited import is_endless
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import handed, own_nodes
+from asynclint.fixes.step import WAITS
 
 DEADLINE = re.compile(r"timeout|deadline")
 """Parameters that say how long a coroutine may take, those that wait for their turn included."""
@@ -38,7 +39,6 @@ STREAMS = re.compile(r"\bAsync(?:Iterator|Iterable|Generator)\b")
 """Parameters that are read with `async for`, by their names and annotations."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
-WORK = (ast.Await, ast.AsyncWith, ast.AsyncFor)
 
 
 def why_together(workshop: Workshop, function: Function, tasks: set[str]) -> str | None:
@@ -122,7 +122,7 @@ def _first_waits(node: Definition) -> Iterator[ast.Call | ast.While]:
     A wait in a branch may be left out, and the next one is the first one then.
     """
     for one in _flat(node.body):
-        waits = [n for n in _own(one) if isinstance(n, WORK)]
+        waits = [n for n in _own(one) if isinstance(n, WAITS)]
         if isinstance(one, ast.For) and waits:
             return  # To try again, or to go on now and then.
         if isinstance(one, ast.While):

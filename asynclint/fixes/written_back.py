@@ -13,7 +13,7 @@ from asynclint.findings import Refused
 from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import NESTED, own_nodes
-from asynclint.fixes.step import spot
+from asynclint.fixes.step import WAITS, spot
 
 READS = frozenset({"read_text", "read_bytes"})
 THERE = frozenset({"exists", "is_file", "isfile"})
@@ -85,11 +85,7 @@ def refuse(place: Place) -> None:
     here = {place.node.lineno, *(item.context_expr.lineno for w in above for item in w.items)}
     tree, definition = function
     found = list(_accesses(tree.own(definition)))
-    waits = [
-        n.lineno
-        for n in tree.own(definition)
-        if isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith))
-    ]
+    waits = [n.lineno for n in tree.own(definition) if isinstance(n, WAITS)]
     for read in found:
         for write in found:
             if (
