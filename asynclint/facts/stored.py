@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from asynclint.facts import cancelled, syntax
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Graph
-from asynclint.facts.model import Binding, CallSite, Recipe
+from asynclint.facts.model import Binding, Recipe
 from asynclint.facts.operations import element_type
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import FUNCTIONS, last_name, own
@@ -61,11 +61,9 @@ class StoredFacts:
         if last_name(awaited.func) in HANDS_ON:
             given = awaited.args if last_name(awaited.func) == "gather" else awaited.args[:1]
             return bool(given) and all(self.waits_for_tasks(function, one) for one in given)
-        targets = [
-            e.target
-            for e in self.graph.out.get(function, ())
-            if e.how == "async" and _stands_at(awaited, e.site)
-        ]
+        at = syntax.extent(awaited)
+        edges = self.graph.out.get(function, ())
+        targets = [e.target for e in edges if e.how == "async" and e.site.extent == at]
         return bool(targets) and all(map(self._waits_only, targets))
 
     def _waits_only(self, function: Function) -> bool:
@@ -262,12 +260,6 @@ def _is_made(function: Function, name: str) -> bool:
     """Whether a local name holds what a call in the function made."""
     bindings = function.facts.bindings.get(name, ())
     return any(one.recipe and one.recipe[0] not in ("attr", "name", "sub") for one in bindings)
-
-
-def _stands_at(call: ast.Call, site: CallSite) -> bool:
-    """Whether a site is a call."""
-    place = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
-    return place == site.extent
 
 
 def _bare(raised: ast.expr) -> ast.expr:

@@ -26,6 +26,11 @@ def definition(function: Function) -> ast.AsyncFunctionDef | ast.FunctionDef | N
     return None
 
 
+def extent(node: ast.expr) -> tuple[int, int, int, int]:
+    """First line and column, last line and column: for an expression what `CallSite.extent` is for a call."""
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
+
+
 def last_name(node: ast.expr) -> str:
     """`get` of `self.client.get`, and of `get`; "" for what has no name."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.bounds import Bounds
-from asynclint.facts.syntax import called
+from asynclint.facts.syntax import called, extent
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place, Workshop
@@ -142,7 +142,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         recipe = place.site.args[0][0] if place.site.args else None
         callee = evaluator.at_site(recipe, place.site, module)
         if isinstance(node, ast.Call):
-            where = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+            where = extent(node)
             callee = evaluator.callee(module, sites[where]) if where in sites else None
         found = [m.of if isinstance(m, Part) else m for m in members(callee)]
         functions = [m.function for m in found if isinstance(m, Func)]

@@ -153,7 +153,7 @@ class Constructor(Part):
 
     def site(self, call: ast.Call) -> CallSite | None:
         """The call site of a call of this module."""
-        where = (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset)
+        where = syntax.extent(call)
         for site in self.module.facts.calls:
             if site.kind == "call" and site.extent == where:
                 return site

@@ -115,7 +115,7 @@ class FileUses:
 
     def _called(self, call: ast.Call, spelling: Spelling, deep: int) -> Iterator[Use]:
         function = spelling.function
-        extent = _extent(call)
+        extent = syntax.extent(call)
         for how, node in done(call):
             path = spelling.path(node) if how is not MOVES else None
             if path is not None:
@@ -135,7 +135,7 @@ class FileUses:
         spelling = self._spelling(caller)
         if spelling is None:
             return ()
-        site = self._sites_of(caller).get(_extent(call))
+        site = self._sites_of(caller).get(syntax.extent(call))
         held = site is not None and self.workshop.once(effects).is_locked(caller, site)
         block = site.block if site is not None else -1
         line, column = call.end_lineno or 0, call.end_col_offset or 0
@@ -151,7 +151,7 @@ class FileUses:
         """What a coroutine that is awaited does before its first wait, or behind its last one."""
         found: tuple[Use, ...] = ()
         for edge in self.graph.out.get(caller, ()):
-            if edge.how == "async" and edge.site.extent == _extent(call):
+            if edge.how == "async" and edge.site.extent == syntax.extent(call):
                 waits = [line for line, _ in edge.target.facts.awaits]
                 below = [
                     one
@@ -195,7 +195,7 @@ class FileUses:
     def _result(self, call: ast.Call, function: Function) -> FilePath | None:
         """The path that a call gives of a function which gives one."""
         spelling = self._spelling(function)
-        edges = self._edges_of(function).get(_extent(call), ())
+        edges = self._edges_of(function).get(syntax.extent(call), ())
         if spelling is None or len(edges) != 1 or edges[0].target is function:
             return None
         target = edges[0].target
@@ -299,7 +299,3 @@ def _is_mode(node: ast.expr) -> bool:
 def _opens(function: Function) -> bool:
     lines = function.module.span(function.facts.line, function.facts.end_line)
     return any(OPENS.search(line) for line in lines)
-
-
-def _extent(call: ast.Call) -> tuple[int, int, int, int]:
-    return call.lineno, call.col_offset, call.end_lineno or 0, call.end_col_offset or 0

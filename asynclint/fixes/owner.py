@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from asynclint.facts.classes import implementations
 from asynclint.facts.graph import Edge
 from asynclint.facts.program import Function, Klass
+from asynclint.facts.syntax import extent
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Local, State
@@ -174,7 +175,7 @@ class Owner:
         for one in ast.walk(reading.tree.root):
             if not isinstance(one, ast.expr) or one.lineno != site.line:
                 continue
-            if reading.where(one) != site.extent:
+            if extent(one) != site.extent:
                 continue
             node: ast.expr = one
             if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):

@@ -8,12 +8,11 @@ from functools import cached_property
 
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
+from asynclint.facts.syntax import extent
 from asynclint.facts.types import Type
 from asynclint.findings import Refused
 from asynclint.fixes.place import HELD, Workshop
 from asynclint.fixes.source import Source
-
-Where = tuple[int, int, int, int]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -63,17 +62,12 @@ class Reading:
         return {k.facts.line: k.body for k in self.module.klasses}
 
     @cached_property
-    def _sites(self) -> dict[Where, CallSite]:
+    def _sites(self) -> dict[tuple[int, int, int, int], CallSite]:
         return {s.extent: s for s in self.module.facts.calls if s.kind == "call"}
-
-    @staticmethod
-    def where(node: ast.expr) -> Where:
-        """The extent of an expression."""
-        return (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
 
     def site(self, call: ast.Call) -> CallSite | None:
         """The facts of a call."""
-        return self._sites.get(self.where(call))
+        return self._sites.get(extent(call))
 
     def function(self, node: ast.AST) -> Function | None:
         """The facts of a `def` or lambda."""

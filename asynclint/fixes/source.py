@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asynclint.facts.program import Function, Module, Program
+from asynclint.facts.syntax import extent
 from asynclint.findings import Edit, Refused, Span
 from asynclint.fixes.columns import columns
 from asynclint.project import SourceFile
@@ -65,13 +66,7 @@ class Tree:
         at: dict[tuple[int, int, int, int], list[ast.expr]] = {}
         for node in self._parents:
             if isinstance(node, ast.expr):
-                where = (
-                    node.lineno,
-                    node.col_offset,
-                    node.end_lineno or 0,
-                    node.end_col_offset or 0,
-                )
-                at.setdefault(where, []).append(node)
+                at.setdefault(extent(node), []).append(node)
         return at
 
     def at(self, where: tuple[int, int, int, int], kind: type[Node]) -> Node | None:

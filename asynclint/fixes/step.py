@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
+from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
 from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, Effect, effects
 from asynclint.fixes.place import Place, Workshop
@@ -409,8 +410,7 @@ class Step:
         return any(isinstance(m, LibMethod) and not m.cls.startswith(PROCESS) for m in found)
 
     def _site(self, call: ast.Call) -> CallSite | None:
-        end = call.end_lineno or 0, call.end_col_offset or 0
-        return self.sites.get((call.lineno, call.col_offset, *end))
+        return self.sites.get(extent(call))
 
     def _is_container(self, call: ast.Call) -> bool:
         site = self._site(call)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
+from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
@@ -210,8 +211,7 @@ def _found(place: Place, calls: list[ast.Call]) -> Iterator[Access]:
     function = place.function
     sites = {s.extent: s for s in function.sites if s.kind == "call"}
     for call in calls:
-        end = call.end_lineno or 0, call.end_col_offset or 0
-        site = sites.get((call.lineno, call.col_offset, *end))
+        site = sites.get(extent(call))
         block = site.block if site is not None else -1
         given = call.args[:1] or [k.value for k in call.keywords]
         key = ", ".join(ast.unparse(one) for one in given)
