@@ -45,7 +45,7 @@ class Conditions:
         """How many decisions of the function lead to the site, counting a look for what is there already."""
         module = function.module
         taken = sum(1 for b in module.chain(site.block) if b.kind in BRANCHES)
-        for index in _indices(module, site.block):
+        for index in module.around(site.block):
             for block, _ in self._left_before(module, index, site):
                 if any(
                     part and part[0] == "cmp" and part[1] == "In" for part in _parts(block.info)
@@ -90,7 +90,7 @@ class Conditions:
             return True
         return any(
             self._returns_import(module, index, block)
-            for around in _indices(module, site.block)
+            for around in module.around(site.block)
             for index, block in self._tried_before(module, around, site)
         )
 
@@ -242,14 +242,14 @@ class Conditions:
     def _asked_in_vain(self, function: Function, site: CallSite) -> bool:
         """`try: get_running_loop()` … `except RuntimeError:` the site."""
         module = function.module
-        for index in _indices(module, site.block):
+        for index in module.around(site.block):
             block = module.blocks[index]
             if block.kind != "except":
                 continue
             for other in function.sites:
                 if not self._asks_for_loop(other, module):
                     continue
-                tried = [b for b in _indices(module, other.block) if module.blocks[b].kind == "try"]
+                tried = [b for b in module.around(other.block) if module.blocks[b].kind == "try"]
                 if any(module.blocks[b].parent == block.parent and b < index for b in tried):
                     return True
         return False
@@ -258,7 +258,7 @@ class Conditions:
         """`if self.asynchronous: return self._close()` before the site: those who can await get a coroutine."""
         if function.is_async or not function.facts.returns:
             return False
-        around = set(_indices(function.module, site.block))
+        around = set(function.module.around(site.block))
         for recipe, line, where in function.facts.returns:
             block = function.module.blocks[where]
             if block.kind != "if" or where in around or block.parent not in around:
@@ -542,7 +542,7 @@ class Conditions:
     def _decisions(self, function: Function, site: CallSite) -> Iterator[tuple[Block, bool]]:
         """The tests that were made on the way to a site, and whether each holds there."""
         module = function.module
-        for index in _indices(module, site.block):
+        for index in module.around(site.block):
             block = module.blocks[index]
             if block.kind in ("if", "else", "while"):
                 yield block, block.kind != "else"
@@ -586,14 +586,6 @@ def _as_class(value: Type) -> Klass | str | None:
 
 def _class_name(of: Klass | str | None) -> str | None:
     return of.facts.qualname if isinstance(of, Klass) else of
-
-
-def _indices(module: Module, block: int) -> list[int]:
-    found = []
-    while block >= 0:
-        found.append(block)
-        block = module.blocks[block].parent
-    return found
 
 
 def _parts(test: Recipe) -> tuple[Recipe, ...]:

@@ -34,18 +34,10 @@ def is_behind_end(evaluator: Evaluator, function: Function, site: CallSite) -> b
         if not other.callee or other.callee[-1] not in LAST_NAMES:
             continue
         if around is None:
-            around = _around(function, site.block)
+            around = set(function.module.around(site.block))
         if other.block in around and _ends(evaluator, function, other):
             return True
     return False
-
-
-def _around(function: Function, block: int) -> set[int]:
-    found = set()
-    while block >= 0:
-        found.add(block)
-        block = function.module.blocks[block].parent
-    return found
 
 
 def _ends(evaluator: Evaluator, function: Function, site: CallSite) -> bool:

@@ -24,8 +24,7 @@ Filled = Callable[[Function, str], bool]
 def guarded(function: Function, site: CallSite, filled: Filled) -> bool:
     """Whether the site runs only while something is not there that is kept afterwards."""
     module = function.module
-    index = site.block
-    while index >= 0:
+    for index in module.around(site.block):
         block = module.blocks[index]
         if block.kind in ("if", "else", "while") and any(
             _kept(function, state, site, filled)
@@ -36,7 +35,6 @@ def guarded(function: Function, site: CallSite, filled: Filled) -> bool:
             return True
         if _returned_before(function, index, site, filled):
             return True
-        index = block.parent
     return False
 
 

@@ -101,8 +101,7 @@ class HeldFacts:
 
     def _goes_on(self, module: Module, site: CallSite) -> bool:
         """Whether the loop around a call goes on when the call times out."""
-        index = site.block
-        while index >= 0:
+        for index in module.around(site.block):
             block = module.blocks[index]
             if block.kind in ("while", "for", "afor"):
                 return False
@@ -110,7 +109,6 @@ class HeldFacts:
                 handler = guards.handler(module, index, TIMEOUTS)
                 if handler is not None:
                     return self._in_loop(module, index) and not _leaves(module, handler)
-            index = block.parent
         return False
 
     def _in_loop(self, module: Module, index: int) -> bool:

@@ -149,6 +149,12 @@ class Module:
             yield one
             block = one.parent
 
+    def around(self, block: int) -> Iterator[int]:
+        """The indexes of a block and of the blocks around it, innermost first."""
+        while block >= 0:
+            yield block
+            block = self.blocks[block].parent
+
     @property
     def children(self) -> dict[int, list[int]]:
         """By block: the blocks directly in it, in their order."""

@@ -175,11 +175,9 @@ def _told_not_to_wait(site: CallSite, base: Recipe, module: Module) -> bool:
 
 def _would_block(site: CallSite, module: Module) -> bool:
     """`try: … except BlockingIOError:` around a call: its descriptor was told not to wait."""
-    index = site.block
-    while index >= 0:
+    for index in module.around(site.block):
         if module.blocks[index].kind == "try" and handler(module, index, WOULD_BLOCK) is not None:
             return True
-        index = module.blocks[index].parent
     return False
 
 
