@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.model import END, Block, CallSite, Recipe
-from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.program import Function, Klass, Module, mentions
 from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, Tup, Type, members
 
 BRANCHES = frozenset({"if", "else", "except", "case"})
@@ -637,7 +637,7 @@ def _missing(test: Recipe, holds: bool) -> Iterator[Recipe]:
             yield from found
         else:
             # Any part alone may decide: `x is None or not x.alive`, but not `not token or expired()`.
-            yield from (t for t in found if all(_mentions(part, t) for part in test[1]))
+            yield from (t for t in found if all(mentions(part, t) for part in test[1]))
     elif tag == "cmp":
         if test[3] == ("const", None) and (test[1] in ("Is", "Eq")) == holds:
             yield from _missing(test[2], False)
@@ -646,9 +646,3 @@ def _missing(test: Recipe, holds: bool) -> Iterator[Recipe]:
                 yield from _missing(test[2], False)
     elif tag in ("name", "attr") and not holds:
         yield test
-
-
-def _mentions(recipe: Recipe, target: Recipe) -> bool:
-    if recipe == target:
-        return True
-    return isinstance(recipe, tuple) and any(_mentions(part, target) for part in recipe)

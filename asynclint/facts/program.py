@@ -749,6 +749,13 @@ def base_name(recipe: Recipe) -> str | None:
     return None
 
 
+def mentions(recipe: Recipe, part: Recipe) -> bool:
+    """Whether a recipe is another one, or has it somewhere in it."""
+    if recipe == part:
+        return True
+    return isinstance(recipe, tuple) and any(mentions(one, part) for one in recipe)
+
+
 def recipe_name(recipe: Recipe) -> str:
     """A recipe as the reader wrote it, roughly: "self.client.get"."""
     if not recipe:

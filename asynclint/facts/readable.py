@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function, Module
+from asynclint.facts.program import Function, Module, mentions
 
 READS = frozenset({"os.read"})
 """Library functions that wait until a descriptor has something."""
@@ -42,14 +42,8 @@ def _waits(site: CallSite, given: list[Recipe]) -> bool:
         return site.callee[0] == "name" or bool(owner and SELECTOR.search(str(owner[-1])))
     if not WAITS.search(name):
         return False
-    named = [recipe for recipe, _ in site.args]
-    return not named or not given or any(_mentions(named, one) for one in given)
-
-
-def _mentions(recipe: object, wanted: Recipe) -> bool:
-    if recipe == wanted:
-        return True
-    return isinstance(recipe, (tuple, list)) and any(_mentions(part, wanted) for part in recipe)
+    named = tuple(recipe for recipe, _ in site.args)
+    return not named or not given or any(mentions(named, one) for one in given)
 
 
 def _is_reader(function: Function) -> bool:
