@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 
+from asynclint.facts.body import is_none
 from asynclint.facts.types import Func
 from asynclint.facts.view import Blocking
 from asynclint.findings import Fix, Refused
@@ -16,7 +17,6 @@ from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result, State
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.reading import Reading
-from asynclint.fixes.twin_plan import is_none
 from asynclint.fixes.twin_uses import Uses
 from asynclint.fixes.twins import Pair, Twins
 

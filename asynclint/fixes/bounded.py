@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.body import is_none
 from asynclint.facts.bounds import Bounds
 from asynclint.facts.syntax import called, extent
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
@@ -91,7 +92,7 @@ def _refuse_meant(place: Place, call: ast.Call) -> None:
     within = place.tree.function(call)
     for one in ast.walk(within) if within is not None else ():
         if isinstance(one, ast.Call) and called(one) in ("wait", "as_completed", "wait_for"):
-            limited = any(k.arg == "timeout" and not _is_none(k.value) for k in one.keywords)
+            limited = any(k.arg == "timeout" and not is_none(k.value) for k in one.keywords)
             if limited and _waits_for(one, place.tree.statement(call)):
                 raise Refused("they share a deadline, which those that wait for a place would miss")
     below: ast.AST = call
@@ -121,10 +122,6 @@ def _waits_for(call: ast.Call, statement: ast.stmt) -> bool:
     targets = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
     added = isinstance(statement, ast.Expr)
     return any(n.id in names and (added or isinstance(n.ctx, ast.Store)) for n in targets)
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from asynclint.facts.body import is_none
 from asynclint.facts.graph import Edge, argument_of
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, recipe_name
@@ -253,4 +254,4 @@ def _is_local(call: ast.Call) -> bool:
     if any(not isinstance(one, ast.Constant) or one.value == ":memory:" for one in places):
         return True
     path = named.get("path")
-    return path is not None and not (isinstance(path, ast.Constant) and path.value is None)
+    return path is not None and not is_none(path)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from asynclint.facts.body import is_none
 from asynclint.facts.decorators import decorator_paths
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
@@ -57,7 +58,7 @@ class Lifespan:
         keywords = {k.arg: k.value for k in self.call.keywords}
         if None in keywords:
             raise Refused(f"`{application}` is built with `**` arguments")
-        if "lifespan" in keywords and not _is_none(keywords["lifespan"]):
+        if "lifespan" in keywords and not is_none(keywords["lifespan"]):
             if self._is_manager(keywords["lifespan"]):
                 self.wrapped = keywords["lifespan"]
             else:
@@ -498,10 +499,6 @@ def _function(value: object) -> Function | None:
     if isinstance(value, Part):
         value = value.of
     return value.function if isinstance(value, Func) else None
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _normal(text: str) -> str:

@@ -257,7 +257,3 @@ def shown(holder: Holder) -> str:
     if isinstance(holder, Held):
         return f"{holder.klass.name}.{holder.name}"
     return holder.name
-
-
-def is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.body import is_none
 from asynclint.facts.types import Cls, Func, Lib, LibMethod, Mod, members
 from asynclint.findings import Refused
 from asynclint.fixes.mentions import Global
 from asynclint.fixes.mocked import refuse_mocked, refuse_patched, refuse_spelled
 from asynclint.fixes.reading import Reading
-from asynclint.fixes.twin_plan import Plan, is_none
+from asynclint.fixes.twin_plan import Plan
 from asynclint.fixes.twins import Pair
 from asynclint.knowledge.model import Client
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from asynclint.facts.body import is_none
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Coro, Func, Gen, Inst, Lib, LibMethod
 from asynclint.findings import Refused
 from asynclint.fixes import taken
 from asynclint.fixes.mentions import Local, Result, State
 from asynclint.fixes.reading import Reading
-from asynclint.fixes.twin_plan import is_none
 from asynclint.fixes.twin_sources import SHARED_POOL, Sources
 from asynclint.fixes.twins import Pair
 
