@@ -29,7 +29,7 @@ import libcst as cst
 from asynclint.findings import Finding, Fix, Level, Link, Span
 
 if TYPE_CHECKING:
-    from asynclint.facts.view import CallFacts, FunctionFacts, Slice
+    from asynclint.facts.view import CallFacts, FunctionFacts, Often, Slice
     from asynclint.fixes.place import Place
     from asynclint.knowledge.model import BlockKind
 
@@ -155,3 +155,28 @@ class BlockingRule(Rule):
         if not {"sdk", "http", "database"} & set(self.kinds):
             return to_thread.hand_over(place)
         return async_twin.or_else(place, to_thread.hand_over)
+
+
+class BuildingRule(Rule):
+    """Base of the rules of group `clients` about those that are built again and again."""
+
+    often: ClassVar[Often]
+    """What each of them is built for."""
+
+    def visit_Call(self, node: cst.Call) -> None:
+        facts = self.call(node)
+        building = facts.building if facts else None
+        if building is None or building.often != self.often:
+            return
+        message = f"`{building.name}` is built for every {self.often}"
+        if building.depends is None:
+            self.report(node, message, because=building.because)
+            return
+        # It cannot simply be shared: what another caller needs differs.
+        self.report(
+            node,
+            f"{message}, with arguments that depend on {building.depends}",
+            because=building.because,
+            refusal=f"the arguments depend on {building.depends}",
+            level="note",
+        )

@@ -543,7 +543,7 @@ def _code_problems(path: Path) -> list[str]:
         node
         for node in ast.parse(text).body
         if isinstance(node, ast.ClassDef)
-        and {"Rule", "BlockingRule"} & {ast.unparse(base) for base in node.bases}
+        and {"Rule", "BlockingRule", "BuildingRule"} & {ast.unparse(base) for base in node.bases}
     ]
     if len(classes) != 1:
         return [*report, f"{path}: {len(classes)} subclasses of Rule, where one is expected"]
