@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes import lifespan
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -40,14 +41,7 @@ def _behind_yield(
     place: Place, node: ast.AsyncFunctionDef, statement: ast.stmt, call: str
 ) -> list[Edit]:
     tree, source = place.tree, place.source
-    yields = [n for n in ast.walk(node) if isinstance(n, (ast.Yield, ast.YieldFrom))]
-    pause = tree.parent(yields[0]) if len(yields) == 1 else None
-    if (
-        not isinstance(pause, ast.Expr)
-        or not source.alone(pause)
-        or tree.function(pause) is not node
-    ):
-        raise Refused("the `yield` of the lifespan does not stand on a line of its own")
+    pause = lifespan.pause(source, tree, node)
     around = tree.parent(statement)
     if around not in (tree.parent(pause), *tree.above(pause)) or pause.lineno < statement.lineno:
         raise Refused("it is built under a condition")

@@ -16,7 +16,7 @@ from asynclint.findings import Edit, Refused
 from asynclint.fixes import imports
 from asynclint.fixes.application import FRAMEWORKS, STARLETTE, Application, meant, site_callee
 from asynclint.fixes.place import Workshop
-from asynclint.fixes.source import Tree
+from asynclint.fixes.source import Source, Tree
 
 
 @dataclass(frozen=True)
@@ -491,6 +491,19 @@ def around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, 
     wait = "await " if opening.close_async else ""
     tail = f"{indent}finally:\n{indent}{unit}{wait}{target}.{opening.close}()\n"
     return f"{head}{indent}try:\n", tail, True
+
+
+def pause(source: Source, tree: Tree, node: ast.AST) -> ast.Expr:
+    """The `yield` of a lifespan. Raises Refused where it is not the only one, on a line of its own."""
+    yields = [n for n in ast.walk(node) if isinstance(n, (ast.Yield, ast.YieldFrom))]
+    statement = tree.parent(yields[0]) if len(yields) == 1 else None
+    if (
+        not isinstance(statement, ast.Expr)
+        or not source.alone(statement)
+        or tree.function(statement) is not node
+    ):
+        raise Refused("the `yield` of the lifespan does not stand on a line of its own")
+    return statement
 
 
 def _function(value: object) -> Function | None:

@@ -13,7 +13,7 @@ from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import application as serving
 from asynclint.fixes import imports
 from asynclint.fixes.application import Application
-from asynclint.fixes.lifespan import Lifespan
+from asynclint.fixes.lifespan import Lifespan, pause
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
 
@@ -230,14 +230,7 @@ def _into(place: Place, lifespan: Lifespan, handlers: list[Handler]) -> list[Edi
         inside = inside.parent
     if inside is None:
         raise Refused("the lifespan does not see the handlers")
-    yields = [n for n in ast.walk(node) if isinstance(n, (ast.Yield, ast.YieldFrom))]
-    statement = tree.parent(yields[0]) if len(yields) == 1 else None
-    if (
-        not isinstance(statement, ast.Expr)
-        or not source.alone(statement)
-        or tree.function(statement) is not node
-    ):
-        raise Refused("the `yield` of the lifespan does not stand on a line of its own")
+    statement = pause(source, tree, node)
     indent = source.indent(statement)
     starts = "".join(f"{indent}{h.call}\n" for h in handlers if h.event == "startup")
     stops = "".join(f"\n{indent}{h.call}" for h in handlers if h.event == "shutdown")
