@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.model import END, Block, CallSite, Recipe
-from asynclint.facts.program import Function, Klass, Module, mentions
+from asynclint.facts.program import Function, Klass, Module, mentions, parts_of
 from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, Tup, Type, members
 
 BRANCHES = frozenset({"if", "else", "except", "case"})
@@ -48,7 +48,7 @@ class Conditions:
         for index in module.around(site.block):
             for block, _ in self._left_before(module, index, site):
                 if any(
-                    part and part[0] == "cmp" and part[1] == "In" for part in _parts(block.info)
+                    part and part[0] == "cmp" and part[1] == "In" for part in parts_of(block.info)
                 ) or self._renews(function, site, block.info):
                     taken += 1
         return taken
@@ -174,7 +174,7 @@ class Conditions:
             test = block.info
             if test and test[0] == "any" and (test[2] == "and") != holds:
                 continue  # Another part may have decided.
-            for part in _parts(test):
+            for part in parts_of(test):
                 if not part or part[0] != "cmp" or part[1] != ("NotIn" if holds else "In"):
                     continue
                 target = part[3]
@@ -586,10 +586,6 @@ def _as_class(value: Type) -> Klass | str | None:
 
 def _class_name(of: Klass | str | None) -> str | None:
     return of.facts.qualname if isinstance(of, Klass) else of
-
-
-def _parts(test: Recipe) -> tuple[Recipe, ...]:
-    return tuple(test[1]) if test and test[0] == "any" else (test,)
 
 
 def _attributes(test: Recipe) -> Iterator[Recipe]:

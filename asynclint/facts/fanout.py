@@ -9,7 +9,7 @@ from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.lengths import SAME_LENGTH, Lengths, loops_around
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function
+from asynclint.facts.program import Function, parts_of
 from asynclint.facts.types import (
     Func,
     Lib,
@@ -343,17 +343,13 @@ def _counted(function: Function, loop: int) -> bool:
     for index, block in enumerate(module.blocks):
         if block.kind != "if" or not block.ends or not module.inside(block.parent, loop):
             continue
-        for part in _parts(block.info):
+        for part in parts_of(block.info):
             if part and part[0] == "cmp" and part[1] in ("Gt", "GtE", "Lt", "LtE", "Eq"):
                 if any(other in (("const", 0), ("const", 1)) for other in part[2:]):
                     continue
                 if any(_is_count(function, one, loop, index) for one in part[2:]):
                     return True
     return False
-
-
-def _parts(test: Recipe) -> tuple[Recipe, ...]:
-    return tuple(test[1]) if test and test[0] == "any" else (test,)
 
 
 def _is_count(function: Function, recipe: Recipe, loop: int, test: int) -> bool:

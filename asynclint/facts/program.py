@@ -749,6 +749,11 @@ def base_name(recipe: Recipe) -> str | None:
     return None
 
 
+def parts_of(test: Recipe) -> tuple[Recipe, ...]:
+    """What stands on both sides of `and` or `or` in a test; the test alone where it has none."""
+    return tuple(test[1]) if test and test[0] == "any" else (test,)
+
+
 def mentions(recipe: Recipe, part: Recipe) -> bool:
     """Whether a recipe is another one, or has it somewhere in it."""
     if recipe == part:
