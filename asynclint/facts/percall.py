@@ -74,16 +74,8 @@ class PerCallFacts:
         uses = facts.uses.get(name, ())
         if not any(self._takes(use) for use in uses) or not all(map(self._is_own, uses)):
             return False
-        inner = (f for f in function.module.functions if self._within(f, function))
+        inner = (f for f in function.module.functions if f.is_within(function))
         return not any(name in f.facts.loaded or name in f.facts.uses for f in inner)
-
-    def _within(self, one: Function, outer: Function) -> bool:
-        current = one.parent
-        while current is not None:
-            if current is outer:
-                return True
-            current = current.parent
-        return False
 
     def _takes(self, use: Use) -> bool:
         return use.role[0] == "awith" or (use.role[0] == "attr" and use.role[1] in TAKING)

@@ -305,6 +305,13 @@ class Function:
             function = function.parent
         return function
 
+    def is_within(self, outer: Function) -> bool:
+        """Whether this function is defined in another one, however deep."""
+        function = self.parent
+        while function is not None and function is not outer:
+            function = function.parent
+        return function is not None
+
     def key(self) -> tuple[str, int]:
         return (self.module.file.name, self.facts.index)
 

@@ -38,9 +38,6 @@ def closed_over(function: Function, name: str) -> bool:
         if other.facts.line > function.facts.end_line:
             break
         if name in other.facts.loaded or name in other.facts.uses or name in other.facts.nonlocals:
-            parent = other.parent
-            while parent is not None:
-                if parent is function:
-                    return True
-                parent = parent.parent
+            if other.is_within(function):
+                return True
     return False

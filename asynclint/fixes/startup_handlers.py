@@ -225,10 +225,7 @@ def _into(place: Place, lifespan: Lifespan, handlers: list[Handler]) -> list[Edi
     assert lifespan.existing is not None
     function, tree, node = lifespan.existing
     source = lifespan.source
-    inside = function.parent
-    while inside is not None and inside is not lifespan.application.function:
-        inside = inside.parent
-    if inside is None:
+    if not function.is_within(lifespan.application.function):
         raise Refused("the lifespan does not see the handlers")
     statement = pause(source, tree, node)
     indent = source.indent(statement)
