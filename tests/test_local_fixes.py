@@ -510,6 +510,21 @@ async def work() -> None:
         await asyncio.sleep(1)
 
 
+class Shop:
+    async def load(self) -> None: ...
+
+    def count(self) -> int:
+        return 1
+
+
+async def shop() -> Shop:
+    return Shop()
+
+
+async def many() -> list:
+    return []
+
+
 async def handler(flag: bool) -> object:
     {line}
 """
@@ -530,7 +545,10 @@ async def handler(flag: bool) -> object:
         ('return (fetch() if flag else {})["a"]', 'return (await fetch() if flag else {})["a"]'),
         ('return [fetch(i)["a"] for i in range(3)]', 'return [(await fetch(i))["a"] for i in range(3)]'),
         ('def inner(a=fetch()["a"]): return a', 'def inner(a=(await fetch())["a"]): return a'),
-        ('await fetch().get("a")', 'await (await fetch()).get("a")'),
+        ('await fetch().get("a")', '(await fetch()).get("a")'),
+        ('return await fetch()["a"] or 1', 'return (await fetch())["a"] or 1'),
+        ("await shop().load()", "await (await shop()).load()"),
+        ('await shop().stock["a"]', 'await (await shop()).stock["a"]'),
         ("for key in fetch(): print(key)", "for key in await fetch(): print(key)"),
         ("assert fetch()", "assert await fetch()"),
         ("return -fetch()", "return -await fetch()"),
@@ -558,6 +576,12 @@ def test_places_without_await(line: str, reason: str) -> None:
     [
         ("fetch()", Safety.SAFE),
         ("fetch()['a']", Safety.SAFE),
+        ("await fetch()['a']", Safety.SAFE),
+        ("await fetch().get('a')", Safety.SAFE),
+        ("await many()[0]", Safety.UNSAFE),
+        ("await shop().load()", Safety.SAFE),
+        ("await shop().stock", Safety.UNSAFE),
+        ("await shop().count()", Safety.UNSAFE),
         ("if fetch(): pass", Safety.UNSAFE),
         ("asyncio.gather(fetch(), fetch())", Safety.UNSAFE),
         ("work()", Safety.UNSAFE),

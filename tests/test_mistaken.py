@@ -211,3 +211,54 @@ def test_one_after_the_other(before: str, after: str) -> None:
 def test_at_once_all_the_same(line: str, reason: str) -> None:
     found, _ = _fixed("session-shared-between-tasks", GATHERED.format(line))
     assert [f.refusal for f in found] == [reason]
+
+
+INHERITED = """\
+class Base:
+    def __enter__(self):
+        raise TypeError("Async client only supports `async with`")
+
+    def __exit__(self, *args):
+        pass
+
+    @classmethod
+    def from_url(cls, url):
+        client = cls()
+        return client
+
+    def at(self, url):
+        return self
+
+    @classmethod
+    def plain(cls):
+        return Base()
+
+
+class Client(Base):
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *args):
+        pass
+
+
+async def use(url: str) -> None:
+    async with {expression} as client:
+        print(client)
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("Client.from_url(url)", 0),
+        ("Client().at(url)", 0),
+        ("Client.from_url(url).at(url)", 0),
+        ("Base.from_url(url)", 1),
+        ("Client.plain()", 1),
+    ],
+)
+def test_what_a_class_inherits_gives_what_is_of_this_class(expression: str, found: int) -> None:
+    project = in_memory({"app.py": INHERITED.replace("{expression}", expression)})
+    kept = check.check(project, from_table({}, project.root)).kept
+    assert [one.rule for one in kept] == ["mismatched-async-protocol"] * found

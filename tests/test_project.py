@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from asynclint import check
 from asynclint.config import Config
 from asynclint.project import (
     Project,
@@ -472,3 +473,37 @@ def test_a_directory_of_tests_above_the_project_makes_no_test(tmp_path: Path) ->
     write(tmp_path, "tests/project/pyproject.toml", "tests/project/app.py")
     [file] = discover([tmp_path / "tests" / "project"], Config(tmp_path)).files
     assert not file.is_test
+
+
+SOCKETS = {
+    "app/__init__.py": "",
+    "app/socket.py": "async def getaddrinfo(host, port):\n    return []\n",
+    "app/net.py": "import socket as _std\n\n\nasync def look(host):\n    return _std.getaddrinfo(host, 80)\n",
+}
+CACHES = {
+    "app/__init__.py": "",
+    "app/config.py": "URL = ''\n",
+    "app/redis.py": "class Redis:\n    def get(self, key):\n        return None\n",
+    "app/cache.py": "import redis\n\nclient = redis.Redis()\n\n\nasync def look(key):\n    return client.get(key)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "rules"),
+    [
+        (SOCKETS, ["blocking-wait"]),
+        ({k: v for k, v in SOCKETS.items() if not k.endswith("__.py")}, []),
+        (CACHES, []),
+        (
+            CACHES | {"app/cache.py": f"from .config import URL\n{CACHES['app/cache.py']}"},
+            ["blocking-database-call"],
+        ),
+    ],
+)
+def test_a_module_of_a_package_hides_no_library(
+    files: dict[str, str], rules: list[str], root: Path
+) -> None:
+    """Nor the standard library: who imports relatively is no script, and finds nothing beside it by its plain name."""
+    for name, text in files.items():
+        write(root, name, text=text)
+    assert [one.rule for one in check.check(found("."), Config(root)).kept] == rules

@@ -33,6 +33,8 @@ from asynclint.project import Project, SourceFile
 BUILTINS = frozenset(dir(builtins))
 
 SHADOWABLE = frozenset(sys.stdlib_module_names)
+RELATIVE = re.compile(r"^\s*from\s+\.", re.MULTILINE)
+"""An import that only a module of a package can do."""
 
 KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
 """Methods that put something into a container."""
@@ -410,6 +412,8 @@ class Program:
     """Names that were looked for in the project's texts, in strings and comments, too."""
     studied: set[str] = field(default_factory=set)
     """The names of files of whose functions the syntax was looked at, and not the facts alone."""
+    _package_roots: set[str] = field(default_factory=set)
+    """The directories of packages: what lies in one is imported by its plain name by scripts beside it alone."""
     _unread: dict[str, list[SourceFile]] | None = None
     """By word: files that hold it and were not read when that was first asked for."""
 
@@ -418,6 +422,8 @@ class Program:
         for file in self.project.files:
             if file.text is None:
                 continue
+            if file.is_package:
+                self._package_roots.add(str(PurePath(file.path).parent))
             for name in (file.module, *getattr(file, "aliases", ())):
                 parts = name.split(".")
                 depth = len(parts) + (1 if file.is_package else 0)
@@ -592,6 +598,8 @@ class Program:
                 continue
             if entry.file is importer and "." not in name and top in SHADOWABLE:
                 continue
+            if entry.root in self._package_roots and self._hides(top, importer):
+                continue
             score = len(entry.root) if near else -1
             if best is None or score > best[0]:
                 best = (score, entry.file)
@@ -599,6 +607,12 @@ class Program:
                 # Two modules of one name, neither near: which one is meant is unknown.
                 best = (score, best[1]) if entry.file.module != name else (score, entry.file)
         return best[1] if best else None
+
+    def _hides(self, top: str, importer: SourceFile) -> bool:
+        """Whether a library has the name by which a module of a package would be found, were the importer run as a script."""
+        if top in SHADOWABLE:
+            return True
+        return top in self.known_roots and RELATIVE.search(importer.text or "") is not None
 
     def is_ours(self, name: str, importer: SourceFile) -> bool:
         """Whether a dotted name lies in a package of the project, even when the module is not there."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asynclint.facts.annotations import annotation_type, is_vague
 from asynclint.facts.containers import SEQUENCES
 from asynclint.facts.decorators import ASYNC_MANAGERS, SYNC_MANAGERS, decorator_paths
 from asynclint.facts.model import END, CallSite, FunctionFacts, Recipe
-from asynclint.facts.program import Function, Module, base_name
+from asynclint.facts.program import Function, Klass, Module, base_name
 from asynclint.facts.types import NONE, Cls, Coro, Func, Gen, Inst, Manager, Type, members, union
 
 if TYPE_CHECKING:
@@ -106,7 +107,29 @@ def _self_typed(type_: Type, function: Function, bound: Type) -> Type:
         annotation = function.facts.returns_annotation
         if annotation and base_name(annotation) == "Self":
             return bound if isinstance(bound, Inst) else Inst(bound.klass)
+    if isinstance(type_, Inst) and type_.of is function.klass and _gives_its_own(function):
+        # What a class inherits gives what is of this class.
+        receiver = bound.klass if isinstance(bound, Cls) else bound and getattr(bound, "of", None)
+        if isinstance(receiver, Klass) and receiver is not function.klass:
+            return replace(type_, of=receiver)
     return type_
+
+
+def _gives_its_own(function: Function) -> bool:
+    """Whether all that a method returns is the object or the class that it is called on: `self`, `cls(…)`, or a name of it."""
+    facts = function.facts
+    if not facts.params or not facts.returns:
+        return False
+    own: Recipe = ("name", facts.params[0].name)
+    for recipe, _, _ in facts.returns:
+        if recipe and recipe[0] == "name" and recipe != own:
+            bindings = facts.bindings.get(recipe[1], ())
+            recipe = bindings[0].recipe if len(bindings) == 1 else None
+        if recipe and recipe[0] == "call":
+            recipe = function.module.site(recipe[1]).callee
+        if recipe != own:
+            return False
+    return True
 
 
 def _yielded(evaluator: Evaluator, function: Function) -> Type:

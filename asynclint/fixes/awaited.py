@@ -6,8 +6,9 @@ import ast
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.attributes import attribute_type
 from asynclint.facts.program import Function
-from asynclint.facts.types import Coro, Gen, members
+from asynclint.facts.types import Coro, Gen, Inst, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes.place import Place
 
@@ -29,8 +30,59 @@ def await_it(place: Place) -> Iterable[Fix]:
     evaluator = place.workshop.facts.graph.evaluator
     made = members(evaluator.call_type(place.function.module, place.site.index))
     safe = safe and not any(isinstance(one, Gen) for one in made)
-    edit = place.source.replace(call, place.awaited(call, place.source.segment(call)))
+    part, source = _awaited_part(place, call), place.source
+    if part is None:
+        edit = source.replace(call, place.awaited(call, source.segment(call)))
+    elif all(_is_plain(_result(one)) for one in made):
+        # What it gives has nothing in it to wait for: the `await` that is there belongs to the coroutine.
+        around = place.tree.parent(part)
+        assert around is not None
+        rest = source.text[source.end(call) : source.end(part)]
+        edit = source.replace(around, f"(await {source.segment(call)}){rest}")
+        safe = safe and all(_holds_values(_result(one)) for one in made)
+    else:
+        edit = source.replace(call, place.awaited(call, source.segment(call)))
+        safe = safe and all(_answers_with_coroutine(place, one, part) for one in made)
     yield place.fix("await it", edit, safe=safe)
+
+
+def _awaited_part(place: Place, call: ast.Call) -> ast.expr | None:
+    """What is awaited today of `await f()[0]` or `await f().x()`: something of what the coroutine gives."""
+    part: ast.expr = call
+    around = place.tree.parent(call)
+    while isinstance(around, (ast.Subscript, ast.Attribute, ast.Call)):
+        if (around.func if isinstance(around, ast.Call) else around.value) is not part:
+            return None
+        part, around = around, place.tree.parent(around)
+    return part if part is not call and isinstance(around, ast.Await) else None
+
+
+def _result(made: Type) -> Type:
+    return made.result if isinstance(made, Coro) else None
+
+
+def _is_plain(value: Type) -> bool:
+    """Whether a value is a string, a number or a container."""
+    of = value.of if isinstance(value, Inst) else None
+    return isinstance(of, str) and of.startswith("builtins.")
+
+
+def _holds_values(value: Type) -> bool:
+    """Whether a container holds nothing that can be awaited."""
+    return isinstance(value, Inst) and bool(value.args) and _is_plain(value.args[-1])
+
+
+def _answers_with_coroutine(place: Place, made: Type, part: ast.expr) -> bool:
+    """Whether `await f().method()` awaits a coroutine once `f()` is awaited, too."""
+    result = _result(made)
+    if not isinstance(part, ast.Call) or not isinstance(part.func, ast.Attribute):
+        return False
+    if not isinstance(part.func.value, ast.Call) or result is None:
+        return False
+    evaluator = place.workshop.facts.graph.evaluator
+    method = attribute_type(evaluator, result, part.func.attr, place.function)
+    given = [evaluator.result_of(one, place.function.module) for one in members(method)]
+    return bool(given) and all(isinstance(one, Coro) for one in given)
 
 
 def _refuse_one_of_several(place: Place, call: ast.Call) -> None:
