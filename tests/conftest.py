@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ RULES = ROOT / "rules"
 
 # What asynclint itself fails on is an error of a test, not a finding.
 os.environ["ASYNCLINT_TRACEBACK"] = "1"
+
+# Tests start asynclint some hundred times: it is compiled once for all of them, whatever the environment says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A test says the same of the same commit; `HYPOTHESIS_PROFILE=explore` looks for what nobody has seen yet.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]

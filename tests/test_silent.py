@@ -541,7 +541,7 @@ def printed(text: str, chance: random.Random) -> str:
     return "".join(lines)
 
 
-@pytest.mark.parametrize("name", ["starlette", "anyio"])
+@pytest.mark.parametrize("name", ["starlette", "httpcore"])
 def test_nothing_that_prints_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -624,7 +624,7 @@ def test_no_edit_makes_a_difference(
     _edited(tree, random.Random(style), style, 14)
 
 
-@pytest.mark.parametrize("name", ["starlette", "anyio"])
+@pytest.mark.parametrize("name", ["starlette", "httpcore"])
 def test_no_edit_of_a_real_package_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -718,7 +718,7 @@ def documented(text: str, chance: random.Random) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", ["starlette", "anyio"])
+@pytest.mark.parametrize("name", ["starlette", "httpcore"])
 def test_no_docstring_makes_a_difference(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
