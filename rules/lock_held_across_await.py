@@ -29,7 +29,7 @@ class LockHeldAcrossAwait(Rule):
         mistake = facts.mistakes.get("held") if facts else None
         if mistake is not None:
             message = f"`{mistake.name}`, a lock of threads, is held across an `await`"
-            self.report(node.item, message)
+            self.report(node.item, message, because=mistake.because)
 
     def repair(self, place: Place) -> Iterable[Fix]:
         """Make it a lock of `asyncio`, where only coroutines use it."""

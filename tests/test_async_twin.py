@@ -971,6 +971,26 @@ async def ask(prompt: str) -> str:
         ),
         (
             """
+            import threading
+            from contextlib import contextmanager
+
+            lock = threading.Lock()
+
+
+            @contextmanager
+            def alone():
+                with lock:
+                    yield
+
+
+            async def locked() -> None:
+                with alone():
+                    client.models.retrieve("m")
+            """,
+            "`lock`, which `alone` takes, would be held while other tasks run",
+        ),
+        (
+            """
             async def stepped():
                 return next(client.models.list())
             """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asynclint.facts import guards
+from asynclint.facts.entered import ENTERS, Entered, Kept
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, recipe_name
@@ -23,27 +24,29 @@ class HeldFacts:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
+        self.entered = Entered(evaluator)
 
     def lock(self, function: Function, site: CallSite) -> Mistake | None:
-        """`with lock:` around an `await`."""
-        if site.kind != "with" or not function.facts.awaits or not function.is_async:
+        """`with lock:` around an `await`, or a `with` whose manager holds one."""
+        if site.kind not in ENTERS or not function.facts.awaits or not function.is_async:
             return None
         module = function.module
-        value = self.evaluator.callee(module, site)
-        if value is None or not all(self._is_lock(m) for m in members(value)):
+        held = self._lock(function, site)
+        if held is None:
             return None
         for index in module.entered(site):
             if any(
                 module.inside(b, index) and line >= site.line for line, b in function.facts.awaits
             ):
-                return Mistake("held", recipe_name(site.callee), "await", ())
+                name = held.name if held.by else recipe_name(site.callee)
+                return Mistake("held", name, held.by, held.because)
         return None
 
-    def _is_lock(self, value: Type) -> bool:
-        if not isinstance(value, Inst) or isinstance(value.of, Klass):
-            return False
-        cls = self.evaluator.known.cls(value.of)
-        return cls is not None and cls.lock == "thread"
+    def _lock(self, function: Function, site: CallSite) -> Kept | None:
+        """The lock that is held in any case, whichever of several values is entered."""
+        ways = self.entered.kept(function, site)
+        found = [next((k for k in way if k.is_lock and k.is_certain), None) for way in ways]
+        return found[0] if found and None not in found else None
 
     def stream(self, function: Function, site: CallSite) -> Mistake | None:
         """`wait_for(anext(stream))` in a loop that goes on after a timeout."""

@@ -196,6 +196,9 @@ def _mistake(place: Place, kind: str) -> Mistake:
 def async_lock(place: Place) -> Fix:
     """A lock of `asyncio` in place of a thread's, where every use of it is a `with` in a coroutine of one module."""
     node, source, module = place.node, place.source, place.function.module
+    taker = _mistake(place, "held").by
+    if taker:
+        raise Refused(f"`{taker}` takes the lock")
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         name, shown = node.attr, source.segment(node)
         if node.value.id != place.function.self_name:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asynclint.config import Config
+from asynclint.facts.entered import Entered
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
@@ -135,6 +136,23 @@ def _loops_used(workshop: Workshop) -> Counter[str]:
     return Counter(name for text in texts for name in set(IMPORTED.findall(text)))
 
 
+def taken_below(workshop: Workshop, function: Function, entered: ast.expr) -> str | None:
+    """What a manager of the project's holds, when a function has entered it, and must not hold while other tasks run."""
+    at = (entered.lineno, entered.col_offset)
+    known = workshop.once(_entered)
+    for site in function.sites:
+        if (site.line, site.col) != at:
+            continue
+        for one in (one for way in known.kept(function, site) for one in way):
+            if one.by and (one.is_lock or (one.is_lock is None and HELD.search(one.name))):
+                return f"`{one.name}`, which `{one.by}` takes,"
+    return None
+
+
+def _entered(workshop: Workshop) -> Entered:
+    return Entered(workshop.facts.graph.evaluator)
+
+
 @dataclass
 class Place:
     """Where a finding is, the facts about it, and verbs to build edits with."""
@@ -227,17 +245,20 @@ class Place:
 
     @property
     def held(self) -> str | None:
-        """The item of a `with` around the place that must not be held while other tasks run, such as a thread's lock."""
+        """What a `with` around the place holds that must not be held while other tasks run, such as a thread's lock."""
         for one in self.tree.above(self.node):
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 return None
-            if isinstance(one, ast.With):
-                for item in one.items:
-                    text = self.source.segment(item.context_expr)
-                    if item.context_expr is self.node:
-                        continue
+            for item in one.items if isinstance(one, (ast.With, ast.AsyncWith)) else ():
+                if item.context_expr is self.node:
+                    continue
+                text = self.source.segment(item.context_expr)
+                if isinstance(one, ast.With):
                     if HELD.search(text) or self._changes_process(item.context_expr):
-                        return text
+                        return f"`{text}`"
+                below = taken_below(self.workshop, self.function, item.context_expr)
+                if below is not None:
+                    return below
         return None
 
     def _changes_process(self, entered: ast.expr) -> bool:
@@ -262,7 +283,7 @@ class Place:
         """Raise Refused where an `await` would let other tasks run while a thread's lock is held, or meet a value half made."""
         held = self.held
         if held is not None:
-            raise Refused(f"`{held}` would be held while other tasks run")
+            raise Refused(f"{held} would be held while other tasks run")
         function = self.source.definition(self.function)
         for one in ast.walk(function[1]) if function is not None else ():
             if isinstance(one, ast.Call) and one.lineno < self.node.lineno:

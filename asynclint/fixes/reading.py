@@ -11,7 +11,7 @@ from asynclint.facts.program import Function, Module
 from asynclint.facts.syntax import extent
 from asynclint.facts.types import Type
 from asynclint.findings import Refused
-from asynclint.fixes.place import HELD, Workshop
+from asynclint.fixes.place import HELD, Workshop, taken_below
 from asynclint.fixes.source import Source
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -173,10 +173,7 @@ class Reading:
                 if comprehensions > 1:
                     raise Refused("it is used in a comprehension within another one")
             elif isinstance(one, (ast.With, ast.AsyncWith)) and below in one.body:
-                for item in one.items:
-                    text = self.source.segment(item.context_expr)
-                    if isinstance(one, ast.With) and HELD.search(text):
-                        raise Refused(f"`{text}` would be held while other tasks run")
+                self._refuse_held(one)
             elif isinstance(one, ast.Lambda) and below is one.body:
                 raise Refused("it is used in a lambda")
             elif isinstance(one, ast.FunctionDef) and below in one.body:
@@ -190,6 +187,19 @@ class Reading:
                 break
             below = one
         raise Refused(f"it is used while `{self.module.name}` is imported")
+
+    def _refuse_held(self, entered: ast.With | ast.AsyncWith) -> None:
+        """Raise Refused for a `with` that holds what no other task may meet."""
+        around = self.tree.function(entered)
+        function = self.function(around) if around is not None else None
+        for item in entered.items:
+            text = self.source.segment(item.context_expr)
+            if isinstance(entered, ast.With) and HELD.search(text):
+                raise Refused(f"`{text}` would be held while other tasks run")
+            if function is not None:
+                taken = taken_below(self.workshop, function, item.context_expr)
+                if taken is not None:
+                    raise Refused(f"{taken} would be held while other tasks run")
 
     def _refuse_strings(self, node: ast.AST) -> None:
         """Positions inside f-strings are not to be trusted before Python 3.12."""
