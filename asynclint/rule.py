@@ -147,9 +147,10 @@ class BlockingRule(Rule):
 
     def repair(self, place: Place) -> Iterable[Fix]:
         """Use the asynchronous twin of the client, or hand the call to a worker thread."""
-        from asynclint.fixes import async_twin, file_block, taken, to_thread
+        from asynclint.fixes import async_twin, driven, file_block, taken, to_thread
 
         taken.refuse(place)
+        driven.refuse(place)
         if "file" in self.kinds and (block := file_block.around(place)) is not None:
             return file_block.hand_over(place, block)
         if not {"sdk", "http", "database"} & set(self.kinds):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import taken
+from asynclint.fixes import driven, taken
 from asynclint.fixes.interleaved import broken
 from asynclint.fixes.mocked import refuse_replaced
 from asynclint.fixes.step import spot
@@ -39,6 +39,7 @@ class BlockingSleep(BlockingRule):
             yield from super().repair(place)
             return
         taken.refuse(place)
+        driven.refuse(place)
         call = place.call
         if not place.in_coroutine:
             raise Refused("the enclosing function is not `async def`")
