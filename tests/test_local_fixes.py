@@ -1381,6 +1381,103 @@ def test_no_wait_before_the_try_that_closes(between: str, offered: bool) -> None
     assert {one.refusal for one in found} == {None if offered else reason}
 
 
+WORKER = """
+    import asyncio
+    import logging
+    import sqlite3
+
+    log = logging.getLogger(__name__)
+
+
+    class Board:
+        def mark(self, key: str, how: str) -> None:
+            with sqlite3.connect("board.db") as connection:
+                connection.execute("update cards set how = ? where key = ?", (how, key))
+
+        def read(self, key: str) -> str:
+            with sqlite3.connect("board.db") as connection:
+                return str(connection.execute("select how from cards where key = ?", (key,)))
+
+
+    class Worker:
+        def __init__(self, board: Board, queue: asyncio.Queue[str]) -> None:
+            self.board = board
+            self.queue = queue
+            self.busy: set[str] = set()
+
+        async def run(self, key: str, card) -> None:
+            done = []
+            try:
+                await asyncio.sleep(1)
+                {call}
+                await asyncio.sleep(1)
+            except {caught}:
+                {answer}
+                raise
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "caught", "answer", "with_what"),
+    [
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "self.queue.put_nowait(key)", "key"),
+        ("self.board.mark('a', 'done')", "asyncio.CancelledError", "self.board.mark('b', 'left')", "self.board"),
+        ("self.board.mark(card.key, 'done')", "BaseException", "card.how = 'left'", "card.key"),
+        ("x = self.board.mark(key, 'done')", "(OSError, asyncio.CancelledError)", "self.seen[key] = 1", "key"),
+        ("self.board.mark(key, 'done')", "BaseException", "os.unlink(f'/cards/{key}'), os.unlink(key)", "key"),
+        ("self.board.mark(key, 'done')", "Exception", "self.board.mark(key, 'failed')", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "log.info('%s', key)", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "self.busy.discard(key)", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "done.append(key)", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "cancelled = True", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "card.process.kill()", None),
+        ("self.board.mark(key, 'done')", "asyncio.CancelledError", "print(self.board.read(key))", None),
+        ("x = self.board.read(key)", "asyncio.CancelledError", "self.queue.put_nowait(key)", None),
+    ],
+)  # fmt: skip
+def test_who_is_cancelled_counts_on_nobody_who_works_on(
+    call: str, caught: str, answer: str, with_what: str | None
+) -> None:
+    code = WORKER.format(call=call, caught=caught, answer=answer)
+    found, _ = _checked("blocking-database-call", {"app.py": _text(code)})
+    if with_what is None:
+        assert found[0].refusal is None
+        assert found[0].fixes
+    else:
+        refusal = found[0].refusal or ""
+        assert refusal.endswith(f"and the thread would still work with `{with_what}`")
+
+
+def test_who_awaits_what_is_cancelled_counts_on_nobody_who_works_on() -> None:
+    code = """
+    import asyncio
+    import sqlite3
+
+
+    def mark(key: str) -> None:
+        with sqlite3.connect("board.db") as connection:
+            connection.execute("update cards set done = 1 where key = ?", (key,))
+
+
+    async def finish(key: str) -> None:
+        mark(key)
+
+
+    async def run(queue: asyncio.Queue[str]) -> None:
+        card = await queue.get()
+        try:
+            await asyncio.sleep(1)
+            await finish(card)
+        except asyncio.CancelledError:
+            queue.put_nowait(card)
+            raise
+    """
+    reason = (
+        "who is cancelled here calls `queue.put_nowait`, and the thread would still work with `key`"
+    )
+    assert refusals("blocking-database-call", code) == [reason]
+
+
 def test_ctrl_c_is_answered_in_the_main_thread() -> None:
     code = """
     def agreed():

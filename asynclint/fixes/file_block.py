@@ -9,6 +9,7 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import recipe_name
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import (
+    answered,
     browser,
     gone_through,
     in_order,
@@ -55,6 +56,8 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     place.refuse_meant()
     browser.refuse(place)
     place.refuse_cleanup()
+    if _writes(block):
+        answered.refuse(place, block)
     written_back.refuse(place)
     kept_files.refuse(place, block)
     in_order.refuse(place)

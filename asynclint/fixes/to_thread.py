@@ -15,6 +15,7 @@ from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, me
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
     acquired,
+    answered,
     browser,
     child,
     connections,
@@ -158,6 +159,7 @@ def _first(place: Place) -> Fix:
     browser.refuse(place)
     place.refuse_cleanup()
     acquired.refuse(place)
+    answered.refuse(place, call)
     written_back.refuse(place)
     stores.refuse(place)
     kept_files.refuse(place, call)
