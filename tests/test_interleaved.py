@@ -921,6 +921,76 @@ def test_a_step_reaches_into_the_callers(body: str, helper: str, reason: str | N
     assert reasons("blocking-file-io", callers(body, helper)) == [reason]
 
 
+LOCKED = """
+    import asyncio
+    from pathlib import Path
+
+    import anyio
+
+
+    class Store:
+        def __init__(self):
+            self.rows = {{}}
+            self.lock = asyncio.Lock()
+            self.slots = asyncio.Semaphore(2)
+            self.slow = anyio.Lock()
+
+        async def _shrink(self):
+            while len(self.rows) > 8:
+                await self._drop()
+
+        async def _drop(self):
+            await asyncio.sleep(0)
+
+        async def use(self, name):
+            {body}
+
+        async def start(self, name):
+            {caller}
+"""
+
+BEFORE = "`self.rows` is asked before the lock is taken and set under it, which two at once would both do"
+TEST = "if name in self.rows:\n    return"
+
+
+def _under(lock: str, *lines: str) -> str:
+    return "\n".join((f"async with {lock}:", *(f"    {one}" for one in lines)))
+
+
+READS = "text = Path(name).read_text()", "self.rows[name] = text"
+
+
+@pytest.mark.parametrize(
+    ("body", "caller", "reason"),
+    [
+        (f"{TEST}\n{_under('self.lock', *READS)}", "pass", BEFORE),
+        (f"old = self.rows.get(name)\nif old:\n    await self.use('')\n    return\n{_under('self.lock', *READS)}", "pass", BEFORE),
+        (f"{TEST}\n{_under('self.slots', *READS)}", "pass", f"`self.rows` is asked before and set afterwards, {TWICE}"),
+        # What is awaited under the lock waits only now and then, or always.
+        (f"{TEST}\n{_under('self.lock', 'await self._shrink()', *READS)}", "pass", BEFORE),
+        (f"{TEST}\n{_under('self.lock', 'await self._drop()', *READS)}", "pass", None),
+        # A free lock of anyio's suspends, too, and so does one that is far away.
+        (f"{TEST}\n{_under('self.slow', *READS)}", "pass", None),
+        (f"{TEST}\n{_under('name.lock(1)', *READS)}", "pass", None),
+        # Asked again under the lock, before or behind.
+        (f"{TEST}\n{_under('self.lock', 'if name in self.rows:', '    return', *READS)}", "pass", None),
+        (f"{TEST}\n{_under('self.lock', READS[0], 'if name not in self.rows:', '    ' + READS[1])}", "pass", None),
+        # Asked under the lock only, and set by nobody.
+        (_under("self.lock", "if name in self.rows:", "    return", *READS), "pass", None),
+        (f"{TEST}\n{_under('self.lock', READS[0], 'return text')}", "pass", None),
+        # Asked by the caller.
+        (_under("self.lock", *READS), "if name not in self.rows:\n    await self.use(name)", "`self.rows` is asked in `Store.start` and set under the lock, which two at once would both do"),
+        (_under("self.lock", "if name in self.rows:", "    return", *READS), "if name not in self.rows:\n    await self.use(name)", None),
+        (_under("self.lock", *READS), "async with self.lock:\n    if name not in self.rows:\n        await self.use(name)", None),
+    ],
+)  # fmt: skip
+def test_what_is_asked_before_a_free_lock_is_taken(
+    body: str, caller: str, reason: str | None
+) -> None:
+    code = LOCKED.format(body=_indented(body), caller=_indented(caller))
+    assert reasons("blocking-file-io", code) == [reason]
+
+
 def test_a_step_reaches_through_several_callers() -> None:
     more = """
         async def start(self, name):

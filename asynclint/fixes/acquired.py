@@ -6,9 +6,9 @@ import ast
 
 from asynclint.facts import body
 from asynclint.findings import Refused
+from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import own_nodes
-from asynclint.fixes.step import WAITS
 
 
 def refuse(place: Place) -> None:

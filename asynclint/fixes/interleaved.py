@@ -30,7 +30,7 @@ def refuse(at: Spot | None, twice: bool = True) -> None:
 def broken(at: Spot, twice: bool = True) -> str | None:
     """Why a wait lets others see, or change, what is half done; None where it does not."""
     if is_locked(at):
-        return None
+        return _asked_before_lock(at)
     step = Step(at)
     before, after, behind = step.before(), step.after(), step.behind()
     seen = (before.sets & (after.sets | after.reads)) | (before.filled & after.reads)
@@ -45,6 +45,22 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     for one in sorted(asked - kept):
         return f"`{shown(one)}` {ASKED}, {TWICE}"
     return _broken_around(at, kept)
+
+
+def _asked_before_lock(at: Spot) -> str | None:
+    """Why a wait under a lock comes between a test before it and what is set by that; a free lock suspends nobody."""
+    step = Step(at)
+    before, inside, after = step.before_lock(), step.in_lock(), step.after()
+    kept = {step.key(_receiver(at.node))} | inside.tests | inside.reads | after.tests
+    asked = (before.tests & step.behind().sets) | (before.reads & after.sets)
+    for one in sorted((asked | _asked(before, after)) - kept):
+        return f"`{shown(one)}` is asked before the lock is taken and set under it, {TWICE}"
+    for frame in frames(at):
+        own = next(one for one in frame.inner() if one.below is None)
+        private = frame.unknown & own.unknown
+        for one in sorted(_asked(frame.before, own.after) - private - kept):
+            return f"`{shown(one)}` is asked in `{frame.function.name}` and set under the lock, {TWICE}"
+    return None
 
 
 def _broken_around(at: Spot, kept: set[str]) -> str | None:

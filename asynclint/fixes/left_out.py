@@ -8,8 +8,8 @@ from asynclint.facts import skipped, syntax
 from asynclint.facts.body import Body, how_left
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
+from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place
-from asynclint.fixes.step import WAITS
 
 DEPTH = 2
 """Callers looked at above the function, which go on behind it."""

@@ -11,11 +11,11 @@ from asynclint.facts.program import Function
 from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
 from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, Effect, effects
+from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
-WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 TESTS = (ast.If, ast.While, ast.IfExp)
 LOOPS = (ast.For, ast.While)
 PROCESS = (*CONTAINERS, "threading.", "concurrent.", "multiprocessing.", "queue.", "subprocess.")
@@ -80,11 +80,17 @@ def object_of(node: ast.AST) -> str:
 
 def is_locked(at: Spot) -> bool:
     """Whether a lock is held around the place."""
-    return any(
-        isinstance(one, (ast.AsyncWith, ast.With))
-        and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
-        for one in at.tree.above(at.node)
-    )
+    return lock_around(at) is not None
+
+
+def lock_around(at: Spot) -> ast.AsyncWith | ast.With | None:
+    """The outermost `with` around the place that holds a lock."""
+    found = None
+    for one in at.tree.above(at.node):
+        if isinstance(one, (ast.AsyncWith, ast.With)):
+            if any("lock" in ast.unparse(item.context_expr).lower() for item in one.items):
+                found = one
+    return found
 
 
 class Step:
@@ -106,6 +112,7 @@ class Step:
         """Whether nothing is waited for between the coroutine's start and the place."""
         self.is_last = False
         """Whether it may come from the place to its end and wait for nothing."""
+        self.lock = lock_around(at)
         self._earlier: list[ast.AST] | None = None
         self._later: list[ast.AST] | None = None
         self.sites = {s.extent: s for s in at.function.sites if s.kind == "call"}
@@ -127,6 +134,26 @@ class Step:
         if isinstance(self.statement, ast.AugAssign):
             self._reads(self.statement.target, half)
         return half
+
+    def before_lock(self) -> Half:
+        """What is done since the last wait, and before the lock around the place is taken."""
+        half = Half()
+        for node in self.earlier():
+            if not self._is_in_lock(node):
+                self._note(node, half)
+        return half
+
+    def in_lock(self) -> Half:
+        """What is done since the last wait while the lock is held."""
+        half = Half()
+        for node in (*self.earlier(), *self.header(self.statement)):
+            if self._is_in_lock(node):
+                self._note(node, half)
+        return half
+
+    def _is_in_lock(self, node: ast.AST) -> bool:
+        line: int = getattr(node, "lineno", 0)
+        return self.lock is not None and line >= self.lock.body[0].lineno
 
     def after(self) -> Half:
         """What is done until the next wait."""
@@ -177,10 +204,11 @@ class Step:
                 if way is not None:
                     yield from way
                     continue
-                yield from _behind_line(one, waits[-1]) if waits else (one,)
-                if waits:
+                if waits and not self._passes(one):
+                    yield from _behind_line(one, waits[-1])
                     self.begun = _awaited_last(one)
                     return
+                yield one
             if isinstance(parent, LOOPS) and suite is parent.body:
                 rest = suite[_index(suite, below) + 1 :]
                 if not any(_waits(one) for one in (below, *rest)):
@@ -191,6 +219,9 @@ class Step:
                 yield from parent.body
             if not isinstance(parent, ast.stmt) and not isinstance(parent, ast.ExceptHandler):
                 return
+            if self._is_free(parent):
+                below = parent
+                continue
             if isinstance(parent, (*NESTED, ast.AsyncFor, ast.AsyncWith)):
                 self.is_first = parent is self.at.definition
                 return
@@ -230,7 +261,7 @@ class Step:
                     yield from _above_line(one, waits[0])
                     return
                 yield one
-                if _may_return(one):
+                if may_return(one):
                     self._end()
                 if isinstance(one, (ast.Return, ast.Raise)):
                     return
@@ -272,10 +303,19 @@ class Step:
             if one is self.at.definition:
                 self.is_last = True
                 return
-            if isinstance(one, ast.AsyncWith):
+            if isinstance(one, ast.AsyncWith) and not self._is_free(one):
                 return
             if isinstance(one, ast.Try) and any(map(_waits, one.finalbody)):
                 return
+
+    def _is_free(self, entered: ast.AST) -> bool:
+        """Whether a statement takes a lock that suspends nobody where it is free."""
+        return is_lock(self.at.workshop, self.at.function, entered)
+
+    def _passes(self, statement: ast.stmt) -> bool:
+        """Whether what is awaited under the lock around the place may suspend nobody."""
+        at = self.at
+        return self._is_in_lock(statement) and may_pass(at.workshop, at.function, statement)
 
     def header(self, statement: ast.AST) -> Iterator[ast.AST]:
         """What a statement evaluates itself."""
@@ -474,12 +514,6 @@ def _waits(node: ast.AST) -> list[int]:
     if isinstance(node, NESTED):
         return []
     return sorted(n.lineno for n in (node, *own_nodes(node)) if isinstance(n, WAITS))
-
-
-def _may_return(statement: ast.stmt) -> bool:
-    if isinstance(statement, NESTED):
-        return False
-    return any(isinstance(one, ast.Return) for one in (statement, *own_nodes(statement)))
 
 
 def _awaited_last(statement: ast.AST) -> list[ast.Call]:

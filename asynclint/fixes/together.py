@@ -10,9 +10,9 @@ from asynclint.facts.program import Function
 from asynclint.facts.types import Inst, Lib, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.awaited import is_endless
+from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import handed, own_nodes
-from asynclint.fixes.step import WAITS
 
 DEADLINE = re.compile(r"timeout|deadline")
 """Parameters that say how long a coroutine may take, those that wait for their turn included."""

@@ -11,9 +11,10 @@ from asynclint.facts import syntax
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.awaiting import Frame, frames
+from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import NESTED, own_nodes
-from asynclint.fixes.step import WAITS, spot
+from asynclint.fixes.step import spot
 
 READS = frozenset({"read_text", "read_bytes"})
 THERE = frozenset({"exists", "is_file", "isfile"})
