@@ -552,3 +552,73 @@ def test_a_path_that_is_made_of_itself() -> None:
     """
     found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
     assert found
+
+
+JOURNAL = """
+    import os
+    import shutil
+    import threading
+    from pathlib import Path
+
+    LIMIT = 4000
+    FOLDER = Path("journal")
+    LOCK = threading.Lock()
+
+
+    def file_of(name: str) -> Path:
+        return FOLDER / f"{{name}}.txt"
+
+
+    def note(name: str, text: str, given: Path) -> None:
+        path = file_of(name)
+        {rotate}
+        with path.open("a") as file:
+            file.write(text)
+
+
+    async def serve(name: str, given: Path) -> None:
+        note(name, "served", given)
+"""
+
+
+@pytest.mark.parametrize(
+    ("rotate", "how"),
+    [
+        ("if path.stat().st_size > LIMIT:\n            path.replace(path.with_suffix('.old'))", 'takes it away'),
+        ("if path.exists() and path.stat().st_size > LIMIT:\n            path.rename(path.with_suffix('.old'))", 'takes it away'),
+        ("if os.path.getsize(path) > LIMIT:\n            os.replace(path, f'{path}.1')", 'takes it away'),
+        ("if os.stat(path).st_size > LIMIT:\n            shutil.move(path, FOLDER / 'old')", 'takes it away'),
+        ("if path.stat().st_size > LIMIT:\n            with path.open('w') as file:\n                file.write('')", 'writes it anew'),
+        ("with LOCK:\n            if path.stat().st_size > LIMIT:\n                path.replace(path.with_suffix('.old'))", None),
+        ("if given.stat().st_size > LIMIT:\n            given.replace(given.with_suffix('.old'))", None),
+        ("if path.stat().st_size > LIMIT:\n            given.replace(given.with_suffix('.old'))", None),
+        ("if path.stat().st_size > LIMIT:\n            return", None),
+        ("if path.stat().st_size > LIMIT:\n            path.replace(path.with_suffix('.old'))\n            path.write_text('begun anew')", 'takes it away'),
+        # Put aside, because it cannot be read.
+        ("try:\n            path.stat()\n        except OSError:\n            path.replace(path.with_suffix('.bad'))", None),
+        # Made elsewhere, and put into its place.
+        ("draft = FOLDER / f'{name}.draft'\n        draft.write_text(text)\n        if draft.stat().st_size:\n            draft.replace(FOLDER / name)", None),
+        ("part = FOLDER / f'{name}.part'\n        os.system(f'fetch {name}')\n        if part.stat().st_size:\n            part.replace(FOLDER / name)", None),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_looked_at_and_moved_away(rotate: str, how: str | None) -> None:
+    code = JOURNAL.format(rotate=rotate)
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    reason = f"`note` looks at a file and {how}, {TWICE}"
+    assert [one.refusal for one in found] == [reason if how else None]
+
+
+def test_a_coroutine_looks_at_a_file_and_moves_it_away() -> None:
+    code = """
+    import shutil
+    from pathlib import Path
+
+    JOURNAL = Path("journal.txt")
+
+
+    async def serve() -> None:
+        if JOURNAL.stat().st_size > 4000:
+            shutil.move(JOURNAL, "journal.old")
+    """
+    reason = f"`serve` looks at a file and takes it away, {TWICE}"
+    assert set(refusals("blocking-file-io", code)) == {reason}

@@ -17,8 +17,11 @@ from asynclint.fixes.file_paths import OWN, FilePath, Spelling, told
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import own_nodes
 
-READS, WRITES, REPLACES, ASKS, MOVES = "reads", "writes", "replaces", "asks", "moves"
+READS, WRITES, REPLACES, MOVES = "reads", "writes", "replaces", "moves"
 """What is done with a file; one that is replaced is met whole, the old one or the new one, and what is moved takes its place."""
+
+ASKS, LOOKS = "asks", "looks"
+"""It is asked whether a file is there, or how large, or how old, it is."""
 
 METHODS = {
     "read_text": READS,
@@ -28,6 +31,9 @@ METHODS = {
     "exists": ASKS,
     "is_file": ASKS,
     "isfile": ASKS,
+    "stat": LOOKS,
+    "getsize": LOOKS,
+    "getmtime": LOOKS,
 }
 
 MOVERS = frozenset({"os.replace", "os.rename", "shutil.move"})
@@ -108,7 +114,13 @@ class FileUses:
         ):
             found.setdefault((use.how, use.path, use.line, use.column), use)
         moved = self._moved_by(spelling)
-        uses = (one for one in found.values() if one.how is not WRITES or one.path not in moved)
+        written = [one for one in found.values() if one.how is WRITES]
+        uses = (
+            one
+            for one in found.values()
+            if not (one.how is WRITES and one.path in moved)
+            and not (one.how is MOVES and _is_made_before(one, written))
+        )
         return tuple(sorted(uses, key=lambda one: one.ends))
 
     # -- one call ---------------------------------------------------------------------------------
@@ -117,12 +129,13 @@ class FileUses:
         function = spelling.function
         extent = syntax.extent(call)
         for how, node in done(call):
-            path = spelling.path(node) if how is not MOVES else None
+            path = spelling.path(node)
             if path is not None:
                 site = self._sites_of(function).get(extent)
                 held = site is not None and self.workshop.once(effects).is_locked(function, site)
                 block = site.block if site is not None else -1
-                yield Use(how, path, function, *extent[2:], block, held)
+                if how is not MOVES or not _is_handled(function, block):
+                    yield Use(how, path, function, *extent[2:], block, held)
         for edge in self._edges_of(function).get(extent, ()) if deep else ():
             target = edge.target
             if not target.is_async and target is not function:
@@ -243,6 +256,16 @@ class FileUses:
         return self._sites[function]
 
 
+def _is_handled(function: Function, block: int) -> bool:
+    """Whether an exception is handled in a block: a file that cannot be read is put aside there."""
+    return any(one.kind == "except" for one in function.module.chain(block))
+
+
+def _is_made_before(moved: Use, written: list[Use]) -> bool:
+    """Whether a file that is moved was written before by the same code: it is made elsewhere, and put in its place."""
+    return any(one.path == moved.path and one.ends < moved.ends for one in written)
+
+
 def file_uses(workshop: Workshop) -> FileUses:
     """For `workshop.once`."""
     return FileUses(workshop)
@@ -262,9 +285,9 @@ def done(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
             yield REPLACES, call.args[0]
     elif isinstance(func, ast.Attribute) and name in METHODS:
         how = METHODS[name]
-        if how is not ASKS or not call.args:
+        if how not in (ASKS, LOOKS) or not call.args:
             yield how, func.value
-        elif ast.unparse(func.value) in ("os.path", "path"):
+        elif ast.unparse(func.value) in ("os.path", "path", "os"):
             yield how, call.args[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.program import Function
@@ -10,11 +11,17 @@ from asynclint.findings import Refused
 from asynclint.fixes import met_whole
 from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.effects import effects
-from asynclint.fixes.file_uses import ASKS, READS, FileUses, Use, file_uses
+from asynclint.fixes.file_uses import ASKS, LOOKS, MOVES, READS, WRITES, FileUses, Use, file_uses
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import NESTED, own_nodes
 from asynclint.fixes.step import Step, spot
 from asynclint.fixes.stores import unlocked
+
+UNFINISHED = re.compile(
+    r"te?mp(?![lt])|(?<![a-z])(?:part|partial|new|next|staged|staging|incomplete|unfinished)(?![a-z])|download",
+    re.IGNORECASE,
+)
+"""What is moved when it is finished, and not to make room, is called so."""
 
 
 def refuse(place: Place, work: ast.AST) -> None:
@@ -81,32 +88,52 @@ def _refuse_pairs(before: Iterable[Use], after: Iterable[Use], step: str = "") -
     """Raise Refused where a file is asked for, or read, and then written."""
     changed = [one for one in after if one.changes]
     for first in sorted(before, key=lambda one: one.how is ASKS) if changed else ():
-        for second in changed if not first.changes else ():
+        for second in changed if first.how in (ASKS, READS) else ():
             if first.path.may_be(second.path):
+                raise Refused(_reason(first, second, step))
+    for first in before:
+        for second in after:
+            if _takes_away(first, second):
                 raise Refused(_reason(first, second, step))
 
 
 def _refuse_written_back(function: Function, found: tuple[Use, ...]) -> None:
     """Raise Refused where a function does so without a lock."""
-    module = function.module
     for index, first in enumerate(found):
-        for second in found[index:] if first.how is READS else ():
-            if not second.changes or (first.held and second.held):
-                continue
-            if first.ends == second.ends and first.by is not function:
-                # One call does both: the function that it calls is looked at by itself.
-                continue
-            if min(first.block, second.block) >= 0 and (
-                module.excludes(first.block, second.block)
-                or module.leaves(first.block, second.block)
-            ):
-                continue
-            if first.path.may_be(second.path):
+        for second in found[index:]:
+            back = first.how is READS and second.changes and first.path.may_be(second.path)
+            if (back or _takes_away(first, second)) and _follows(function, first, second):
                 raise Refused(_reason(first, second))
+
+
+def _takes_away(first: Use, second: Use) -> bool:
+    """Whether a file that is the same at each call is looked at, and then moved away, or emptied."""
+    if not first.path.is_known or not first.path.may_be(second.path):
+        return False
+    if second.how is MOVES:
+        return first.how in (ASKS, LOOKS, READS) and not UNFINISHED.search(str(first.path))
+    return second.how is WRITES and first.how is LOOKS
+
+
+def _follows(function: Function, first: Use, second: Use) -> bool:
+    """Whether a function does the one behind the other, itself, and without a lock."""
+    if first.held and second.held:
+        return False
+    if first.ends == second.ends and first.by is not function:
+        # One call does both: the function that it calls is looked at by itself.
+        return False
+    module = function.module
+    return min(first.block, second.block) < 0 or not (
+        module.excludes(first.block, second.block) or module.leaves(first.block, second.block)
+    )
 
 
 def _reason(first: Use, second: Use, step: str = "") -> str:
     one, other = first.by.name, second.by.name
+    if second.how is MOVES or first.how is LOOKS:
+        does, how = ("takes", "away") if second.how is MOVES else ("writes", "anew")
+        what = f"and {does} it {how}" if one == other else f"that `{other}` {does} {how}"
+        return f"`{one}` looks at a file {what}{step}, which two at once would both do"
     if first.how is ASKS:
         return (
             f"`{one}` looks for what `{other}` then writes{step}, which two at once would both do"
