@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import _checked, _text, refusals
+from test_local_fixes import _checked, _text, fixed, refusals
 
 LOST = "and what others write in the meantime would be lost"
 TWICE = "which two at once would both do"
@@ -622,3 +622,89 @@ def test_a_coroutine_looks_at_a_file_and_moves_it_away() -> None:
     """
     reason = f"`serve` looks at a file and takes it away, {TWICE}"
     assert set(refusals("blocking-file-io", code)) == {reason}
+
+
+SLOTS = """
+    import asyncio
+    import json
+    import os
+    import tempfile
+    import time
+    from pathlib import Path
+
+    SLOTS = Path("slots")
+
+
+    def is_dead(pid: object) -> bool:
+        return pid is None
+
+
+    def owner_of(slot: Path) -> object:
+        return json.loads(slot.read_text())["pid"]
+
+
+    def drop(slot: Path) -> None:
+        slot.unlink(missing_ok=True)
+
+
+    async def acquire(name: str, given: Path) -> bool:
+        slot = SLOTS / f"{{name}}.lock"
+        {body}
+        return False
+"""
+
+BY_THEN = "and by then it may be another one"
+
+
+@pytest.mark.parametrize(
+    ("body", "reader", "taker"),
+    [
+        ("pid = json.loads(slot.read_text())['pid']\n        if is_dead(pid):\n            slot.unlink()", "acquire", "acquire"),
+        ("raw = slot.read_text()\n        owner = json.loads(raw) if raw else None\n        pid = owner.get('pid') if owner else None\n        try:\n            os.kill(pid, 0)\n            return False\n        except OSError:\n            pass\n        if isinstance(pid, int):\n            os.remove(slot)", "acquire", "acquire"),
+        ("pid = slot.read_text()\n        if not is_dead(pid):\n            return False\n        os.unlink(slot)", "acquire", "acquire"),
+        ("with slot.open() as file:\n            pid = json.load(file)\n        if is_dead(pid):\n            slot.unlink()", "acquire", "acquire"),
+        ("try:\n            pid = json.loads(slot.read_text())\n        except ValueError:\n            slot.unlink()", "acquire", "acquire"),
+        ("pid = slot.read_text()\n        if is_dead(pid):\n            drop(slot)", "acquire", "drop"),
+        ("pid = owner_of(slot)\n        if is_dead(pid):\n            drop(slot)", "owner_of", "drop"),
+        ("pid = given.read_text()\n        if is_dead(pid):\n            given.unlink()", "acquire", "acquire"),
+        ("for one in SLOTS.glob('*.lock'):\n            if is_dead(one.read_text()):\n                one.unlink()", "acquire", "acquire"),
+        ("age = time.time() - slot.stat().st_mtime\n        limit = Path('limit').read_text()\n        if age > int(limit):\n            slot.unlink()", "acquire", "acquire"),
+    ],
+)  # fmt: skip
+def test_what_is_read_decides_what_is_taken_away(body: str, reader: str, taker: str) -> None:
+    other = "it" if taker == reader else f"`{taker}`"
+    reason = f"what `{reader}` reads decides whether {other} takes the file away, {BY_THEN}"
+    found, _ = _checked("blocking-file-io", {"app.py": _text(SLOTS.format(body=body))})
+    assert reason in [one.refusal for one in found]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # Whatever it says.
+        "text = slot.read_text()\n        slot.unlink()\n        print(text)",
+        # Another file.
+        "pid = slot.read_text()\n        if is_dead(pid):\n            given.unlink()",
+        # Something else decides.
+        "text = slot.read_text()\n        if name:\n            slot.unlink()\n        print(text)",
+        # It is not there, or may not be read.
+        "try:\n            text = slot.read_text()\n        except PermissionError:\n            slot.unlink()",
+        # Nothing is sure behind another wait.
+        "pid = slot.read_text()\n        await asyncio.sleep(0)\n        if is_dead(pid):\n            slot.unlink()",
+        # Its own one.
+        "copy = Path(tempfile.mktemp())\n        os.system(f'fetch {copy}')\n        text = copy.read_text()\n        if text:\n            copy.unlink()",
+    ],
+)  # fmt: skip
+def test_what_is_read_does_not_decide_what_is_taken_away(body: str) -> None:
+    code = SLOTS.format(body=body)
+    assert "asyncio.to_thread" in fixed("blocking-file-io", code)
+
+
+def test_what_the_awaiting_coroutine_takes_away() -> None:
+    body = "if await self_owner(slot) is None:\n            slot.unlink()"
+    code = SLOTS.format(body=body) + (
+        "\n\n    async def self_owner(slot: Path) -> object:\n        return json.loads(slot.read_text())['pid']\n"
+    )
+    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    reason = f"what `self_owner` reads decides whether `acquire` takes the file away in one step of `acquire`, {BY_THEN}"
+    assert reason in [one.refusal for one in found]

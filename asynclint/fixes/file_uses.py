@@ -12,6 +12,7 @@ from asynclint.facts import syntax
 from asynclint.facts.graph import SYNC, Edge
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
+from asynclint.fixes.decided import decides
 from asynclint.fixes.effects import MAKING, effects
 from asynclint.fixes.file_paths import OWN, FilePath, Spelling, told
 from asynclint.fixes.place import Workshop
@@ -22,6 +23,8 @@ READS, WRITES, REPLACES, MOVES = "reads", "writes", "replaces", "moves"
 
 ASKS, LOOKS = "asks", "looks"
 """It is asked whether a file is there, or how large, or how old, it is."""
+
+REMOVES = "removes"
 
 METHODS = {
     "read_text": READS,
@@ -34,6 +37,8 @@ METHODS = {
     "stat": LOOKS,
     "getsize": LOOKS,
     "getmtime": LOOKS,
+    "unlink": REMOVES,
+    "remove": REMOVES,
 }
 
 MOVERS = frozenset({"os.replace", "os.rename", "shutil.move"})
@@ -42,6 +47,7 @@ MODE = re.compile(r"[rwxabtU+]{1,4}")
 
 OPENS = re.compile(
     r"\bopen\(|\.(?:read|write)_(?:text|bytes)\(|\.exists\(|\.is_?file\(|\.re(?:place|name)\(|\bshutil\.move\("
+    r"|\.unlink\(|\bos\.remove\(|\.stat\(|\.getsize\(|\.getmtime\("
 )
 """What the text of a function has in it that uses a file itself."""
 
@@ -174,6 +180,11 @@ class FileUses:
                 found += self.told(below, caller, call, edge.target)
         return found
 
+    def decides(self, function: Function, first: Use, second: Use) -> bool:
+        """Whether what a function learns of a file by one use says whether it comes to the other one."""
+        node = self._node(function)
+        return node is not None and decides(node, first.ends, second.ends)
+
     # -- what is known of a function --------------------------------------------------------------
 
     def _is_user(self, function: Function, deep: int) -> bool:
@@ -285,7 +296,7 @@ def done(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
             yield REPLACES, call.args[0]
     elif isinstance(func, ast.Attribute) and name in METHODS:
         how = METHODS[name]
-        if how not in (ASKS, LOOKS) or not call.args:
+        if how not in (ASKS, LOOKS, REMOVES) or not call.args:
             yield how, func.value
         elif ast.unparse(func.value) in ("os.path", "path", "os"):
             yield how, call.args[0]

@@ -11,7 +11,18 @@ from asynclint.findings import Refused
 from asynclint.fixes import met_whole
 from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.effects import effects
-from asynclint.fixes.file_uses import ASKS, LOOKS, MOVES, READS, WRITES, FileUses, Use, file_uses
+from asynclint.fixes.file_uses import (
+    ASKS,
+    LOOKS,
+    MOVES,
+    READS,
+    REMOVES,
+    WRITES,
+    FileUses,
+    Use,
+    file_uses,
+)
+from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import NESTED, own_nodes
 from asynclint.fixes.step import Step, spot
@@ -41,11 +52,16 @@ def refuse(place: Place, work: ast.AST) -> None:
         _refuse_pairs(before, own)
         _refuse_pairs(own, after)
         _refuse_written_back(place.function, own)
+        after += _done(uses, step, _handling(step))
+        _refuse_removed(uses, place.function, (*before, *own), (*own, *after))
         for frame in frames(at):
             seen = _seen_from(uses, frame, own)
             step_of = f" in one step of `{frame.function.name}`"
-            _refuse_pairs(_done(uses, frame.step, frame.earlier()), seen, step_of)
-            _refuse_pairs(seen, _done(uses, frame.step, frame.later()), step_of)
+            earlier = _done(uses, frame.step, frame.earlier())
+            later = _done(uses, frame.step, frame.later())
+            _refuse_pairs(earlier, seen, step_of)
+            _refuse_pairs(seen, later, step_of)
+            _refuse_removed(uses, frame.function, (*earlier, *seen), (*seen, *later), step_of)
             if frame.below is not None and frame.below.is_first:
                 _refuse_pairs(_awaited(uses, frame.step, frame.step.begun, False), seen, step_of)
             if frame.below is not None and frame.below.is_last:
@@ -106,6 +122,32 @@ def _refuse_written_back(function: Function, found: tuple[Use, ...]) -> None:
                 raise Refused(_reason(first, second))
 
 
+def _refuse_removed(
+    uses: FileUses,
+    function: Function,
+    before: Iterable[Use],
+    after: Iterable[Use],
+    step: str = "",
+) -> None:
+    """Raise Refused where what is read from a file, or known of it, decides whether it is taken away."""
+    removed = [one for one in after if one.how is REMOVES and _is_others(function, one)]
+    for first in before if removed else ():
+        for second in removed if first.how in (READS, LOOKS) else ():
+            if first.ends >= second.ends or not first.path.may_be(second.path):
+                continue
+            if not (first.held and second.held) and uses.decides(function, first, second):
+                one, other = first.by.name, f"`{second.by.name}`"
+                other = "it" if first.by is second.by else other
+                raise Refused(
+                    f"what `{one}` reads decides whether {other} takes the file away{step}, and by then it may be another one"
+                )
+
+
+def _is_others(function: Function, use: Use) -> bool:
+    """Whether others may know a file: its path is no local name for what nobody else has."""
+    return use.path.is_known or use.path.name in function.parameters
+
+
 def _takes_away(first: Use, second: Use) -> bool:
     """Whether a file that is the same at each call is looked at, and then moved away, or emptied."""
     if not first.path.is_known or not first.path.may_be(second.path):
@@ -159,6 +201,20 @@ def _beside(uses: FileUses, step: Step, work: ast.AST) -> tuple[tuple[Use, ...],
 
 def _done(uses: FileUses, step: Step, nodes: Iterable[ast.AST]) -> tuple[Use, ...]:
     return uses.at(step.at.function, _all(nodes))
+
+
+def _handling(step: Step) -> Iterator[ast.AST]:
+    """What is done where the place raises, until something is awaited."""
+    below: ast.AST = step.statement
+    for one in step.at.tree.above(below):
+        if isinstance(one, NESTED):
+            return
+        for handler in one.handlers if isinstance(one, ast.Try) and below in one.body else ():
+            for statement in handler.body:
+                if any(isinstance(n, WAITS) for n in (statement, *own_nodes(statement))):
+                    break
+                yield statement
+        below = one
 
 
 def _awaited(uses: FileUses, step: Step, calls: list[ast.Call], first: bool) -> tuple[Use, ...]:

@@ -1,0 +1,104 @@
+"""Whether what one call of a function gives decides about another one behind it: a lock that is stale is taken away."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from asynclint.fixes.source import own_nodes
+
+Ends = tuple[int, int]
+"""Where a call ends, which tells it from those among its arguments."""
+
+LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+MISSING = frozenset(
+    {"OSError", "IOError", "FileNotFoundError", "FileExistsError", "PermissionError"}
+)
+"""Exceptions that say nothing of what stands in a file."""
+
+
+def decides(function: ast.AST, first: Ends, second: Ends) -> bool:
+    """Whether a test between two calls, or the handler around the second one, goes by what the first one gives."""
+    nodes = list(own_nodes(function))
+    calls = [one for one in nodes if isinstance(one, ast.Call) and _ends(one) == first]
+    if not calls:
+        return False
+    known = _told(nodes, calls[0], second)
+    for one in nodes:
+        if isinstance(one, (ast.If, ast.While, ast.IfExp)) and _goes_by(one.test, known, calls[0]):
+            if _holds(one, second) or (_is_before(one, second) and _leaves(one)):
+                return True
+        if isinstance(one, ast.Try) and any(_holds(s, first) for s in one.body):
+            if any(_holds(h, second) and not _is_missing(h) for h in one.handlers):
+                return True
+    return False
+
+
+def _told(nodes: list[ast.AST], call: ast.Call, until: Ends) -> set[str]:
+    """The names of what is made of a call's result before a place."""
+    known: set[str] = set()
+    size = -1
+    while len(known) != size:
+        size = len(known)
+        for targets, value in _settings(nodes):
+            if (value.lineno, value.col_offset) < until and _goes_by(value, known, call):
+                known.update(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
+    return known
+
+
+def _settings(nodes: list[ast.AST]) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """What names are set to."""
+    for one in nodes:
+        if isinstance(one, ast.Assign):
+            yield one.targets, one.value
+        elif isinstance(one, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
+            if one.value is not None:
+                yield [one.target], one.value
+        elif isinstance(one, (ast.For, ast.AsyncFor)):
+            yield [one.target], one.iter
+        elif isinstance(one, (ast.With, ast.AsyncWith)):
+            for item in one.items:
+                if item.optional_vars is not None:
+                    yield [item.optional_vars], item.context_expr
+
+
+def _goes_by(node: ast.expr, known: set[str], call: ast.Call) -> bool:
+    return any(
+        one is call or (isinstance(one, ast.Name) and one.id in known) for one in ast.walk(node)
+    )
+
+
+def _holds(node: ast.AST, place: Ends) -> bool:
+    """Whether a call that ends there stands in a statement, other than in its test."""
+    inside = (n for part in _parts(node) for n in ast.walk(part))
+    return any(isinstance(one, ast.Call) and _ends(one) == place for one in inside)
+
+
+def _parts(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, (ast.If, ast.While)):
+        return [*node.body, *node.orelse]
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    return [node]
+
+
+def _is_before(node: ast.AST, place: Ends) -> bool:
+    return (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0)) < place
+
+
+def _leaves(node: ast.AST) -> bool:
+    """Whether the code behind a test is left in one of its branches."""
+    return isinstance(node, ast.If) and any(
+        isinstance(inner, LEAVES) for part in _parts(node) for inner in ast.walk(part)
+    )
+
+
+def _is_missing(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler takes nothing but that a file cannot be had."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return all(isinstance(one, ast.Name) and one.id in MISSING for one in kinds)
+
+
+def _ends(call: ast.Call) -> Ends:
+    return call.end_lineno or 0, call.end_col_offset or 0
