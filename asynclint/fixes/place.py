@@ -33,10 +33,12 @@ Made = TypeVar("Made")
 Read = TypeVar("Read", bound=ast.expr)
 
 HELD = re.compile(
-    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|no_grad|inference_mode|pool|engine\.(connect|begin)\(|\.begin(_nested)?\(|transaction|\batomic\(",
+    r"lock|mutex|semaphore|chdir|redirect_std|catch_warnings|pool|engine\.(connect|begin)\(|\.begin(_nested)?\(|transaction|\batomic\("
+    r"|no_grad|inference_mode|autocast|enable_grad|set_grad_enabled|GradientTape|\.as_default\(|\btorch\.device\("
+    r"|\bcuda\.(device|stream)\(|\b(tf|tensorflow)\.device\(|\bdb_session\b|\b(option|rc)_context\(",
     re.IGNORECASE,
 )
-"""`with` items that must not be held while other tasks run: locks of threads, and what changes the whole process."""
+"""`with` items that must not be held while other tasks run: locks of threads, and what changes the thread or the whole process."""
 
 PROCESS = re.compile(
     r"\bsys\.(stdout|stderr|stdin|argv|path|modules)\b[^\n=]*(=[^=]|\.insert|\.append)"

@@ -71,7 +71,7 @@ LEFT = re.compile(r"\bLOCK_UN\b|\bLK_UNLCK\b|\bwith open\(|\.open\(.* as ")
 """What gives such a lock back, at the latest at the end of a `with`."""
 
 PROCESS = re.compile(
-    r"\bregister_pickle_by_value\(|\bf?chdir\(|\bos\.umask\(|\bsetlocale\(|\bsetdefaulttimeout\(|\bset(?:recursionlimit|switchinterval)\(|\bredirect_std(?:out|err)\(|\bsys\.(?:stdout|stderr|stdin|argv)\s*=[^=]"
+    r"\bregister_pickle_by_value\(|\bf?chdir\(|\bos\.umask\(|\bsetlocale\(|\bsetdefaulttimeout\(|\bset(?:recursionlimit|switchinterval)\(|\bredirect_std(?:out|err)\(|\bcatch_warnings\(|\b(?:option|rc)_context\(|\bsys\.(?:stdout|stderr|stdin|argv)\s*=[^=]"
 )
 """What changes the whole process for a time, during which today nothing else runs."""
 

@@ -27,6 +27,7 @@ from asynclint.fixes import (
     no_thread,
     sight,
     stores,
+    thread_state,
     trees,
     written_back,
 )
@@ -108,7 +109,9 @@ LOOP_OBJECTS = frozenset(
 )
 """Methods of asyncio's classes that only the loop's own thread may call."""
 
-MAIN_THREAD = frozenset({"signal.signal", "signal.set_wakeup_fd", "signal.setitimer"})
+MAIN_THREAD = frozenset(
+    {"signal.signal", "signal.set_wakeup_fd", "signal.setitimer", "signal.alarm"}
+)
 
 AWAITED = ("__await__", "__aenter__", "__aiter__")
 """Methods of objects that the event loop works with."""
@@ -171,6 +174,7 @@ def _first(place: Place) -> Fix:
     _refuse_arguments(call)
     no_thread.refuse(place)
     trees.refuse(place)
+    thread_state.refuse(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -418,6 +422,7 @@ def _filled(place: Place, function: Function) -> Iterator[str]:
 def refuse_site(place: Place, site: CallSite) -> None:
     """Raise Refused where a call within a block that a thread is to run works in the event loop's thread only."""
     workshop, function = place.workshop, place.function
+    thread_state.refuse_at(place, site)
     for reason in _needs_loop(workshop, function, site):
         raise Refused(reason)
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
@@ -543,6 +548,9 @@ def _refuse_object(value: Type, how: str = "") -> None:
 
 def _refuse_below(workshop: Workshop, function: Function) -> None:
     """Raise Refused where a function, or one that it calls, works in the event loop's thread only."""
+    state = thread_state.below(workshop, function)
+    if state is not None:
+        raise Refused(state)
     known = workshop.once(_known_reasons)
     for one in _reached(workshop, function):
         if one not in known:
@@ -710,6 +718,8 @@ def plain_route(place: Place) -> Iterator[Fix]:
     if no_thread.keeps_connections(place) is not None or _works_on_shared(place):
         return
     if embedded.is_used(place.workshop, function) or connections.are_kept(place.workshop, function):
+        return
+    if thread_state.below(place.workshop, function) is not None:
         return
     found_effects = place.workshop.once(effects).of(function)
     if half_done(e for e in found_effects if e.root.whose != GIVEN):

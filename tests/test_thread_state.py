@@ -1,0 +1,181 @@
+"""What libraries keep for each thread, or for the whole process: no thread goes on with it, and none comes between."""
+
+from __future__ import annotations
+
+import pytest
+from fixing import findings, refusal
+
+RUN = "works in the active run of MLflow, and each thread has its own"
+
+
+def app(imports: str, *lines: str, call: str = "work(url)", decorator: str = "") -> dict[str, str]:
+    """A helper that asks for a page and does some more, and a coroutine that calls it."""
+    body = "".join(f"    {line}\n" for line in lines)
+    text = (
+        f"import requests\n{imports}\n\n\n"
+        f"{decorator}def work(url):\n    page = requests.get(url)\n{body}    return page.text\n\n\n"
+        f"async def run(url):\n    {call}\n"
+    )
+    return {"app.py": text}
+
+
+def offered(files: dict[str, str], rule: str = "blocking-http-call") -> bool:
+    [found] = findings(files, rule)
+    return bool(found.fixes)
+
+
+MLFLOW = "import mlflow"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["mlflow.log_metrics({'size': 1})", "mlflow.set_tags({'a': 'b'})", "mlflow.log_param('a', 1)",
+     "mlflow.log_figure(page, 'a.png')", "mlflow.sklearn.log_model(page, 'a')", "mlflow.end_run()",
+     "run = mlflow.active_run()", "run = mlflow.start_run()", "mlflow.log_metric('a', 1, run_id=None)"],
+)  # fmt: skip
+def test_the_active_run_of_mlflow_stays_in_its_thread(line: str) -> None:
+    assert refusal(app(MLFLOW, line), "blocking-http-call") == f"`work` {RUN}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("mlflow.log_metrics({'size': 1}, run_id=url)",),
+        ("mlflow.set_experiment('a')",),
+        ("client = mlflow.MlflowClient()", "client.log_metric(url, 'a', 1)"),
+        ("with mlflow.start_run():", "    mlflow.log_metrics({'size': 1})"),
+        ("with mlflow.start_run() as run:", "    if page.ok:", "        note(page)"),
+        ("mlflow.start_run()", "mlflow.log_metrics({'size': 1})", "mlflow.end_run()"),
+    ],
+)
+def test_a_run_of_mlflow_that_is_named_or_begun_there(lines: tuple[str, ...]) -> None:
+    note = f"{MLFLOW}\n\n\ndef note(page):\n    mlflow.log_metric('size', 1)"
+    assert offered(app(note, *lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("with mlflow.start_run():", "    pass", "mlflow.log_metrics({'size': 1})"),
+        ("with mlflow.start_run(nested=True):", "    mlflow.log_metrics({'size': 1})"),
+        ("mlflow.start_run()", "mlflow.log_metrics({'size': 1})"),
+        ("note(page)", "with mlflow.start_run():", "    note(page)"),
+    ],
+)
+def test_a_run_of_mlflow_that_is_not(lines: tuple[str, ...]) -> None:
+    note = f"{MLFLOW}\n\n\ndef note(page):\n    mlflow.log_metric('size', 1)"
+    assert RUN in refusal(app(note, *lines), "blocking-http-call")
+
+
+def test_mlflow_in_the_coroutine_itself() -> None:
+    code = """
+    import mlflow
+
+
+    async def run(values):
+        with mlflow.start_run(run_name="a"):
+            mlflow.log_metrics(values)
+        mlflow.log_metrics(values, run_id="b")
+    """
+    entered, logged, named = findings({"app.py": code}, "blocking-http-call")
+    assert logged.refusal == f"`run` {RUN}"
+    assert not entered.fixes
+    assert named.fixes
+
+
+def test_a_route_that_begins_its_own_run_runs_in_a_thread() -> None:
+    code = """
+    import mlflow
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    @app.post("/values")
+    async def whole(values: dict):
+        with mlflow.start_run():
+            mlflow.log_metrics(values)
+
+
+    @app.post("/more")
+    async def part(values: dict):
+        mlflow.log_metrics(values)
+    """
+    found = findings({"app.py": code}, "blocking-http-call")
+    assert [bool(one.fixes) for one in found] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("imports", "line", "reason"),
+    [
+        ("import dspy", "dspy.configure(lm=page)", "configures DSPy, which one thread may do"),
+        ("from dspy import settings", "settings.configure(lm=page)", "configures DSPy, which one thread may do"),
+        ("import streamlit as st", "st.write(page.text)", "works on the page of Streamlit that its thread shows"),
+        ("import streamlit as st", "print(st.session_state.name)", "works on the page of Streamlit that its thread shows"),
+        ("import newrelic.agent", "newrelic.agent.notice_error()", "tells New Relic of the transaction of its thread"),
+        ("import matplotlib.pyplot as plt", "plt.plot([1])", "draws with `pyplot`, which is for one thread at a time"),
+        ("from matplotlib import pyplot", "figure, axes = pyplot.subplots()", "draws with `pyplot`, which is for one thread at a time"),
+        ("import tkinter", "window = tkinter.Tk()", "works on windows, which belong to one thread"),
+        ("from PyQt5.QtWidgets import QLabel", "label = QLabel(page.text)", "works on windows, which belong to one thread"),
+        ("import win32com.client", "win32com.client.Dispatch('SAPI.SpVoice')", "uses COM, which has to be set up in each thread"),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_thread_that_began_it(imports: str, line: str, reason: str) -> None:
+    assert refusal(app(imports, line), "blocking-http-call") == f"`work` {reason}"
+
+
+@pytest.mark.parametrize(
+    ("imports", "lines"),
+    [
+        ("import dspy", ("with dspy.context(lm=page):", "    print(page)")),
+        ("import streamlit as st", ("print(st.secrets['key'])",)),
+        ("import newrelic.agent", ("newrelic.agent.register_application()",)),
+        ("import win32com.client, pythoncom", ("pythoncom.CoInitialize()", "win32com.client.Dispatch('a')")),
+        ("from matplotlib.figure import Figure", ("Figure().savefig('a.png')",)),
+        ("import matplotlib.pyplot as plt\nimport threading\nlock = threading.Lock()", ("with lock:", "    plt.plot([1])")),
+    ],
+)  # fmt: skip
+def test_what_does_not(imports: str, lines: tuple[str, ...]) -> None:
+    assert offered(app(imports, *lines))
+
+
+def test_what_a_decorator_of_streamlit_keeps() -> None:
+    assert offered(app("import streamlit as st", "print(page)"))
+
+
+@pytest.mark.parametrize(
+    ("imports", "item"),
+    [
+        ("import torch", "torch.autocast('cuda')"),
+        ("import torch", "torch.set_grad_enabled(False)"),
+        ("import torch", "torch.device('cuda')"),
+        ("import torch", "torch.cuda.device(0)"),
+        ("import tensorflow as tf", "tf.device('/gpu:0')"),
+        ("import tensorflow as tf", "tf.GradientTape() as tape"),
+        ("from graphs import graph", "graph.as_default()"),
+        ("from pony.orm import db_session", "db_session"),
+        ("import pandas as pd", "pd.option_context('display.width', 9)"),
+        ("import matplotlib as mpl", "mpl.rc_context()"),
+    ],
+)
+def test_what_a_block_sets_for_its_thread_or_for_all(imports: str, item: str) -> None:
+    code = f"import requests\n{imports}\n\n\nasync def run(url):\n    with {item}:\n        requests.get(url)\n"
+    entered = item.partition(" as ")[0]
+    reason = f"`{entered}` would be held while other tasks run"
+    assert refusal({"app.py": code}, "blocking-http-call") == reason
+
+
+@pytest.mark.parametrize(
+    ("imports", "item"),
+    [("import warnings", "warnings.catch_warnings()"), ("import pandas as pd", "pd.option_context('display.width', 9)")],
+)  # fmt: skip
+def test_what_a_helper_sets_for_all_for_a_time(imports: str, item: str) -> None:
+    files = app(imports, f"with {item}:", "    print(page)")
+    reason = "`work` changes for a time what the whole process sees"
+    assert refusal(files, "blocking-http-call") == reason
+
+
+def test_an_alarm_rings_in_the_main_thread() -> None:
+    files = app("import signal", "signal.alarm(5)")
+    reason = "`work` needs the main thread for `signal.alarm`"
+    assert refusal(files, "blocking-http-call") == reason
