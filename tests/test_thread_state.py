@@ -179,3 +179,45 @@ def test_an_alarm_rings_in_the_main_thread() -> None:
     files = app("import signal", "signal.alarm(5)")
     reason = "`work` needs the main thread for `signal.alarm`"
     assert refusal(files, "blocking-http-call") == reason
+
+
+# -- what is set for the whole process, and used in the same step ----------------------------------------
+
+SETTING = "which is for the whole process, and others would come between"
+
+
+@pytest.mark.parametrize(
+    ("imports", "lines", "what"),
+    [
+        ("import google.generativeai as genai", "genai.configure(api_key=url)", "genai.configure"),
+        ("import boto3", "boto3.setup_default_session(profile_name=url)", "boto3.setup_default_session"),
+        ("import cloudinary", "cloudinary.config(api_key=url)", "cloudinary.config"),
+        ("import stripe", "stripe.api_key = url", "stripe.api_key"),
+        ("import openai", "openai.api_key = url.key", "openai.api_key"),
+        ("import openai", "key = find(url)\n    openai.api_key = key", "openai.api_key"),
+        ("import random", "random.seed(7)", "random.seed"),
+        ("import numpy as np", "np.random.seed(7)", "np.random.seed"),
+        ("import torch", "torch.manual_seed(7)", "torch.manual_seed"),
+    ],
+)  # fmt: skip
+def test_what_is_set_for_the_whole_process(imports: str, lines: str, what: str) -> None:
+    files = app(imports, lines)
+    reason = f"`work` sets `{what}`, {SETTING}"
+    assert refusal(files, "blocking-http-call") == reason
+    code = (
+        f"import requests\n{imports}\n\n\nasync def run(url):\n    {lines}\n    requests.get(url)\n"
+    )
+    assert refusal({"app.py": code}, "blocking-http-call") == reason.replace("`work`", "`run`")
+
+
+@pytest.mark.parametrize(
+    ("imports", "line"),
+    [
+        ("import os, stripe", "stripe.api_key = os.environ['KEY']"),
+        ("import google.generativeai as genai\nKEY = 'a'", "genai.configure(api_key=KEY)"),
+        ("import stripe", "client = stripe.StripeClient(url); client.api_key = url"),
+        ("import random", "random.Random(7).random()"),
+    ],
+)
+def test_what_is_the_same_for_all(imports: str, line: str) -> None:
+    assert offered(app(imports, line))

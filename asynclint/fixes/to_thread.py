@@ -24,6 +24,7 @@ from asynclint.fixes import (
     in_order,
     interleaved,
     kept_files,
+    library_settings,
     no_thread,
     sight,
     stores,
@@ -175,6 +176,7 @@ def _first(place: Place) -> Fix:
     no_thread.refuse(place)
     trees.refuse(place)
     thread_state.refuse(place)
+    library_settings.refuse(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -337,6 +339,7 @@ def _refuse_bound(place: Place) -> None:
             if not _is_own(place, place.site):
                 gone_through.refuse(place, _reached(place.workshop, member.function))
             written_back.refuse_below(_reached(place.workshop, member.function))
+            library_settings.refuse_below(place, _reached(place.workshop, member.function))
             kept_files.refuse_within(place, member.function)
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
@@ -428,6 +431,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
         if isinstance(member, Func) and not member.function.is_async:
             _refuse_below(workshop, member.function)
+            library_settings.refuse_below(place, _reached(workshop, member.function))
             kept_files.refuse_within(place, member.function)
             if not _is_own(place, site):
                 gone_through.refuse(place, _reached(workshop, member.function))
@@ -726,6 +730,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
         return
     try:
         written_back.refuse_below(_reached(place.workshop, function))
+        library_settings.refuse_below(place, _reached(place.workshop, function))
         stores.refuse_below(place.workshop, function)
         kept_files.refuse_below(place.workshop, function)
         for edge in graph.out.get(function, ()):

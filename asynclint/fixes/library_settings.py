@@ -1,0 +1,91 @@
+"""What a step sets in a library for the whole process, and uses then: `stripe.api_key = key`. Others would set it in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from asynclint.facts.model import Recipe
+from asynclint.facts.program import Function, recipe_name
+from asynclint.facts.types import Lib, members
+from asynclint.findings import Refused
+from asynclint.fixes.place import Place, Workshop
+
+SETS = re.compile(
+    r"google\.generativeai\.configure|boto3\.setup_default_session|cloudinary\.config"
+)
+"""Functions that set for the whole process what they are given."""
+
+SEEDS = re.compile(
+    r"random\.seed|numpy\.random\.seed|torch\.(?:cuda\.)?manual_seed(?:_all)?|transformers\.set_seed"
+)
+"""Functions that begin a series of numbers, which all take from."""
+
+DEEP = 4
+"""Names behind names that are looked at."""
+
+
+def refuse(place: Place) -> None:
+    """Raise Refused where the coroutine has set something before."""
+    if place.function not in place.workshop.facts.runs.once:
+        for name, line in _settings(place.workshop, place.function):
+            if line <= place.site.line:
+                raise Refused(_reason(place.function, name))
+
+
+def refuse_below(place: Place, functions: Iterable[Function]) -> None:
+    """Raise Refused where one of the functions that a thread comes to sets something."""
+    if place.function in place.workshop.facts.runs.once:
+        return
+    known = place.workshop.once(_known)
+    for one in functions:
+        if one not in known:
+            known[one] = next((name for name, _ in _settings(place.workshop, one)), None)
+        name = known[one]
+        if name is not None:
+            raise Refused(_reason(one, name))
+
+
+def _known(workshop: Workshop) -> dict[Function, str | None]:
+    return {}
+
+
+def _reason(function: Function, name: str) -> str:
+    return f"`{function.name}` sets `{name}`, which is for the whole process, and others would come between"
+
+
+def _settings(workshop: Workshop, function: Function) -> Iterator[tuple[str, int]]:
+    """What a function sets, as it writes that, and the line. What is the same in each call does not count."""
+    evaluator = workshop.facts.graph.evaluator
+    for site in function.sites:
+        if site.kind != "call" or not site.callee or site.callee[0] not in ("attr", "name"):
+            continue
+        for member in members(evaluator.callee(function.module, site)):
+            path = member.path if isinstance(member, Lib) else ""
+            given = any(_varies(function, recipe) for recipe, _ in site.args)
+            if SEEDS.fullmatch(path) or (SETS.fullmatch(path) and given):
+                yield recipe_name(site.callee), site.line
+    for one in function.facts.attribute_bindings:
+        if one.base and one.base[0] in ("name", "attr") and one.attr != "[]":
+            found = evaluator.eval(one.base, function, (one.line, one.col, one.block))
+            if isinstance(found, Lib) and _varies(function, one.recipe):
+                yield f"{recipe_name(one.base)}.{one.attr}", one.line
+
+
+def _varies(function: Function, recipe: Recipe, deep: int = 0) -> bool:
+    """Whether a value may be another one in each call: it hangs on a parameter, or is not known."""
+    if not isinstance(recipe, tuple) or not recipe or deep > DEEP:
+        return True
+    if recipe[0] == "name":
+        name = recipe[1]
+        if name in function.parameters:
+            return bool(name != function.self_name)
+        return any(
+            _varies(function, one.recipe, deep + 1) for one in function.facts.bindings.get(name, ())
+        )
+    if recipe[0] == "call":
+        site = function.module.site(recipe[1])
+        parts = [site.callee, *(given for given, _ in site.args)]
+    else:
+        parts = [part for part in recipe if isinstance(part, tuple)]
+    return any(_varies(function, part, deep) for part in parts if part != ())
