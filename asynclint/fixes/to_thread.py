@@ -24,6 +24,7 @@ from asynclint.fixes import (
     in_order,
     interleaved,
     kept_files,
+    lent,
     library_settings,
     no_thread,
     sight,
@@ -177,6 +178,7 @@ def _first(place: Place) -> Fix:
     trees.refuse(place)
     thread_state.refuse(place)
     library_settings.refuse(place)
+    lent.refuse(place)
     for reason in _needs_loop(place.workshop, place.function, place.site):
         raise Refused(reason)
     _refuse_gathered(place)
@@ -340,6 +342,7 @@ def _refuse_bound(place: Place) -> None:
                 gone_through.refuse(place, _reached(place.workshop, member.function))
             written_back.refuse_below(_reached(place.workshop, member.function))
             library_settings.refuse_below(place, _reached(place.workshop, member.function))
+            lent.refuse_below(place, _reached(place.workshop, member.function))
             kept_files.refuse_within(place, member.function)
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
@@ -432,6 +435,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
         if isinstance(member, Func) and not member.function.is_async:
             _refuse_below(workshop, member.function)
             library_settings.refuse_below(place, _reached(workshop, member.function))
+            lent.refuse_below(place, _reached(workshop, member.function))
             kept_files.refuse_within(place, member.function)
             if not _is_own(place, site):
                 gone_through.refuse(place, _reached(workshop, member.function))
@@ -731,6 +735,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
     try:
         written_back.refuse_below(_reached(place.workshop, function))
         library_settings.refuse_below(place, _reached(place.workshop, function))
+        lent.refuse_below(place, _reached(place.workshop, function))
         stores.refuse_below(place.workshop, function)
         kept_files.refuse_below(place.workshop, function)
         for edge in graph.out.get(function, ()):

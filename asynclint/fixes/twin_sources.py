@@ -39,6 +39,9 @@ TRANSPORTS = {
     "httpx2.HTTPTransport": "httpx2.AsyncHTTPTransport",
 }
 
+MANY = 100
+"""Connections that are as good as any number: what redis 8 has where it is told nothing."""
+
 NEEDED = {
     "azure": "aiohttp",
     "elasticsearch": "aiohttp",
@@ -221,6 +224,8 @@ class Sources(Plan):
                 self._demand(reading, value, None)
             elif name in SYNC_ONLY:
                 raise Refused(SYNC_ONLY[name])
+            elif name == "max_connections" and not _is_many(value):
+                raise Refused("its pool raises where all of its connections are in use")
             elif name == "http_auth" and not isinstance(value, (ast.Tuple, ast.Constant)):
                 raise Refused("its `http_auth` may sign synchronous requests only")
             elif name == "transport":
@@ -285,3 +290,7 @@ def _first_name(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_many(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, int) and value.value >= MANY
