@@ -409,7 +409,7 @@ class Conditions:
                 return decided
             return None if None in parts else not decided
         if test[0] == "name":
-            passed = self._plain(edge, self._argument(edge, test[1], block), above)
+            passed = self._plain(edge, self._argument(edge, test[1], block.line), above)
             if passed and passed[0] == "given":
                 # What replaces a default of None is a thing that is there.
                 return True if edge.target.parameters[test[1]].default == ("const", None) else None
@@ -422,7 +422,7 @@ class Conditions:
             if test[2][0] != "name" or test[2][1] not in edge.target.parameters:
                 name = self._class_named(edge, block, test[2], above)
                 return None if name is None else (name == test[3][1]) is SAME[test[1]]
-            passed = self._plain(edge, self._argument(edge, test[2][1], block), above)
+            passed = self._plain(edge, self._argument(edge, test[2][1], block.line), above)
             if not passed or (passed[0] == "given" and test[3] != ("const", None)):
                 return None
             return (passed == test[3]) is SAME[test[1]]
@@ -434,12 +434,45 @@ class Conditions:
         """`kind in ("a", "b")` for a parameter `kind` that is given as a constant."""
         assert test is not None
         asked, some = test[2], test[3]
+        if self._is_empty(edge, some, block.line, above):
+            return not AMONG[test[1]]
         if not asked or asked[0] != "name" or not some or some[0] != "display":
             return None
-        passed = self._plain(edge, self._argument(edge, asked[1], block), above)
+        passed = self._plain(edge, self._argument(edge, asked[1], block.line), above)
         if not passed or passed[0] != "const" or any(not o or o[0] != "const" for o in some[2]):
             return None
         return (passed in some[2]) is AMONG[test[1]]
+
+    def _is_empty(self, edge: Edge, recipe: Recipe, line: int, above: Given) -> bool:
+        """Whether something is an empty container at a line: `names or set()` for a parameter `names` that is given as None."""
+        if not recipe:
+            return False
+        if recipe[0] in ("display", "dict"):
+            return not recipe[-1]
+        if recipe[0] == "call":
+            site = edge.target.module.site(recipe[1])
+            return not site.args and site.callee in EMPTY
+        if recipe[0] == "any" and recipe[2] == "or":
+            *first, last = recipe[1]
+            return self._is_empty(edge, last, line, above) and all(
+                self._is_false(edge, one, line, above) for one in first
+            )
+        if recipe[0] != "name" or _may_fill(edge.target, recipe):
+            return False
+        made = edge.target.facts.bindings.get(recipe[1], ())
+        return (
+            len(made) == 1
+            and made[0].line < line
+            and made[0].recipe != recipe
+            and self._is_empty(edge, made[0].recipe, made[0].line, above)
+        )
+
+    def _is_false(self, edge: Edge, recipe: Recipe, line: int, above: Given) -> bool:
+        """Whether a parameter is given as None, or as another constant that is false."""
+        if not recipe or recipe[0] != "name":
+            return False
+        passed = self._plain(edge, self._argument(edge, recipe[1], line), above)
+        return bool(passed) and passed[0] == "const" and not passed[1]
 
     def _plain(self, edge: Edge, passed: Recipe, above: Given) -> Recipe:
         """An argument as a constant, or as something that is given; None when it may be None all the same."""
@@ -455,7 +488,7 @@ class Conditions:
 
     def _value(self, edge: Edge, block: Block, name: str, above: Given) -> Type:
         """The value of a parameter, also where the caller itself was given it."""
-        passed = self._argument(edge, name, block)
+        passed = self._argument(edge, name, block.line)
         if passed and passed[0] == "name" and passed[1] in above:
             _, passed, edge = above[passed[1]] if above[passed[1]][0] == "given" else GIVEN
         return self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
@@ -485,13 +518,13 @@ class Conditions:
             return None
         return value.of.facts.name
 
-    def _argument(self, edge: Edge, name: str, test: Block | None = None) -> Recipe:
-        """What a call passes for a parameter that the target does not set (before a test); None when that is not plain."""
+    def _argument(self, edge: Edge, name: str, before: int | None = None) -> Recipe:
+        """What a call passes for a parameter that the target does not set (before a line); None when that is not plain."""
         target = edge.target
         parameter = target.parameters.get(name)
         if parameter is None or edge.how not in ("call", "enter", "async", "iterate"):
             return None
-        if any(test is None or b.line < test.line for b in target.facts.bindings.get(name, ())):
+        if any(before is None or b.line < before for b in target.facts.bindings.get(name, ())):
             return None
         site = edge.site
         if site.kind != "call":
@@ -565,6 +598,9 @@ SAME = {"Is": True, "IsNot": False, "Eq": True, "NotEq": False}
 
 AMONG = {"In": True, "NotIn": False}
 
+EMPTY = tuple(("name", one) for one in ("set", "frozenset", "list", "tuple", "dict"))
+"""What makes an empty container where it is given nothing."""
+
 DECIDES = {"and": False, "or": True}
 """What one part of a test must be, so that the others do not matter."""
 
@@ -596,6 +632,24 @@ def _attributes(test: Recipe) -> Iterator[Recipe]:
         yield test
     for part in test:
         yield from _attributes(part)
+
+
+def _may_fill(function: Function, name: Recipe) -> bool:
+    """Whether a function puts something into a container, or lets others do that."""
+    assert name is not None
+    if name[1] in function.facts.globals | function.facts.nonlocals or _sets(function, name, "[]"):
+        return True
+    inner = (one for one in function.module.functions if one.parent is function)
+    if any(name[1] in one.facts.loaded or name[1] in one.facts.uses for one in inner):
+        return True
+    known = [
+        b.recipe for to, found in function.facts.bindings.items() for b in found if to != name[1]
+    ]
+    known += [given for site in function.sites for given, _ in site.args]
+    known += [one.recipe for one in function.facts.attribute_bindings]
+    return any(mentions(one, name) for one in known) or any(
+        s.callee and s.callee[:2] == ("attr", name) for s in function.sites
+    )
 
 
 def _sets(function: Function, base: Recipe, attr: str) -> bool:
