@@ -86,8 +86,7 @@ class Import:
         if self.behind:
             indent = source.indent(statement)
             return [source.replace(statement, f"\n{indent}".join(self.behind))]
-        parent = self.reading.tree.parent(statement)
-        if any(getattr(parent, part, None) == [statement] for part in ("body", "orelse")):
+        if self.reading.tree.suite(statement) == [statement]:
             raise Refused("an import that goes is all that a block does")
         return [source.remove(statement)]
 
