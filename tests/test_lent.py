@@ -122,6 +122,7 @@ def test_a_client_of_redis_with_few_connections(pool: str) -> None:
     "pool",
     [
         "host='h'",
+        "max_connections=20",
         "max_connections=200",
         "connection_pool=redis.BlockingConnectionPool(max_connections=5)",
     ],
@@ -145,3 +146,32 @@ def test_an_asynchronous_client_of_redis(most: str, offered: bool) -> None:
     [found] = findings({"app.py": code}, RULE)
     assert bool(found.fixes) is offered
     assert offered or "its pool raises where all of its connections are in use" in found.refusal
+
+
+@pytest.mark.parametrize(("most", "offered"), [("8", False), ("20", True)])
+def test_a_number_of_connections_by_default(most: str, offered: bool) -> None:
+    code = f"""
+    from redis import ConnectionPool, Redis
+
+
+    class Pool:
+        def __init__(self, max_connections: int = {most}) -> None:
+            self.pool = ConnectionPool.from_url("redis://", max_connections=max_connections)
+
+        def client(self) -> Redis:
+            return Redis(connection_pool=self.pool)
+
+
+    class Cache:
+        def __init__(self, pool: Pool) -> None:
+            self.client = pool.client()
+
+        def load(self, key):
+            return self.client.get(key)
+
+
+    async def run(cache: Cache, key):
+        return cache.load(key)
+    """
+    [found] = findings({"app.py": code}, RULE)
+    assert bool(found.fixes) is offered

@@ -25,10 +25,11 @@ DRAWS = re.compile(
 
 REDIS = re.compile(r"redis\.(?!asyncio\.)(?:\w+\.)*(?:Redis|RedisCluster|Pipeline|PubSub)")
 
-MOST = re.compile(r"\bmax_connections[\"']?\s*[:=]\s*([\w.]+)")
+MOST = re.compile(r"max_connections[\"']?\s*(?::\s*[\w| ]+)?[:=]\s*(\d+)", re.IGNORECASE)
+"""`max_connections=5`, and a parameter or a setting of that name: `max_connections: int = 20`."""
 
-WORKERS = 32
-"""Threads that a loop has at most, unless it is given others."""
+WORKERS = 16
+"""Threads that a loop has where there are twelve processors: four more than those."""
 
 
 def refuse(place: Place) -> None:
@@ -83,11 +84,8 @@ def _names_pool(workshop: Workshop) -> bool:
 
 
 def _has_few(workshop: Workshop) -> bool:
-    """Whether the project builds clients of Redis with fewer connections than there may be threads, or with a number not known."""
-    for file in workshop.saying("max_connections", "redis"):
-        text = file.text or ""
-        if file.is_test or "BlockingConnectionPool" in text:
-            continue
-        if any(not one.isdigit() or int(one) < WORKERS for one in MOST.findall(text)):
-            return True
-    return False
+    """Whether the project builds clients of Redis with fewer connections than there are threads, or does not show how many."""
+    files = [one for one in workshop.saying("max_connections", "redis") if not one.is_test]
+    texts = [one.text or "" for one in files if "BlockingConnectionPool" not in (one.text or "")]
+    named = [int(one) for text in texts for one in MOST.findall(text)]
+    return bool(texts) and min(named, default=0) < WORKERS
