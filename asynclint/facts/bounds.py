@@ -12,6 +12,7 @@ from asynclint.facts.guards import last_name
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
+from asynclint.facts.suspending import Suspending
 from asynclint.facts.types import (
     Coro,
     Func,
@@ -42,6 +43,7 @@ class Bounds:
     def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
         self.evaluator = evaluator
         self.graph = graph
+        self.suspending = Suspending(evaluator)
         self._bounded: dict[Function, bool] = {}
 
     def coroutine(self, function: Function, recipe: Recipe) -> bool:
@@ -157,7 +159,7 @@ class Bounds:
         return value.function.is_async and not self.is_bounded(value.function)
 
     def is_bounded(self, function: Function) -> bool:
-        """Whether a coroutine function waits for a place: a semaphore, limiter or lock, in it or in what it awaits."""
+        """Whether a coroutine function waits for a place, in it or in what it awaits, or for nothing at all."""
         if function in self._bounded:
             return self._bounded[function]
         self._bounded[function] = False
@@ -167,6 +169,7 @@ class Bounds:
             or self._only_offloads(function)
             or self._only_waits(function)
             or self._left_to_others(function)
+            or self.suspending.never(function)
         )
         self._bounded[function] = result
         return result

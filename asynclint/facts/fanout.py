@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from asynclint.facts import places
 from asynclint.facts.bounds import Bounds
+from asynclint.facts.components import Components
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.fixed_lengths import SAME_LENGTH
 from asynclint.facts.graph import Edge, Graph
 from asynclint.facts.known_calls import argument_for, known_callee
-from asynclint.facts.lengths import SAME_LENGTH, Lengths, loops_around
+from asynclint.facts.lengths import Lengths, loops_around
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, parts_of
 from asynclint.facts.types import (
@@ -30,6 +32,7 @@ class FanOutFacts:
         self.graph = graph
         self.bounds = Bounds(evaluator, graph)
         self.lengths = Lengths(evaluator, graph)
+        self.components = Components(evaluator, self.lengths)
 
     def at(self, function: Function) -> list[tuple[CallSite, FanOut]]:
         """The unbounded fan-outs of a function."""
@@ -163,7 +166,7 @@ class FanOutFacts:
                 return None
             if not self.lengths.unknown(function, recipe[3], site):
                 return None
-            if not self.bounds.coroutine(function, recipe[2]):
+            if not self._makes_work(function, recipe[2]):
                 return None
             return ()
         if tag == "call":
@@ -174,11 +177,15 @@ class FanOutFacts:
                 # `{x: f(x) for x in xs}.values()`
                 return self._collection(function, inner, inner.callee[1], depth + 1)
             if path in MAPS and len(inner.args) >= 2:
-                if all(
-                    self.lengths.unknown(function, r, inner) for r, _ in inner.args[1:]
-                ) and self.bounds.mapped(function, inner):
-                    return ()
-                return None
+                if not self.bounds.mapped(function, inner) or self.components.mapped(
+                    function, inner
+                ):
+                    return None
+                return (
+                    ()
+                    if all(self.lengths.unknown(function, r, inner) for r, _ in inner.args[1:])
+                    else None
+                )
             if path in SAME_LENGTH and inner.args:
                 return self._collection(function, inner, inner.args[0][0], depth + 1)
             return None
@@ -249,7 +256,7 @@ class FanOutFacts:
                 continue
             if all(
                 self.lengths.unknown_in(function, b, inner) for _, b in loops[-1:]
-            ) and self.bounds.coroutine(function, inner.args[0][0]):
+            ) and self._makes_work(function, inner.args[0][0]):
                 return (places.link(function, inner, f"`{name}` gets one member for every item"),)
         return None
 
@@ -285,10 +292,16 @@ class FanOutFacts:
             value = self.evaluator.at_site(recipe, site, module)
             if isinstance(value, Func) and self.bounds.is_bounded(value.function):
                 return None
-            return ()
-        if recipe is None or not self.bounds.coroutine(function, recipe):
+            return None if self.components.called(function, recipe, site) else ()
+        if recipe is None or not self._makes_work(function, recipe):
             return None
         return ()
+
+    def _makes_work(self, function: Function, recipe: Recipe) -> bool:
+        """Whether a member is a coroutine that nothing bounds, and not one of a part that the program is set up with."""
+        return self.bounds.coroutine(function, recipe) and not self.components.make(
+            function, recipe
+        )
 
     def _home(self, function: Function, site: CallSite) -> int:
         """The block in which the task group of a spawning call is entered: loops around it start it anew."""

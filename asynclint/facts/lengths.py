@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from asynclint.facts.annotations import annotation_type
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import Graph, argument_of
+from asynclint.facts.fixed_lengths import (
+    CHUNK_WORDS,
+    LIMITS,
+    SAME_LENGTH,
+    FixedLengths,
+    is_chunks,
+    is_slice,
+)
+from asynclint.facts.graph import Graph
 from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import (
@@ -23,26 +31,10 @@ SMALL = 64
 
 SIZED = frozenset({"builtins.zip"})
 
-SAME_LENGTH = frozenset({
-    "builtins.enumerate", "builtins.sorted", "builtins.reversed", "builtins.list", "builtins.set", "builtins.tuple",
-    "builtins.filter", "builtins.map", "builtins.iter", "builtins.dict", "builtins.frozenset",
-})  # fmt: skip
-
 LISTINGS = frozenset(
     {"glob.glob", "glob.iglob", "os.listdir", "os.scandir", "os.walk", "re.findall"}
 )
 """What gives as much as is there."""
-
-LIMITS = frozenset(
-    {
-        "itertools.islice",
-        "itertools.batched",
-        "heapq.nlargest",
-        "heapq.nsmallest",
-        "random.sample",
-        "random.choices",
-    }
-)
 
 SIZES = frozenset(
     {
@@ -70,14 +62,15 @@ COUNT = re.compile(
 )
 """What the names of numbers say that tell how many a call is to get."""
 
-CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
-
 REGISTERED_WORDS = frozenset({
     "handler", "listener", "callback", "hook", "plugin", "middleware", "observer", "subscriber", "config",
     "coordinator", "integration", "component", "platform", "extension", "service", "provider", "backend", "guardrail",
     "capabilit", "toolset", "server", "factor", "registr", "validator", "scanner", "rail",
 })  # fmt: skip
 """The last words, in the singular, of names for things that a program registers: as many as somebody wrote down."""
+
+CONFIGURATIONS = frozenset({"cfg", "conf", "config", "configuration", "settings"})
+"""The last words of names for what somebody wrote down for a program."""
 
 
 class Lengths:
@@ -86,6 +79,7 @@ class Lengths:
     def __init__(self, evaluator: Evaluator, graph: Graph) -> None:
         self.evaluator = evaluator
         self.graph = graph
+        self.fixed = FixedLengths(evaluator, graph)
 
     def unknown_in(self, function: Function, block: Block, site: CallSite) -> bool:
         """The same for what the loop of a block goes through."""
@@ -112,7 +106,8 @@ class Lengths:
         if tag == "await":
             awaited = recipe[1]
             if awaited and awaited[0] == "call":
-                return not self._is_sized(function, function.module.site(awaited[1]))
+                asked = function.module.site(awaited[1])
+                return not (self._is_sized(function, asked) or self._is_fixed(function, asked))
             return True
         if tag == "comp":
             return self.unknown(function, recipe[3], site, depth + 1)
@@ -129,7 +124,7 @@ class Lengths:
         if tag == "name":
             return self._name_data(function, recipe[1], site, depth)
         if tag == "iter":
-            return self.unknown(function, recipe[1], site, depth + 1) and not self._chunks(
+            return self.unknown(function, recipe[1], site, depth + 1) and not is_chunks(
                 function, recipe[1]
             )
         if tag == "item":
@@ -145,6 +140,11 @@ class Lengths:
             for recipe, keyword in site.args
         )
 
+    def _is_fixed(self, function: Function, site: CallSite) -> bool:
+        """Whether a function of the project gives as many as its code says."""
+        callee = self.evaluator.callee(function.module, site)
+        return isinstance(callee, Func) and self.fixed.returned(callee.function)
+
     def _is_cut(self, function: Function, recipe: Recipe, site: CallSite) -> bool:
         """`number`, which is `max(1, min(MOST, number))`, and counts something."""
         if not recipe or recipe[0] != "name" or not COUNT.search(recipe[1]):
@@ -156,24 +156,20 @@ class Lengths:
         )
         return certain and bool(reaching) and all(_is_least(module, one.recipe) for one in reaching)
 
-    def _chunks(self, function: Function, recipe: Recipe) -> bool:
-        """Iterating over chunks: each one has a bounded length."""
-        if not recipe or recipe[0] != "call":
-            return False
-        callee = function.module.site(recipe[1]).callee
-        name = callee[-1] if callee else None
-        return isinstance(name, str) and any(w in name.lower() for w in CHUNK_WORDS)
-
     def _attribute_data(
         self, function: Function, recipe: Recipe, site: CallSite, depth: int
     ) -> bool:
         base = recipe[1]
         while base and base[0] == "attr":
+            if _is_configuration(base[2]):
+                return False
             base = base[1]
         if not base:
             return False
         if base[0] == "name":
             if base[1] == function.self_name or base[1] in ("self", "cls"):
+                return False
+            if _is_configuration(base[1]):
                 return False
             value = self.evaluator.at_site(recipe, site, function.module)
             if isinstance(value, (Tup, Const)):
@@ -237,14 +233,12 @@ class Lengths:
             returned = ev.return_type(target)
             if isinstance(returned, (Tup, Const)):
                 return False
-            if target.facts.returns and all(
-                r and r[0] == "display" for r, _, _ in target.facts.returns
-            ):
+            returns = [r for r, _, _ in target.facts.returns]
+            if returns and all(r and r[0] == "display" for r in returns):
                 return False
-            return not any(
-                r and r[0] == "sub" and r[2] and r[2][0] == "slice"
-                for r, _, _ in target.facts.returns
-            ) and bool(inner.args)
+            if self.fixed.returned(target):
+                return False
+            return not any(is_slice(r) for r in returns) and bool(inner.args)
         if callee is None and not inner.args:
             return False
         return callee is None or isinstance(ev.call_type(module, inner.index), Gen)
@@ -295,7 +289,7 @@ class Lengths:
                 added = reaching[0]
                 before = moved(site, added.line, added.col, added.block)
                 return self._name_data(function, name, before, depth + 1)
-            if any(self._limited(b.recipe) for b in reaching):
+            if any(is_slice(b.recipe) for b in reaching):
                 return False
             if self._limited_by_test(function, name, site):
                 return False
@@ -303,7 +297,7 @@ class Lengths:
                 recipe = binding.recipe
                 if not recipe:
                     continue
-                if recipe[0] == "iter" and self._chunks(function, recipe[1]):
+                if recipe[0] == "iter" and is_chunks(function, recipe[1]):
                     return False
                 if (recipe[0] in ("display",) and not recipe[2]) or (
                     recipe[0] == "call"
@@ -330,7 +324,7 @@ class Lengths:
             if isinstance(declared, Tup):
                 return False
             # What stands in `*args` is written out by the callers, or starred there.
-            return parameter.kind in ("pos", "kw") and not self._written_out(function, name)
+            return parameter.kind in ("pos", "kw") and not self.fixed.handed(function, name)
         outer = function.parent
         while outer is not None and outer.facts.kind != "module":
             if name in outer.parameters or name in outer.facts.bindings:
@@ -338,14 +332,6 @@ class Lengths:
                 return self._name_data(outer, name, end, depth + 1)
             outer = outer.parent
         return False
-
-    def _written_out(self, function: Function, name: str) -> bool:
-        """Whether every known call of the function writes the parameter's items out."""
-        callers = [e for e in self.graph.into.get(function, ()) if not e.caller.module.file.is_test]
-        passed = [argument_of(e, name) for e in callers]
-        return bool(passed) and all(
-            r and r[0] == "display" and not any(i and i[0] == "star" for i in r[2]) for r in passed
-        )
 
     def _grown(self, function: Function, name: str, depth: int) -> bool:
         """An empty list that a loop over data fills."""
@@ -366,9 +352,6 @@ class Lengths:
                 ):
                     return True
         return False
-
-    def _limited(self, recipe: Recipe) -> bool:
-        return bool(recipe) and recipe[0] == "sub" and bool(recipe[2]) and recipe[2][0] == "slice"
 
     def _limited_by_test(self, function: Function, name: str, site: CallSite) -> bool:
         """`if len(urls) > 20: raise` before, or `if len(urls) <= 20:` around."""
@@ -395,6 +378,10 @@ def loops_around(module: Module, site: CallSite, home: int = -1) -> list[tuple[i
             found.append((index, block))
         index = block.parent
     return found
+
+
+def _is_configuration(name: str) -> bool:
+    return name.lower().rpartition("_")[2] in CONFIGURATIONS
 
 
 def _is_least(module: Module, recipe: Recipe) -> bool:
