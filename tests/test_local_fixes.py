@@ -73,7 +73,7 @@ import asyncio
 
 
 async def fetch(url: str = "", *, retries: int = 1) -> str:
-    await asyncio.sleep(1)
+    await asyncio.open_connection(url, 443)
     return url
 
 
@@ -934,25 +934,28 @@ def test_what_waits_for_a_place_already_gets_no_second_bound() -> None:
     code = """
 import asyncio
 
+import httpx
+
 places = asyncio.Semaphore(5)
+client = httpx.AsyncClient()
 
 
-async def search(engine, queries, limit):
-    if limit:
+async def search(queries, slowly):
+    if slowly:
 
         async def one(query):
             async with places:
-                return await engine.search(query)
+                return await client.get(query)
 
         tasks = [one(query) for query in queries]
     else:
-        tasks = [engine.search(query) for query in queries]
+        tasks = [client.get(query) for query in queries]
     tasks.append(asyncio.sleep(0, None))
     return await asyncio.gather(*tasks)
 """
     text = fixed("unbounded-gather", code)
     assert "tasks = [one(query) for query in queries]" in text
-    assert "tasks = [bounded(engine.search, query) for query in queries]" in text
+    assert "tasks = [bounded(client.get, query) for query in queries]" in text
     assert "tasks.append(asyncio.sleep(0, None))" in text
 
 
@@ -1791,11 +1794,11 @@ class Worker:
         ("await asyncio.wait_for(asyncio.gather(*[ask(u) for u in urls]), 5)", "share a deadline"),
         ("async with asyncio.timeout(5): await asyncio.gather(*[ask(u) for u in urls])", "share a"),
         (
-            "await asyncio.gather(*[ask(u) for u in urls]) if not limit else None",
+            "await asyncio.gather(*[ask(u) for u in urls]) if not slowly else None",
             None,
         ),
         ("tasks = [asyncio.create_task(ask(u)) for u in urls]; await asyncio.wait(tasks, timeout=5)", "share a"),
-        ("if not max_concurrency: await asyncio.gather(*[ask(u) for u in urls])", "asked already"),
+        ("if not slowly.max_concurrency: await asyncio.gather(*[ask(u) for u in urls])", "asked already"),
     ],
 )  # fmt: skip
 def test_fan_outs_that_have_their_own_limit(fan_out: str, reason: str | None) -> None:
@@ -1804,10 +1807,10 @@ import asyncio
 
 
 async def ask(url):
-    await asyncio.sleep(1)
+    await asyncio.open_connection(url, 443)
 
 
-async def work(urls, max_concurrency, limit):
+async def work(urls, slowly):
     {fan_out}
 """
     if reason is None:

@@ -23,7 +23,7 @@ from asyncio import sleep
 
 
 async def send(message):
-    await asyncio.sleep(1)
+    await asyncio.open_connection(message.host, 443)
 
 
 async def until(moment):
@@ -94,7 +94,7 @@ class Node:
 
 
 async def work(node: Node):
-    await asyncio.sleep(1)
+    await asyncio.open_connection(node.name, 443)
 
 
 async def run_all(nodes: list[Node], events, futures):
@@ -168,6 +168,7 @@ from contextlib import aclosing
 
 
 async def cleaned(stream):
+    await asyncio.open_connection("log.example", 443)
     async for part in stream:
         yield part
 

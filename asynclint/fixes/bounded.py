@@ -8,9 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.facts.body import is_none
 from asynclint.facts.bounds import Bounds
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function
 from asynclint.facts.syntax import called, extent
 from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
+from asynclint.fixes.asking import Asking
+from asynclint.fixes.chosen import refuse_chosen, refuse_leaving
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.together import why_together
 
@@ -38,6 +42,10 @@ SETTING = re.compile(
 )
 """What a condition speaks of that decides how many may run at once."""
 
+UNASKED = (
+    "`{}` is not seen to ask a server, a database or a program, and a bound may only slow it down"
+)
+
 UNREAD = "where its coroutines are made could not be read"
 
 
@@ -48,6 +56,8 @@ def bound(place: Place) -> Iterable[Fix]:
     if not isinstance(function, ast.AsyncFunctionDef):
         raise Refused("the enclosing function is not `async def`")
     _refuse_meant(place, call)
+    refuse_chosen(place)
+    refuse_leaving(place)
     if "FIRST_COMPLETED" in ast.unparse(function):
         raise Refused("the first one that is done is waited for: they may run against each other")
     made = list(dict.fromkeys(_members(place, call, function)))
@@ -130,32 +140,64 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
     Raises Refused for what never ends: those behind the first ones would never start.
     """
     bounds = place.workshop.once(_bounds)
-    evaluator = place.workshop.facts.graph.evaluator
-    module = place.function.module
-    sites = {s.extent: s for s in module.facts.calls if s.kind == "call"}
+    asking = place.workshop.once(Asking)
     kept_in = {name for node in nodes for name in _kept_in(place, node)}
     kept = []
     for node in nodes:
-        recipe = place.site.args[0][0] if place.site.args else None
-        callee = evaluator.at_site(recipe, place.site, module)
-        if isinstance(node, ast.Call):
-            where = extent(node)
-            callee = evaluator.callee(module, sites[where]) if where in sites else None
-        found = [m.of if isinstance(m, Part) else m for m in members(callee)]
+        found = [m.of if isinstance(m, Part) else m for m in members(_called(place, node))]
         functions = [m.function for m in found if isinstance(m, Func)]
         for one in functions:
             reason = why_together(place.workshop, one, kept_in)
             if reason is not None:
                 raise Refused(reason)
-            if isinstance(node, ast.Call) and _makes_task(
-                evaluator.call_type(module, sites[where].index)
-            ):
+            if isinstance(node, ast.Call) and _makes_task(_made(place, node)):
                 raise Refused(f"`{one.name}` starts its task at once, whatever is awaited then")
         waiting = [f for f in functions if bounds.is_bounded(f)]
         sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
-        if not found or len(waiting) + len(sleeping) < len(found):
+        if len(waiting) + len(sleeping) < len(found):
+            if not any(asking.called(m) for m in found):
+                raise Refused(UNASKED.format(_name(place, node, functions)))
             kept.append(node)
     return kept or nodes
+
+
+def _called(place: Place, node: ast.expr) -> Type:
+    """What a member calls: `f` of `f(item)`, of `*map(f, items)`, and of what `start_soon` gets."""
+    evaluator = place.workshop.facts.graph.evaluator
+    module = place.function.module
+    if isinstance(node, ast.Call):
+        site = _site(place, node)
+        return evaluator.callee(module, site) if site is not None else None
+    if isinstance(node, ast.Starred):
+        site = _site(place, node.value)
+        recipe = site.args[0][0] if site is not None and site.args else None
+        return evaluator.at_site(recipe, site, module) if site is not None else None
+    recipe = place.site.args[0][0] if place.site.args else None
+    return evaluator.at_site(recipe, place.site, module)
+
+
+def _made(place: Place, node: ast.expr) -> Type:
+    site = _site(place, node)
+    if site is None:
+        return None
+    return place.workshop.facts.graph.evaluator.call_type(place.function.module, site.index)
+
+
+def _site(place: Place, node: ast.expr) -> CallSite | None:
+    """The call site of a call in the text."""
+    where = extent(node)
+    calls = place.function.module.facts.calls
+    return next((s for s in calls if s.kind == "call" and s.extent == where), None)
+
+
+def _name(place: Place, node: ast.expr, functions: list[Function]) -> str:
+    """What a member calls, as the reader knows it."""
+    if functions:
+        return functions[0].name
+    if isinstance(node, ast.Starred):
+        assert isinstance(node.value, ast.Call)
+        node = node.value.args[0]
+    return ast.unparse(node.func if isinstance(node, ast.Call) else node)
 
 
 def _kept_in(place: Place, member: ast.expr) -> Iterator[str]:

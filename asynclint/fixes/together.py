@@ -52,6 +52,8 @@ def why_together(workshop: Workshop, function: Function, tasks: set[str]) -> str
         return f"`{name}` waits for a time that it is told, and the others would wait with it"
     if any(DEADLINE.search(parameter.name) for parameter in function.facts.params):
         return f"`{name}` counts its time from when it starts"
+    if _has_deadline(workshop, function):
+        return f"`{name}` has a deadline from before it starts"
     if _waits_for_others(workshop, function, 2) or _awaits_others(workshop, function, tasks):
         return f"`{name}` waits for what another one may have to do first"
     if _reads_streams(workshop, function):
@@ -81,6 +83,26 @@ def _waits_as_told(function: Function) -> bool:
         )
         for site in function.sites
     )
+
+
+def _has_deadline(workshop: Workshop, function: Function) -> bool:
+    """Whether a coroutine function reads a deadline that another one around it has set."""
+    node = _definition(workshop, function)
+    if node is None:
+        return False
+    names = {
+        one.id
+        for statement in node.body
+        for one in _own(statement)
+        if isinstance(one, ast.Name) and DEADLINE.search(one.id)
+    }
+    around = function.parent
+    while around is not None and around.facts.kind != "module":
+        own = {*around.facts.bindings, *around.parameters}
+        if any("deadline" in name and name not in function.facts.bindings for name in names & own):
+            return True
+        around = around.parent
+    return False
 
 
 def _starts_as_told(

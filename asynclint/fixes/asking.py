@@ -1,0 +1,85 @@
+"""What a coroutine asks of others, and waits for: a server, a database, another program."""
+
+from __future__ import annotations
+
+from asynclint.facts.classes import implementations
+from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.known_calls import known_callee
+from asynclint.facts.program import Function
+from asynclint.facts.types import Func, Lib, LibMethod, Part, Type, members
+from asynclint.fixes.place import Workshop
+
+LOCAL = frozenset({
+    "aiofiles", "aiolimiter", "anyio", "asgiref", "asyncio", "asyncer", "builtins", "concurrent", "contextlib",
+    "fastapi", "flask", "functools", "litestar", "quart", "sanic", "starlette", "strawberry", "tenacity", "threading",
+    "tornado", "trio",
+})  # fmt: skip
+"""Libraries whose coroutines wait for this program itself, for its threads or for who asks it."""
+
+ASKING = frozenset({
+    "anyio.connect_tcp", "anyio.connect_unix", "anyio.open_process", "anyio.run_process", "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell", "asyncio.open_connection", "asyncio.open_unix_connection",
+    "trio.open_ssl_over_tcp_stream", "trio.open_tcp_stream", "trio.run_process",
+})  # fmt: skip
+"""What they have that asks others all the same."""
+
+RUNNING = frozenset({"async", "call", "enter", "iterate", "property", "run", "spawn"})
+"""Edges whose target the caller, or a task of its, runs itself."""
+
+FAR = 3000
+"""Functions that are looked at, at most."""
+
+
+class Asking:
+    """What the project's coroutine functions ask of others."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.graph = workshop.facts.graph
+        self.evaluator: Evaluator = workshop.facts.graph.evaluator
+        self._own: dict[Function, bool] = {}
+
+    def called(self, callee: Type) -> bool:
+        """Whether something asks others, where it is called."""
+        value = callee.of if isinstance(callee, Part) else callee
+        if isinstance(value, Func):
+            return self._reached(value.function)
+        return self._of_library(value)
+
+    def _reached(self, function: Function) -> bool:
+        seen = {function}
+        left = [function]
+        while left and len(seen) < FAR:
+            one = left.pop()
+            if self._asks(one):
+                return True
+            below = [e.target for e in self.graph.out.get(one, ()) if e.how in RUNNING]
+            for target in (*below, *implementations(self.evaluator, one)):
+                if target not in seen:
+                    seen.add(target)
+                    left.append(target)
+        return False
+
+    def _asks(self, function: Function) -> bool:
+        found = self._own.get(function)
+        if found is None:
+            module = function.module
+            found = self._own[function] = any(
+                site.kind == "call"
+                and any(map(self._of_library, members(self.evaluator.callee(module, site))))
+                for site in self.graph.speaking.get(function, ())
+            )
+        return found
+
+    def _of_library(self, value: Type) -> bool:
+        if not isinstance(value, (Lib, LibMethod)):
+            return False
+        path = value.cls if isinstance(value, LibMethod) else value.path
+        if path in ASKING:
+            return True
+        known = known_callee(self.evaluator, value)
+        return (
+            known is not None
+            and known.offloads is None
+            and (known.coroutine or known.iterates == "async" or known.enters == "async")
+            and path.partition(".")[0] not in LOCAL
+        )

@@ -1,0 +1,128 @@
+"""What a function says of how many of its tasks run at once, and whether they stay with it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from asynclint.facts.known_calls import known_callee
+from asynclint.facts.syntax import called
+from asynclint.findings import Refused
+from asynclint.fixes.place import Place
+
+KNOB = re.compile(
+    r"^_*(?:limit|batch_size|(?:n|num|max|max_num)_(?:workers|parallel|threads)|workers|parallelism|n_jobs)$"
+    r"|concurren|max_parallel|semaphore"
+)
+"""What parameters are called that say how many run at once."""
+
+KEPT_KNOB = re.compile(r"concurren|max_workers|max_parallel|semaphore")
+"""The same of what an object keeps."""
+
+GATHERED = frozenset({"list", "set", "tuple", "frozenset"})
+
+HOLDING = (
+    ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Starred, ast.IfExp,
+)  # fmt: skip
+
+ADDING = frozenset({"add", "append"})
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def refuse_chosen(place: Place) -> None:
+    """Raise Refused where a parameter, or an attribute of the object, says already how many are to run at once."""
+    function = place.tree.function(place.call)
+    while isinstance(function, Definition):
+        arguments = function.args
+        for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            if KNOB.search(one.arg):
+                raise Refused(f"`{one.arg}` is there to say how many run at once")
+        function = place.tree.function(function)
+    method = place.function.method_around()
+    klass = method.klass if method is not None else None
+    if klass is not None:
+        for name in (*klass.self_attributes(), *klass.body.facts.bindings):
+            if KEPT_KNOB.search(name):
+                raise Refused(f"`{name}` is there to say how many run at once")
+
+
+def refuse_leaving(place: Place) -> None:
+    """Raise Refused where tasks outlive the function that makes them, or the caller says how long it waits for them."""
+    function = place.tree.function(place.call)
+    if function is None:
+        return
+    for one in _own(place, function):
+        if isinstance(one, ast.Call) and called(one) == "wait" and _is_told(one):
+            raise Refused("how long it waits for them is told by the caller")
+    evaluator = place.workshop.facts.graph.evaluator
+    known = known_callee(evaluator, evaluator.callee(place.function.module, place.site))
+    if known is None or known.spawns is None or known.keeps:
+        return
+    if any(_leaves(place, function, name) for name in _holders(place, function)):
+        raise Refused("its tasks outlive the function that makes them")
+
+
+def _is_told(call: ast.Call) -> bool:
+    """`wait(tasks, **options)`, `wait(tasks, return_when=when)`."""
+    return any(
+        k.arg is None
+        or (k.arg == "return_when" and isinstance(k.value, ast.Name) and not k.value.id.isupper())
+        for k in call.keywords
+    )
+
+
+def _holders(place: Place, function: ast.AST) -> set[str]:
+    """What holds the tasks that a call starts: variables, attributes; an empty one where nothing does."""
+    found = set(_held(place, place.call))
+    while True:
+        more = {
+            holder
+            for one in _own(place, function)
+            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one.id in found
+            for holder in _held(place, one)
+            if holder
+        }
+        if more <= found:
+            return found
+        found |= more
+
+
+def _held(place: Place, node: ast.expr) -> Iterator[str]:
+    """What a statement gives a task to, or adds it to."""
+    above: ast.AST = node
+    for one in place.tree.above(node):
+        if isinstance(one, ast.Call) and above is not one.func:
+            if isinstance(one.func, ast.Attribute) and one.func.attr in ADDING:
+                yield ast.unparse(one.func.value)
+            elif called(one) not in GATHERED:
+                return
+        elif isinstance(one, (ast.Assign, ast.AnnAssign)):
+            for target in one.targets if isinstance(one, ast.Assign) else [one.target]:
+                yield ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
+        elif isinstance(one, ast.Expr):
+            if above is node is place.call:
+                yield ""
+        elif isinstance(one, (ast.Return, ast.Yield)):
+            yield "return"
+        elif not isinstance(one, HOLDING):
+            return
+        if isinstance(one, ast.stmt):
+            return
+        above = one
+
+
+def _leaves(place: Place, function: ast.AST, holder: str) -> bool:
+    """Whether what holds tasks is no variable of the function's."""
+    if not holder.isidentifier() or holder == "return":
+        return True
+    return not any(
+        isinstance(one, ast.Name) and one.id == holder and isinstance(one.ctx, ast.Store)
+        for one in _own(place, function)
+    )
+
+
+def _own(place: Place, function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function that are not of a function within it."""
+    return (one for one in ast.walk(function) if place.tree.function(one) is function)
