@@ -41,8 +41,21 @@ class Remote(Source):
         return (await http.get(path)).text
 
 
+class Handing:
+    async def put(self, path: str) -> None:
+        await self._send(http.put, path)
+
+    async def _send(self, method, path: str) -> None:
+        await method(path)
+
+
 async def run(name: str) -> None:
     await asyncio.create_subprocess_exec("convert", name)
+
+
+async def page(session, name: str) -> bytes:
+    async with session.get(name) as response:
+        return await response.read()
 
 
 async def nap(name: str) -> str:
@@ -72,6 +85,9 @@ def _project(code: str) -> dict[str, str]:
         "source.read(name)",
         "session.execute(name)",
         "run(name)",
+        "page(call, name)",
+        "Handing().put(name)",
+        "call.client.items.read(name)",
     ],
 )
 def test_what_asks_others_is_bounded(call: str) -> None:
@@ -135,7 +151,8 @@ def test_who_says_how_many_run_at_once_is_asked(parameters: str, knob: str) -> N
     assert refusal(_project(code), RULE) == f"`{knob}` is there to say how many run at once"
 
 
-def test_what_the_object_says_of_it_counts_too() -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_the_object_says_of_it_counts_too(kept: bool) -> None:
     code = """
     import asyncio
 
@@ -150,7 +167,14 @@ def test_what_the_object_says_of_it_counts_too() -> None:
 
         async def crawl(self, names: list[str]):
             return await asyncio.gather(*(http.get(name) for name in names))
+
+        def concurrent_semaphore(self) -> None:
+            print(self)
     """
+    if not kept:
+        other = code.replace("max_concurrent", "most")
+        assert "asyncio.Semaphore(10)" in applied(_project(other), RULE).after["app.py"]
+        return
     assert refusal(_project(code), RULE) == "`max_concurrent` is there to say how many run at once"
 
 

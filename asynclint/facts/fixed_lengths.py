@@ -81,7 +81,7 @@ class FixedLengths:
                 for i in recipe[2]
             )
         if tag == "sub":
-            return is_slice(recipe)
+            return is_slice(recipe) and _ends(recipe[2])
         if tag == "comp":
             return self._is_fixed(function, recipe[3], place, depth + 1)
         if tag in ("any", "binop"):
@@ -151,6 +151,14 @@ class FixedLengths:
 def is_slice(recipe: Recipe) -> bool:
     """`urls[:10]`."""
     return bool(recipe) and recipe[0] == "sub" and bool(recipe[2]) and recipe[2][0] == "slice"
+
+
+def _ends(part: Recipe) -> bool:
+    """Whether a slice says where it ends: `[:10]`, `[start : start + size]`, `[-10:]`; not `[1:]` and `[:-1]`."""
+    _, first, end = part
+    if end is None:
+        return bool(first) and first[0] == "const" and isinstance(first[1], int) and first[1] < 0
+    return not (end[0] == "const" and isinstance(end[1], int) and end[1] < 0)
 
 
 def is_chunks(function: Function, recipe: Recipe) -> bool:

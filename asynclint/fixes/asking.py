@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from asynclint.facts.classes import implementations
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.known_calls import known_callee
-from asynclint.facts.program import Function
+from asynclint.facts.model import CallSite
+from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Func, Lib, LibMethod, Part, Type, members
 from asynclint.fixes.place import Workshop
 
@@ -23,6 +26,11 @@ ASKING = frozenset({
 })  # fmt: skip
 """What they have that asks others all the same."""
 
+PARTNER = re.compile(
+    r"(?:^|[._])(?:api|channel|client|conn|connection|cursor|database|db|http|redis|rpc|session|stub)\."
+)
+"""What objects are called that ask others, where nothing else is known of them: `self.client.` in `self.client.get`."""
+
 RUNNING = frozenset({"async", "call", "enter", "iterate", "property", "run", "spawn"})
 """Edges whose target the caller, or a task of its, runs itself."""
 
@@ -38,12 +46,14 @@ class Asking:
         self.evaluator: Evaluator = workshop.facts.graph.evaluator
         self._own: dict[Function, bool] = {}
 
-    def called(self, callee: Type) -> bool:
+    def called(self, callee: Type, site: CallSite | None) -> bool:
         """Whether something asks others, where it is called."""
         value = callee.of if isinstance(callee, Part) else callee
         if isinstance(value, Func):
             return self._reached(value.function)
-        return self._of_library(value)
+        return self._of_library(value) or (
+            value is None and site is not None and _is_of_partner(site)
+        )
 
     def _reached(self, function: Function) -> bool:
         seen = {function}
@@ -62,13 +72,21 @@ class Asking:
     def _asks(self, function: Function) -> bool:
         found = self._own.get(function)
         if found is None:
-            module = function.module
             found = self._own[function] = any(
-                site.kind == "call"
-                and any(map(self._of_library, members(self.evaluator.callee(module, site))))
-                for site in self.graph.speaking.get(function, ())
+                self._asks_at(function, site) for site in function.sites if site.kind == "call"
             )
         return found
+
+    def _asks_at(self, function: Function, site: CallSite) -> bool:
+        callee = self.evaluator.callee(function.module, site)
+        if callee is None:
+            return site.role[0] in ("await", "awith", "afor") and _is_of_partner(site)
+        if any(map(self._of_library, members(callee))):
+            return True
+        # `self._send(self.client.put, path)`.
+        given = (r for r, _ in site.args if r and r[0] == "attr")
+        values = (self.evaluator.at_site(r, site, function.module) for r in given)
+        return any(self._of_library(member) for value in values for member in members(value))
 
     def _of_library(self, value: Type) -> bool:
         if not isinstance(value, (Lib, LibMethod)):
@@ -83,3 +101,9 @@ class Asking:
             and (known.coroutine or known.iterates == "async" or known.enters == "async")
             and path.partition(".")[0] not in LOCAL
         )
+
+
+def _is_of_partner(site: CallSite) -> bool:
+    """`session.get`, `self.api.items.list`, by the name of the object."""
+    callee = site.callee
+    return bool(callee) and callee[0] == "attr" and PARTNER.search(recipe_name(callee)) is not None

@@ -155,7 +155,8 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
         waiting = [f for f in functions if bounds.is_bounded(f)]
         sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
         if len(waiting) + len(sleeping) < len(found):
-            if not any(asking.called(m) for m in found):
+            site = _site(place, node) if isinstance(node, ast.Call) else None
+            if not any(asking.called(m, site) for m in found):
                 raise Refused(UNASKED.format(_name(place, node, functions)))
             kept.append(node)
     return kept or nodes

@@ -17,7 +17,7 @@ KNOB = re.compile(
 )
 """What parameters are called that say how many run at once."""
 
-KEPT_KNOB = re.compile(r"concurren|max_workers|max_parallel|semaphore")
+KEPT_KNOB = re.compile(r"^_*(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)$")
 """The same of what an object keeps."""
 
 GATHERED = frozenset({"list", "set", "tuple", "frozenset"})
@@ -44,7 +44,7 @@ def refuse_chosen(place: Place) -> None:
     klass = method.klass if method is not None else None
     if klass is not None:
         for name in (*klass.self_attributes(), *klass.body.facts.bindings):
-            if KEPT_KNOB.search(name):
+            if KEPT_KNOB.match(name):
                 raise Refused(f"`{name}` is there to say how many run at once")
 
 
