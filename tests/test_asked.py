@@ -59,8 +59,14 @@ async def page(session, name: str) -> bytes:
 
 
 async def nap(name: str) -> str:
-    await asyncio.sleep(1)
+    while not name:
+        await asyncio.sleep(1)
     return name
+
+
+async def score(name: str) -> int:
+    await asyncio.sleep(0.1)
+    return len(name)
 
 
 async def announce(name: str) -> None:
@@ -88,6 +94,7 @@ def _project(code: str) -> dict[str, str]:
         "page(call, name)",
         "Handing().put(name)",
         "call.client.items.read(name)",
+        "score(name)",
     ],
 )
 def test_what_asks_others_is_bounded(call: str) -> None:

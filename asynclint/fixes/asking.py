@@ -8,7 +8,7 @@ from asynclint.facts.classes import implementations
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite
-from asynclint.facts.program import Function, recipe_name
+from asynclint.facts.program import LOOPS, Function, recipe_name
 from asynclint.facts.types import Func, Lib, LibMethod, Part, Type, members
 from asynclint.fixes.place import Workshop
 
@@ -25,6 +25,10 @@ ASKING = frozenset({
     "trio.open_ssl_over_tcp_stream", "trio.open_tcp_stream", "trio.run_process",
 })  # fmt: skip
 """What they have that asks others all the same."""
+
+SLEEPS = frozenset({"asyncio.sleep", "anyio.sleep", "trio.sleep"})
+
+WAITS = frozenset({"await", "awith", "afor"})
 
 PARTNER = re.compile(
     r"(?:^|[._])(?:api|channel|client|conn|connection|cursor|database|db|http|redis|rpc|session|stub)\."
@@ -50,7 +54,7 @@ class Asking:
         """Whether something asks others, where it is called."""
         value = callee.of if isinstance(callee, Part) else callee
         if isinstance(value, Func):
-            return self._reached(value.function)
+            return self._reached(value.function) or self._stands_in(value.function)
         return self._of_library(value) or (
             value is None and site is not None and _is_of_partner(site)
         )
@@ -68,6 +72,19 @@ class Asking:
                     seen.add(target)
                     left.append(target)
         return False
+
+    def _stands_in(self, function: Function) -> bool:
+        """Whether all that a coroutine waits for is a time that is written there: it stands for work that is still to be written."""
+        module = function.module
+        waits = [site for site in function.sites if site.role[0] in WAITS or site.kind in WAITS]
+        return bool(waits) and all(
+            site.role[0] == "await"
+            and isinstance(value := self.evaluator.callee(module, site), Lib)
+            and value.path in SLEEPS
+            and [one[:1] for one, _ in site.args] == [("const",)]
+            and not any(block.kind in LOOPS for block in module.chain(site.block))
+            for site in waits
+        )
 
     def _asks(self, function: Function) -> bool:
         found = self._own.get(function)
