@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.fixed_lengths import LIMITS, SAME_LENGTH
-from asynclint.facts.lengths import SIZED, Lengths, loops_around
+from asynclint.facts.lengths import REGISTERED_WORDS, SIZED, Lengths, loops_around
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, members
@@ -29,6 +30,14 @@ RECORDS = frozenset(
 
 ROWS = frozenset({"DeclarativeBase", "SQLModel", "Document", "Model"})
 """What base classes of rows are called."""
+
+PARTS = frozenset({
+    "adapter", "agent", "client", "driver", "engine", "evaluator", "executor", "exporter", "loader", "manager", "metric", "model",
+    "processor", "runner", "sink", "store", "stage", "step", "task", "tool", "worker",
+})  # fmt: skip
+"""The last words of the names of classes whose objects do something, and are no data."""
+
+DATACLASSES = frozenset({"dataclass", "define", "frozen"})
 
 UPLOADS = ("UploadFile",)
 
@@ -102,6 +111,7 @@ class Components:
             elif one is not None and (
                 "__tablename__" in one.body.facts.bindings
                 or any(base and base[-1] in ROWS for base in one.facts.bases)
+                or any(_is_dataclass(one, decorator) for decorator in one.facts.decorators)
             ):
                 return True
         return False
@@ -198,6 +208,16 @@ class Components:
         return isinstance(callee, Cls) or (
             isinstance(callee, Lib) and self.evaluator.known.cls(callee.path) is not None
         )
+
+
+def _is_dataclass(klass: Klass, decorator: Recipe) -> bool:
+    """`@dataclass`, `@dataclasses.dataclass(slots=True)`, `@attrs.define`; not of what is named for a part of the program."""
+    if decorator and decorator[0] == "call":
+        decorator = klass.module.site(decorator[1]).callee
+    if not decorator or decorator[-1] not in DATACLASSES:
+        return False
+    words = re.findall("[A-Z][a-z]*", klass.facts.name)
+    return not words or words[-1].lower() not in REGISTERED_WORDS | PARTS
 
 
 def _awaits_name(recipe: Recipe) -> bool:
