@@ -262,3 +262,138 @@ def test_what_a_class_inherits_gives_what_is_of_this_class(expression: str, foun
     project = in_memory({"app.py": INHERITED.replace("{expression}", expression)})
     kept = check.check(project, from_table({}, project.root)).kept
     assert [one.rule for one in kept] == ["mismatched-async-protocol"] * found
+
+
+GIVES = """\
+class Stream:
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self) -> str:
+        return await fetch()
+
+    async def __aenter__(self) -> "Stream":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await fetch()
+
+
+class Plain:
+    def __iter__(self) -> Iterator[str]:
+        return iter(("a",))
+
+    def __enter__(self) -> "Plain":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        print(error)
+
+
+async def numbers(count: int):
+    while count:
+        yield await fetch()
+
+
+async def crawl({parameter}){returns}:
+    await fetch()
+    {last}
+
+
+async def use(taken, given: Stream) -> None:
+    {statement}
+        print(1)
+"""
+
+TO_ITERATE = ("async for one in {}crawl(given):", "for _ in [one async for one in {}crawl(given)]:")
+TO_ENTER = ("async with {}crawl(given):", "async with {}crawl(given) as one:")
+
+
+def _given(statement: str, returns: str, last: str) -> tuple[Sequence[Finding], str, str]:
+    code = GIVES.replace("{parameter}", "given").replace("{returns}", returns)
+    code = code.replace("{last}", last)
+    code = code.replace("{statement}", statement)
+    found, text = _fixed("mismatched-async-protocol", code.replace("{}", ""))
+    return found, text, code.replace("{}", "await ")
+
+
+@pytest.mark.parametrize(
+    ("returns", "last", "statements"),
+    [
+        ("", "return Stream()", (*TO_ITERATE, *TO_ENTER)),
+        (" -> Stream | None", "return given", (*TO_ITERATE, *TO_ENTER)),
+        ("", "return numbers(1)", TO_ITERATE),
+        ("", "return anyio.Lock()", TO_ENTER),
+        ("", "return numbers(1) if given else Stream()", TO_ITERATE),
+    ],
+)
+def test_a_coroutine_that_gives_what_can_be_used_so_is_awaited_first(
+    returns: str, last: str, statements: tuple[str, ...]
+) -> None:
+    for statement in statements:
+        found, text, wanted = _given(statement, returns, last)
+        assert [f.fixes[0].title for f in found] == ["await it first"]
+        assert text == wanted
+
+
+@pytest.mark.parametrize(
+    ("returns", "last"),
+    [
+        (" -> None", "print(given)"),
+        ("", "print(given)"),
+        (" -> str", "return given"),
+        (" -> list[str]", "return [given]"),
+        ("", "return given.other()"),
+        ("", "return Plain()"),
+        ("", "return Stream() if given else Plain()"),
+        ("", "return asyncio.Lock"),
+    ],
+)
+def test_a_coroutine_that_may_give_something_else_is_not_awaited_first(
+    returns: str, last: str
+) -> None:
+    for statement in (*TO_ITERATE, *TO_ENTER):
+        found, _, _ = _given(statement, returns, last)
+        word = "with" if "with" in statement else "for"
+        assert [f.refusal for f in found] == [
+            f"what `crawl` gives is not seen to be something for `async {word}`"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("for one in nothing():\n        print(one)", "`nothing` gives nothing, whoever awaits it"),
+        ("with nothing():\n        print(1)", "`nothing` gives nothing, whoever awaits it"),
+        ("first, second = nothing()", "`nothing` gives nothing, whoever awaits it"),
+        ("print(nothing().name)", "`nothing` gives nothing, whoever awaits it"),
+        ("print(nothing()['a'])", "`nothing` gives nothing, whoever awaits it"),
+        ("for one in several():\n        print(one)", "what `several` gives is asynchronous"),
+        ("with locked():\n        print(1)", "what `locked` gives is asynchronous"),
+    ],
+)
+def test_a_lost_coroutine_that_gives_nothing_of_use_is_not_awaited(line: str, reason: str) -> None:
+    found, _ = _fixed(
+        "unawaited-coroutine",
+        f"""
+        async def nothing() -> None:
+            await fetch()
+
+
+        async def numbers():
+            yield await fetch()
+
+
+        async def several():
+            return numbers()
+
+
+        async def locked():
+            return anyio.Lock()
+
+
+        async def handler() -> None:
+            {line.replace(chr(10), chr(10) + "        ")}
+        """,
+    )
+    assert [f.refusal for f in found] == [reason]

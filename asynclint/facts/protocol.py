@@ -119,6 +119,34 @@ class ProtocolFacts:
         return "async" if has == [False, True] else None
 
 
+def is_asynchronous(evaluator: Evaluator, value: Type, kind: str) -> bool:
+    """Whether all that a value may be is seen to be something for `async with`, or for `async for`."""
+    return all(_is_one(evaluator, one, kind) for one in members(value))
+
+
+def _is_one(evaluator: Evaluator, value: Type, kind: str) -> bool:
+    if isinstance(value, Coro):
+        return value.enters if kind == "with" else value.iterates
+    if isinstance(value, Gen):
+        return value.is_async and kind == "for"
+    if isinstance(value, (Manager, LibManager)):
+        return value.is_async and kind == "with"
+    if not isinstance(value, Inst):
+        return False
+    classes = evaluator.mro(value.of) if isinstance(value.of, Klass) else (value.of,)
+    return any(_has_asynchronous(evaluator, one, kind) for one in classes)
+
+
+def _has_asynchronous(evaluator: Evaluator, of: Klass | str | None, kind: str) -> bool:
+    """Whether a class itself is seen to have the method of `async with`, or of `async for`."""
+    if isinstance(of, Klass):
+        return of.own_method(METHODS[kind][1]) is not None
+    known = evaluator.known.cls(of) if of is not None else None
+    if known is None:
+        return False
+    return (known.enter if kind == "with" else known.iter) in ("async", "both")
+
+
 def _is_asked(function: Function, site: CallSite) -> bool:
     """`if isasyncgen(rows): async for row in rows`: the code asks what it has, and knows it better here."""
     module = function.module

@@ -10,6 +10,7 @@ from asynclint.facts.attributes import attribute_type
 from asynclint.facts.program import Function
 from asynclint.facts.types import Coro, Gen, Inst, Type, members
 from asynclint.findings import Fix, Refused
+from asynclint.fixes import results
 from asynclint.fixes.place import Place
 
 FAILS = frozenset({"stmt", "attr", "sub", "op", "unpack", "for", "call", "with", "raise", "in"})
@@ -26,6 +27,7 @@ def await_it(place: Place) -> Iterable[Fix]:
         raise Refused(_why_not(place))
     _refuse_one_of_several(place, call)
     _refuse_locked(place)
+    results.refuse_useless(place, lost.name, lost.how)
     safe = lost.how in FAILS and place.held is None and not _runs_today_or_on(place)
     evaluator = place.workshop.facts.graph.evaluator
     made = members(evaluator.call_type(place.function.module, place.site.index))

@@ -8,7 +8,7 @@ import re
 from asynclint.facts.syntax import called
 from asynclint.facts.view import Mistake
 from asynclint.findings import Edit, Fix, Refused
-from asynclint.fixes import imports
+from asynclint.fixes import imports, results
 from asynclint.fixes.place import Place
 
 THREADS = frozenset({"to_thread", "run_sync", "run_in_threadpool"})
@@ -137,6 +137,7 @@ def match_protocol(place: Place) -> Fix:
     if mistake.by == "coroutine":
         if not isinstance(node, ast.Call) or not place.in_coroutine:
             raise Refused("it cannot be awaited here")
+        results.refuse_other(place, mistake.name)
         edit = source.replace(node, f"await {source.segment(node)}")
         return place.fix("await it first", edit)
     parent = tree.parent(node)
