@@ -285,6 +285,13 @@ def _positions(tree: Any) -> Mapping[Any, Any]:
     return Wrapper(tree, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
+def _own_names(cls: type, base: type) -> list[str]:
+    """The attributes that a subclass has otherwise than its base; `dir` would list the base's thousand, too."""
+    above = base.__mro__
+    names = {name for c in cls.__mro__ if c not in above for name in vars(c)}
+    return sorted(n for n in names if getattr(cls, n, None) is not getattr(base, n, None))
+
+
 def _batch(rules: list[Any]) -> Any:
     """One libcst visitor that hands every node to the methods which rules have for its type."""
     import libcst as cst
@@ -292,9 +299,7 @@ def _batch(rules: list[Any]) -> Any:
     visits: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
     leaves: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
     for rule in rules:
-        for name in dir(type(rule)):
-            if getattr(cst.CSTVisitor, name, None) is getattr(type(rule), name):
-                continue
+        for name in _own_names(type(rule), cst.CSTVisitor):
             if name.startswith("visit_") and "_" not in name[6:]:
                 visits[name[6:]].append(getattr(rule, name))
             elif name.startswith("leave_") and "_" not in name[6:]:

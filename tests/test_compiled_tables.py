@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from asynclint.knowledge import Knowledge, compiled
+from asynclint.knowledge import Knowledge, Shelf, compiled
 from asynclint.knowledge.index import FILES
 
 ONE = 'library = "one"\nroots = ["one"]\n[classes."one.A"]\nhttp = "get"\n'
@@ -147,10 +147,11 @@ def test_all_of_it_is_read_once_and_nothing_is_parsed(
     monkeypatch.setattr("asynclint.knowledge.read", counted)
     texts = parsing(monkeypatch)
     forget()
-    knowledge = Knowledge()
+    shelf = Shelf()
+    knowledge = Knowledge(shelf=shelf)
     for root in knowledge.roots:
         knowledge.libraries(root)
-    assert len(knowledge._tables) == len(FILES)
+    assert len(shelf.tables) == len(FILES)
     assert sorted(read) == sorted(set(read))
     assert len(read) == len(FILES)
     assert not texts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asynclint.knowledge import Knowledge, KnowledgeError, describe
+from asynclint.knowledge import Knowledge, KnowledgeError, Shelf, describe
 from asynclint.knowledge.compiled import FOLDER, parse
 from asynclint.knowledge.describe import overridden
 from asynclint.knowledge.index import FILES
@@ -178,13 +178,21 @@ def test_what_was_verified_can_be_installed_again(known: Knowledge) -> None:
 
 
 def test_nothing_is_read_before_it_is_asked_for() -> None:
-    knowledge = Knowledge()
+    shelf = Shelf()
+    knowledge = Knowledge(shelf=shelf)
     assert {"asyncio", "openai", "google"} <= knowledge.roots
-    assert not knowledge._tables
+    assert not shelf.tables
     knowledge.function("time.sleep")
-    assert list(knowledge._tables) == ["threads"]
+    assert list(shelf.tables) == ["threads"]
     knowledge.function("no_such_library.call")
-    assert set(knowledge._tables) <= {"threads", "builtins"}
+    assert set(shelf.tables) <= {"threads", "builtins"}
+
+
+def test_nothing_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Knowledge().cls("openai.AsyncOpenAI")
+    monkeypatch.setattr("asynclint.knowledge.read", None)
+    monkeypatch.setattr("asynclint.knowledge.library", None)
+    assert Knowledge().cls("openai.AsyncOpenAI") == first
 
 
 # -- names --------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ import sys
 import textwrap
 from pathlib import Path
 
+import libcst as cst
 import pytest
 
 from asynclint import packs
 from asynclint.packs import PackError
 from asynclint.rule import Rule
+from asynclint.slices import _batch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,6 +75,28 @@ def test_built_in_rules_load_in_a_stable_order() -> None:
 def test_what_built_in_rules_yield_to_can_be_read_without_importing_them() -> None:
     read = {m.name: m.yields_to for m in packs.known([packs.builtin()]).values()}
     assert read == {rule.name: rule.yields_to for rule in packs.load([packs.builtin()])}
+
+
+def test_built_in_rules_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = packs.known([packs.builtin()])
+    monkeypatch.setattr(packs, "_meta", None)
+    assert packs.known([packs.builtin()]) == known
+
+
+def test_an_edited_rule_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert packs.known([tmp_path])["slow-thing"].level == "warning"
+    write(tmp_path, text=GOOD.replace('"warning"', '"error"'))
+    assert packs.known([tmp_path])["slow-thing"].level == "error"
+
+
+@pytest.mark.parametrize("rule", packs.load([packs.builtin()]), ids=lambda rule: rule.name)
+def test_a_rule_visits_what_it_has_methods_for(rule: type[Rule]) -> None:
+    """Also those that it inherits, and none of the empty ones that libcst has for every kind of node."""
+    methods = [n for n in dir(rule) if n.startswith(("visit_", "leave_"))]
+    own = [n for n in methods if getattr(rule, n) is not getattr(cst.CSTVisitor, n, None)]
+    assert own
+    assert _batch([rule()]).kinds == {n[6:] for n in own if "_" not in n[6:]}
 
 
 def test_own_pack_stands_beside_the_built_in_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from asynclint.knowledge.compiled import read
@@ -34,6 +35,7 @@ INHERITED = (
 )
 
 
+@cache
 def _by_root() -> dict[str, list[tuple[str, str]]]:
     """First component → the (file, root) pairs that know something below it."""
     result: dict[str, list[tuple[str, str]]] = {}
@@ -43,14 +45,38 @@ def _by_root() -> dict[str, list[tuple[str, str]]]:
     return result
 
 
+class Shelf:
+    """The shipped files that were read, each when it was first asked for."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Mapping[str, Any]] = {}
+        self._libraries: dict[tuple[str, str], Library] = {}
+
+    def library(self, stem: str, root: str) -> Library:
+        """What a file says of one of its roots; of all that are no twins it says the same."""
+        tables = self.tables.get(stem)
+        if tables is None:
+            tables = self.tables[stem] = read(stem)
+        key = (stem, root if root in tables.get("twins", ()) else "")
+        found = self._libraries.get(key)
+        if found is None:
+            found = self._libraries[key] = library(tables, root, f"{stem}.toml")
+        return found
+
+
+SHELF = Shelf()
+"""What this process has read: a shipped file says the same as long as asynclint runs."""
+
+
 class Knowledge:
     """Answers what a dotted path means; unknown is None.
 
     `user` holds the tables of `[tool.asynclint.knowledge]`, which win over the shipped ones. Raises KnowledgeError
-    where they cannot be understood.
+    where they cannot be understood. Of the shipped ones, what is on the `shelf` is not read again.
     """
 
-    def __init__(self, user: Mapping[str, object] | None = None) -> None:
+    def __init__(self, user: Mapping[str, object] | None = None, shelf: Shelf = SHELF) -> None:
+        self._shelf = shelf
         self._files = _by_root()
         self._user, self._given = user_tables(user or {})
         mine = {*self._user.functions, *self._user.classes, *self._user.aliases}
@@ -59,8 +85,6 @@ class Knowledge:
         )
         """First components of all import roots that something is known of."""
         self._libraries: dict[str, tuple[Library, ...]] = {}
-        self._tables: dict[str, Mapping[str, Any]] = {}
-        self._loaded: dict[tuple[str, str], Library] = {}
         self._canonical: dict[str, str] = {}
         self._functions: dict[str, Function | None] = {}
         self._classes: dict[str, Class | None] = {}
@@ -157,18 +181,10 @@ class Knowledge:
         found = self._libraries.get(root)
         if found is None:
             found = self._libraries[root] = tuple(
-                dict.fromkeys(self._load(stem, name) for stem, name in self._files.get(root, ()))
+                dict.fromkeys(
+                    self._shelf.library(stem, name) for stem, name in self._files.get(root, ())
+                )
             )
-        return found
-
-    def _load(self, stem: str, root: str) -> Library:
-        tables = self._tables.get(stem)
-        if tables is None:
-            tables = self._tables[stem] = read(stem)
-        key = (stem, root if root in tables.get("twins", ()) else "")
-        found = self._loaded.get(key)
-        if found is None:
-            found = self._loaded[key] = library(tables, root, f"{stem}.toml")
         return found
 
     def _holds(self, path: str) -> bool:

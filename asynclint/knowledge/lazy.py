@@ -73,9 +73,10 @@ class LazyFunctions(dict[str, Function]):
         self._later[module] = make
 
     def _build(self, module: str) -> None:
-        make = self._later.pop(module, None)
+        make = self._later.get(module)
         if make is not None:
             self.update((function.name, function) for function in make())
+            self._later.pop(module, None)
 
     def __contains__(self, path: object) -> bool:
         self._build(str(path).rpartition(".")[0])
