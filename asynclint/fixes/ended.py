@@ -24,11 +24,8 @@ DEPTH = 3
 
 def refuse(place: Place) -> None:
     """Raise Refused where somebody cancels a task and waits for it as if it could not raise."""
-    known = place.workshop.once(_known)
     for module in _modules(place.workshop, place.function):
-        if module not in known:
-            known[module] = next(_waiters(module), None)
-        name = known[module]
+        name = place.workshop.each(_waiter, module)
         if name is not None:
             raise Refused(f"`{name}` waits for a task that it has cancelled, and would be told so")
 
@@ -58,10 +55,6 @@ def _tells(site: CallSite) -> bool:
     return site.role[0] in ("await", "stmt") and base not in QUIET
 
 
-def _known(workshop: Workshop) -> dict[Module, str | None]:
-    return {}
-
-
 def _modules(workshop: Workshop, function: Function) -> Iterator[Module]:
     """The modules of a function and of those that call or start it."""
     seen = [function.module]
@@ -70,6 +63,10 @@ def _modules(workshop: Workshop, function: Function) -> Iterator[Module]:
         level = {e.caller for one in level for e in workshop.facts.graph.into.get(one, ())}
         seen += [one.module for one in level if not one.module.file.is_test]
     yield from dict.fromkeys(seen)
+
+
+def _waiter(workshop: Workshop, module: Module) -> str | None:
+    return next(_waiters(module), None)
 
 
 def _waiters(module: Module) -> Iterator[str]:

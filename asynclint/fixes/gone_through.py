@@ -43,9 +43,7 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
             raise Refused(f"`{function.name}` {half}")
         if locked:
             continue
-        for name in place.workshop.once(_known).setdefault(
-            function, tuple(_gone_through(function))
-        ):
+        for name in place.workshop.each(_names_gone_through, function):
             if _is_changed(function, name, ran):
                 raise Refused(
                     f"the event loop could change `{name}` while a thread goes through it"
@@ -119,8 +117,8 @@ def _refuse_names(place: Place, names: Iterable[str]) -> None:
             raise Refused(f"the event loop could change `{name}` while a thread goes through it")
 
 
-def _known(workshop: Workshop) -> dict[Function, tuple[str, ...]]:
-    return {}
+def _names_gone_through(workshop: Workshop, function: Function) -> tuple[str, ...]:
+    return tuple(_gone_through(function))
 
 
 def _gone_through(function: Function) -> Iterator[str]:

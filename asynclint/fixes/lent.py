@@ -42,16 +42,9 @@ def refuse_below(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where one of the functions that a thread comes to does."""
     if place.is_locked:
         return
-    known = place.workshop.once(_known)
     for one in functions:
-        if one not in known:
-            known[one] = any(_draws(place.workshop, one, site) for site in one.sites)
-        if known[one]:
+        if place.workshop.each(_draws_somewhere, one):
             _refuse(place, one)
-
-
-def _known(workshop: Workshop) -> dict[Function, bool]:
-    return {}
 
 
 def _refuse(place: Place, function: Function) -> None:
@@ -59,6 +52,10 @@ def _refuse(place: Place, function: Function) -> None:
         raise Refused(
             f"`{function.name}` draws from a pool that raises as soon as it is empty, and threads would empty it"
         )
+
+
+def _draws_somewhere(workshop: Workshop, function: Function) -> bool:
+    return any(_draws(workshop, function, site) for site in function.sites)
 
 
 def _draws(workshop: Workshop, function: Function, site: CallSite) -> bool:

@@ -37,21 +37,18 @@ def refuse_below(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where one of the functions that a thread comes to sets something."""
     if place.function in place.workshop.facts.runs.once:
         return
-    known = place.workshop.once(_known)
     for one in functions:
-        if one not in known:
-            known[one] = next((name for name, _ in _settings(place.workshop, one)), None)
-        name = known[one]
+        name = place.workshop.each(_first_set, one)
         if name is not None:
             raise Refused(_reason(one, name))
 
 
-def _known(workshop: Workshop) -> dict[Function, str | None]:
-    return {}
-
-
 def _reason(function: Function, name: str) -> str:
     return f"`{function.name}` sets `{name}`, which is for the whole process, and others would come between"
+
+
+def _first_set(workshop: Workshop, function: Function) -> str | None:
+    return next((name for name, _ in _settings(workshop, function)), None)
 
 
 def _settings(workshop: Workshop, function: Function) -> Iterator[tuple[str, int]]:

@@ -43,30 +43,24 @@ def _others(
 ) -> Iterator[tuple[Function, Use]]:
     """What the functions of a function's class, or of its module, do with files whose paths begin as one does."""
     if path.name != OWN:
-        yield from _known(workshop, function.module).get(path.root, ())
+        yield from workshop.each(_known, function.module).get(path.root, ())
     elif function.klass is not None:
         evaluator = workshop.facts.graph.evaluator
         family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
         for klass in family | dict.fromkeys(evaluator.subclasses(function.klass)):
-            yield from _known(workshop, klass).get(path.root, ())
+            yield from workshop.each(_known, klass).get(path.root, ())
 
 
 def _known(workshop: Workshop, owner: Module | Klass) -> Known:
-    tables = workshop.once(_tables)
-    if owner not in tables:
-        table = tables[owner] = Known()
-        functions = owner.functions if isinstance(owner, Module) else owner.methods()
-        uses = workshop.once(file_uses)
-        for function in functions:
-            if _runs_meanwhile(workshop, function):
-                for one in uses.of(function):
-                    if one.how in (READS, WRITES) and one.path.is_known:
-                        table.setdefault(one.path.root, []).append((function, one))
-    return tables[owner]
-
-
-def _tables(workshop: Workshop) -> dict[Module | Klass, Known]:
-    return {}
+    table = Known()
+    functions = owner.functions if isinstance(owner, Module) else owner.methods()
+    uses = workshop.once(file_uses)
+    for function in functions:
+        if _runs_meanwhile(workshop, function):
+            for one in uses.of(function):
+                if one.how in (READS, WRITES) and one.path.is_known:
+                    table.setdefault(one.path.root, []).append((function, one))
+    return table
 
 
 def _runs_meanwhile(workshop: Workshop, function: Function) -> bool:

@@ -68,22 +68,14 @@ def may_pass(workshop: Workshop, function: Function, statement: ast.stmt, deep: 
         for edge in workshop.facts.graph.out.get(function, ())
         if edge.how == "async" and edge.site.extent == extent
     ]
-    return bool(called) and all(_may_end(workshop, edge.target, deep) for edge in called)
+    return bool(called) and all(workshop.each(_may_end, (edge.target, deep)) for edge in called)
 
 
-def _may_end(workshop: Workshop, function: Function, deep: int) -> bool:
-    """Whether a coroutine may come to its end without a wait."""
-    known = workshop.once(_known)
-    key = function, deep
-    if key not in known:
-        known[key] = False
-        node = syntax.definition(function) if deep else None
-        known[key] = node is not None and _way(workshop, function, node.body, deep) is not None
-    return known[key]
-
-
-def _known(workshop: Workshop) -> dict[tuple[Function, int], bool]:
-    return {}
+def _may_end(workshop: Workshop, looked_at: tuple[Function, int]) -> bool:
+    """Whether a coroutine may come to its end without a wait, as far as those are looked at that are so deep below it."""
+    function, deep = looked_at
+    node = syntax.definition(function) if deep else None
+    return node is not None and _way(workshop, function, node.body, deep) is not None
 
 
 def _way(workshop: Workshop, function: Function, suite: list[ast.stmt], deep: int) -> str | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asynclint.facts.infer import ProjectFacts
 
 Made = TypeVar("Made")
+Key = TypeVar("Key")
 Read = TypeVar("Read", bound=ast.expr)
 
 HELD = re.compile(
@@ -93,6 +94,13 @@ class Workshop:
         if kind not in self._made:
             self._made[kind] = kind(self)
         made: Made = self._made[kind]
+        return made
+
+    def each(self, kind: Callable[[Workshop, Key], Made], key: Key) -> Made:
+        """What `kind(workshop, key)` gives, made at the first call for each key."""
+        if (kind, key) not in self._made:
+            self._made[kind, key] = kind(self, key)
+        made: Made = self._made[kind, key]
         return made
 
     def saying(self, *words: str) -> list[SourceFile]:

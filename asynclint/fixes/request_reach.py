@@ -222,44 +222,38 @@ class Reach(Part):
         "unread" asks only for the files that inference did not read, as there is nothing asynchronous in them,
         and "tests" for tests only.
         """
-        known = self.workshop.once(_called_functions)
-        key = (function, which)
-        if key not in known:
-            known[key] = self._search_calls(function, which)
-        return known[key]
-
-    def _search_calls(self, function: Function, which: str) -> bool:
-        program = self.workshop.facts.program
-        facts = function.facts
-        klass = function.klass
-        name = klass.facts.name if klass is not None and facts.name == "__init__" else facts.name
-        last = function.module.name.rpartition(".")[2]
-        word = re.escape(name)
-        called = rf"(?<![\w.])(?<!def )(?<!class ){word}\("
-        through = rf"\b{re.escape(last)}\.{word}\("
-        filled = rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b"
-        imported = rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$"
-        read = {m.file.name for m in program.loaded()} if which == "unread" else set()
-        speaking = {file.name for file in self.workshop.saying(name, last)}
-        for file in self.workshop.saying(name):
-            text = file.text or ""
-            if file.name in read or (which == "tests" and not file.is_test):
-                continue
-            if f"{name}(" not in text and "partial(" not in text:
-                continue
-            if file.name == function.module.file.name:
-                if re.search(called, text) or re.search(filled, text):
-                    return True
-                if klass is not None and name == facts.name and f".{name}(" in text:
-                    return True
-            elif file.name in speaking and re.search(imported, text, re.MULTILINE):
-                if any(re.search(one, text) for one in (called, through, filled)):
-                    return True
-        return False
+        return self.workshop.each(_is_called, (function, which))
 
 
-def _called_functions(workshop: Workshop) -> dict[tuple[Function, str], bool]:
-    return {}
+def _is_called(workshop: Workshop, asked: tuple[Function, str]) -> bool:
+    function, which = asked
+    program = workshop.facts.program
+    facts = function.facts
+    klass = function.klass
+    name = klass.facts.name if klass is not None and facts.name == "__init__" else facts.name
+    last = function.module.name.rpartition(".")[2]
+    word = re.escape(name)
+    called = rf"(?<![\w.])(?<!def )(?<!class ){word}\("
+    through = rf"\b{re.escape(last)}\.{word}\("
+    filled = rf"\bpartial\(\s*(?:[\w.]+\.)?{word}\b"
+    imported = rf"import[^\n]*\b(?:{word}|{re.escape(last)})\b|^\s+{word},?$"
+    read = {m.file.name for m in program.loaded()} if which == "unread" else set()
+    speaking = {file.name for file in workshop.saying(name, last)}
+    for file in workshop.saying(name):
+        text = file.text or ""
+        if file.name in read or (which == "tests" and not file.is_test):
+            continue
+        if f"{name}(" not in text and "partial(" not in text:
+            continue
+        if file.name == function.module.file.name:
+            if re.search(called, text) or re.search(filled, text):
+                return True
+            if klass is not None and name == facts.name and f".{name}(" in text:
+                return True
+        elif file.name in speaking and re.search(imported, text, re.MULTILINE):
+            if any(re.search(one, text) for one in (called, through, filled)):
+                return True
+    return False
 
 
 def parameter(

@@ -227,7 +227,7 @@ def _helped(place: Place, call: ast.Call, site: CallSite) -> Iterator[tuple[str,
     for member in members(evaluator.callee(place.function.module, site)):
         if not isinstance(member, Func) or member.function.is_async:
             continue
-        for one in _called(place.workshop, member.function):
+        for one in place.workshop.each(_called, member.function):
             if not one.own and member.function.module is place.function.module:
                 yield one.store, one.name
             elif one.own and isinstance(call.func, ast.Attribute):
@@ -235,14 +235,7 @@ def _helped(place: Place, call: ast.Call, site: CallSite) -> Iterator[tuple[str,
 
 
 def _called(workshop: Workshop, function: Function) -> tuple[Method, ...]:
-    known = workshop.once(_known)
-    if function not in known:
-        known[function] = tuple(_below(workshop, function, DEEP))
-    return known[function]
-
-
-def _known(workshop: Workshop) -> dict[Function, tuple[Method, ...]]:
-    return {}
+    return tuple(_below(workshop, function, DEEP))
 
 
 def _below(

@@ -126,15 +126,12 @@ def refuse_at(place: Place, site: CallSite) -> None:
 
 def below(workshop: Workshop, function: Function) -> str | None:
     """Why a function, or one that it calls, works on what its thread has, and did not begin there."""
-    known = workshop.once(_known)
-    if function not in known:
-        found = (_Walk(workshop, s).user(function) for s in STATES if workshop.saying(s.word))
-        known[function] = next((one for one in found if one is not None), None)
-    return known[function]
+    return workshop.each(_below, function)
 
 
-def _known(workshop: Workshop) -> dict[Function, str | None]:
-    return {}
+def _below(workshop: Workshop, function: Function) -> str | None:
+    found = (_Walk(workshop, s).user(function) for s in STATES if workshop.saying(s.word))
+    return next((one for one in found if one is not None), None)
 
 
 class _Walk:

@@ -559,17 +559,14 @@ def _refuse_below(workshop: Workshop, function: Function) -> None:
     state = thread_state.below(workshop, function)
     if state is not None:
         raise Refused(state)
-    known = workshop.once(_known_reasons)
     for one in _reached(workshop, function):
-        if one not in known:
-            known[one] = next(_reasons(workshop, one), None)
-        reason = known[one]
+        reason = workshop.each(_reason, one)
         if reason is not None:
             raise Refused(reason)
 
 
-def _known_reasons(workshop: Workshop) -> dict[Function, str | None]:
-    return {}
+def _reason(workshop: Workshop, function: Function) -> str | None:
+    return next(_reasons(workshop, function), None)
 
 
 def _reached(workshop: Workshop, function: Function) -> Iterator[Function]:
