@@ -16,7 +16,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import SYNC, Edge, Graph, place_name
 from asynclint.facts.guards import last_name
 from asynclint.facts.in_memory import in_memory
-from asynclint.facts.known_calls import argument_for, known_callee
+from asynclint.facts.known_calls import argument_for, known_callee, short_name
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.operations import TASKS
 from asynclint.facts.program import Function, Klass, Module
@@ -183,7 +183,7 @@ class BlockingFacts:
                 if cls is not None and cls.enter_blocks:
                     if cls.enter_blocks == "wait" and self._awaited_inside(site, module):
                         return None
-                    return Stop(cls.enter_blocks, _short(cls_path or ""), False, None)
+                    return Stop(cls.enter_blocks, short_name(cls_path or ""), False, None)
             return None
         if site.kind == "for" and isinstance(callee, Inst):
             return self._iterated(callee, site, site.callee, module)
@@ -196,7 +196,7 @@ class BlockingFacts:
         if path is None or cls is None or not cls.iter_blocks:
             return None
         made = self._made_name(recipe, module, module.functions[site.function])
-        return Stop(cls.iter_blocks, made or _short(path), False, None)
+        return Stop(cls.iter_blocks, made or short_name(path), False, None)
 
     def _used_up(self, site: CallSite, module: Module) -> Stop | None:
         """`list(rows)`: what `for` would wait for."""
@@ -672,13 +672,9 @@ def _is_literal(recipe: Recipe, literal: str) -> bool:
     return bool(recipe) and recipe[0] == "const" and str(recipe[1]) == literal
 
 
-def _short(path: str) -> str:
-    return path.rpartition(".")[2]
-
-
 def _owner(path: str) -> str:
     """A class as messages name it: with its module where several libraries have one of that name."""
-    name = _short(path)
+    name = short_name(path)
     return f"{path.partition('.')[0]}.{name}" if name in COMMON else name
 
 
