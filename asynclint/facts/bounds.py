@@ -71,7 +71,7 @@ class Bounds:
                 if not value.function.is_async:
                     type_ = self.evaluator.call_type(module, site.index)
                     if not isinstance(type_, Coro) and not (
-                        self._is_task(type_) and self._given(function, site, value.function)
+                        is_task(type_) and self._given(function, site, value.function)
                     ):
                         return False
                 if self.is_bounded(value.function):
@@ -105,9 +105,6 @@ class Bounds:
         if len(bindings) != 1 or not bindings[0].recipe or bindings[0].recipe[0] != "def":
             return None
         return function.module.functions[int(bindings[0].recipe[1])]
-
-    def _is_task(self, type_: Type) -> bool:
-        return isinstance(type_, Inst) and type_.of == "asyncio.Task"
 
     def _given(self, function: Function, site: CallSite, maker: Function) -> bool:
         """Whether a function of the project that makes tasks is given a coroutine, and does not bound it."""
@@ -340,3 +337,8 @@ def _is_event(value: Type) -> bool:
         and value.name == "wait"
         and value.cls.rpartition(".")[2] in ("Event", "Condition", "Barrier")
     )
+
+
+def is_task(type_: Type) -> bool:
+    """Whether a value is a task of asyncio's, which runs already."""
+    return isinstance(type_, Inst) and type_.of == "asyncio.Task"

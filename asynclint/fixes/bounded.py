@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.facts.body import is_none
-from asynclint.facts.bounds import Bounds
+from asynclint.facts.bounds import Bounds, is_task
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import called, extent
-from asynclint.facts.types import Func, Inst, Lib, Part, Type, members
+from asynclint.facts.types import Func, Lib, Part, Type, members
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.asking import Asking
 from asynclint.fixes.chosen import refuse_chosen, refuse_leaving
@@ -150,7 +150,7 @@ def _without_bound(place: Place, nodes: list[ast.expr]) -> list[ast.expr]:
             reason = why_together(place.workshop, one, kept_in)
             if reason is not None:
                 raise Refused(reason)
-            if isinstance(node, ast.Call) and _makes_task(_made(place, node)):
+            if isinstance(node, ast.Call) and is_task(_made(place, node)):
                 raise Refused(f"`{one.name}` starts its task at once, whatever is awaited then")
         waiting = [f for f in functions if bounds.is_bounded(f)]
         sleeping = [m for m in found if isinstance(m, Lib) and m.path == "asyncio.sleep"]
@@ -211,10 +211,6 @@ def _kept_in(place: Place, member: ast.expr) -> Iterator[str]:
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         if isinstance(statement.value.func, ast.Attribute):
             yield ast.unparse(statement.value.func.value)
-
-
-def _makes_task(type_: Type) -> bool:
-    return isinstance(type_, Inst) and type_.of == "asyncio.Task"
 
 
 def _bounds(workshop: Workshop) -> Bounds:
