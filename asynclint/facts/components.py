@@ -165,9 +165,7 @@ class Components:
         return bool(paths) and not any(path.startswith(("asyncio.", "anyio.")) for path in paths)
 
     def _holds_data(self, function: Function, name: str, site: CallSite, depth: int) -> bool:
-        scope: Function | None = function
-        while scope is not None and name not in scope.facts.bindings:
-            scope = scope.parent
+        scope = function.binder_of(name)
         if scope is None:
             return False
         bindings = scope.facts.bindings[name]

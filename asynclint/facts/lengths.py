@@ -257,9 +257,7 @@ class Lengths:
             return False
         if recipe[1] == "__file__":
             return True
-        scope: Function | None = function
-        while scope is not None and recipe[1] not in scope.facts.bindings:
-            scope = scope.parent
+        scope = function.binder_of(recipe[1])
         bindings = scope.facts.bindings[recipe[1]] if scope is not None else []
         return any(self._beside(scope or function, b.recipe, depth + 1) for b in bindings)
 

@@ -307,6 +307,22 @@ class Function:
             function = function.parent
         return function
 
+    def scope_of(self, name: str) -> Function | None:
+        """The nearest function, from this one outwards, that binds a name or has such a parameter; the module's body is the last."""
+        scope: Function | None = self
+        while (
+            scope is not None and name not in scope.facts.bindings and name not in scope.parameters
+        ):
+            scope = scope.parent
+        return scope
+
+    def binder_of(self, name: str) -> Function | None:
+        """The nearest one that binds it, whatever parameters there are."""
+        scope: Function | None = self
+        while scope is not None and name not in scope.facts.bindings:
+            scope = scope.parent
+        return scope
+
     def is_within(self, outer: Function) -> bool:
         """Whether this function is defined in another one, however deep."""
         function = self.parent

@@ -64,14 +64,11 @@ class StartupFacts:
             return (function, inner) if self._is_application(function, inner) else None
         if recipe[0] != "name":
             return None
-        scope: Function | None = function
-        while scope is not None and recipe[1] not in scope.facts.bindings:
-            if recipe[1] in scope.parameters:
-                return None
-            scope = scope.parent
-        if scope is None or len(scope.facts.bindings[recipe[1]]) != 1:
+        scope = function.scope_of(recipe[1])
+        bindings = scope.facts.bindings.get(recipe[1], ()) if scope is not None else ()
+        if scope is None or len(bindings) != 1:
             return None
-        [binding] = scope.facts.bindings[recipe[1]]
+        [binding] = bindings
         if binding.kind == "import" and binding.recipe and binding.recipe[0] == "from":
             program = self.evaluator.program
             _, level, base, name = binding.recipe

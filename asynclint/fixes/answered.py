@@ -174,10 +174,6 @@ def _is_dotted(node: ast.AST) -> bool:
 
 def _is_thing(function: Function, name: str) -> bool:
     """Whether a name is a variable: no module, class, function or builtin."""
-    scope: Function | None = function
-    while scope is not None:
-        bound = scope.facts.bindings.get(name, ())
-        if bound or name in scope.parameters:
-            return not bound or any(one.kind not in NO_THINGS for one in bound)
-        scope = scope.parent
-    return False
+    scope = function.scope_of(name)
+    bound = scope.facts.bindings.get(name, ()) if scope is not None else ()
+    return scope is not None and (not bound or any(one.kind not in NO_THINGS for one in bound))

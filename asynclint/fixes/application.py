@@ -151,12 +151,8 @@ def meant(workshop: Workshop, function: Function, recipe: Recipe) -> tuple[Funct
             continue
         if recipe[0] != "name":
             return None
-        scope: Function | None = function
-        while scope is not None and recipe[1] not in scope.facts.bindings:
-            if recipe[1] in scope.parameters:
-                return None
-            scope = scope.parent
-        if scope is None:
+        scope = function.scope_of(recipe[1])
+        if scope is None or recipe[1] not in scope.facts.bindings:
             return None
         binding = scope.facts.bindings[recipe[1]][0]
         if binding.kind != "import" or not binding.recipe or binding.recipe[0] != "from":
@@ -173,9 +169,7 @@ def meant(workshop: Workshop, function: Function, recipe: Recipe) -> tuple[Funct
 def meant_module(workshop: Workshop, function: Function, name: str) -> Module | None:
     """The project's module that a name stands for in a function."""
     program = workshop.facts.program
-    scope: Function | None = function
-    while scope is not None and name not in scope.facts.bindings:
-        scope = scope.parent
+    scope = function.binder_of(name)
     if scope is None:
         return None
     recipe = scope.facts.bindings[name][0].recipe

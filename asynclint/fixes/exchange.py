@@ -178,11 +178,7 @@ class Exchange:
                     raise Refused(f"the annotation {node.value!r} could not be read")
 
     def _group(self, reading: Reading, node: ast.expr, name: str, twin: str) -> Group:
-        scope: Function | None = reading.scope(node)
-        while scope is not None:
-            if name in scope.facts.bindings or name in scope.parameters:
-                break
-            scope = scope.parent
+        scope = reading.scope(node).scope_of(name)
         bindings = scope.facts.bindings.get(name, []) if scope is not None else []
         if scope is None or not bindings:
             raise Refused(f"where `{name}` comes from is not known")
@@ -278,10 +274,7 @@ class Exchange:
         for node in reading.names.get(old, ()):
             if id(node) in renamed:
                 continue
-            scope: Function | None = reading.scope(node)
-            while scope is not None and old not in scope.facts.bindings:
-                scope = scope.parent
-            if scope is group.scope:
+            if reading.scope(node).binder_of(old) is group.scope:
                 return False
         quoted = {id(t) for t in group.texts}
         for one in ast.walk(reading.tree.root):
