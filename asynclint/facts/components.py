@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.fixed_lengths import LIMITS, SAME_LENGTH
-from asynclint.facts.lengths import REGISTERED_WORDS, SIZED, Lengths, loops_around
+from asynclint.facts.lengths import SIZED, Lengths, loops_around
 from asynclint.facts.model import Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Klass
+from asynclint.facts.registered import names_part
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, members
 
 WAITING = frozenset(
@@ -30,12 +30,6 @@ RECORDS = frozenset(
 
 ROWS = frozenset({"DeclarativeBase", "SQLModel", "Document", "Model"})
 """What base classes of rows are called."""
-
-PARTS = frozenset({
-    "adapter", "agent", "client", "driver", "engine", "evaluator", "executor", "exporter", "loader", "manager", "metric", "model",
-    "processor", "runner", "sink", "store", "stage", "step", "task", "tool", "worker",
-})  # fmt: skip
-"""The last words of the names of classes whose objects do something, and are no data."""
 
 DATACLASSES = frozenset({"dataclass", "define", "frozen"})
 
@@ -214,8 +208,7 @@ def _is_dataclass(klass: Klass, decorator: Recipe) -> bool:
         decorator = klass.module.site(decorator[1]).callee
     if not decorator or decorator[-1] not in DATACLASSES:
         return False
-    words = re.findall("[A-Z][a-z]*", klass.facts.name)
-    return not words or words[-1].lower() not in REGISTERED_WORDS | PARTS
+    return not names_part(klass.facts.name)
 
 
 def _awaits_name(recipe: Recipe) -> bool:

@@ -18,6 +18,7 @@ from asynclint.facts.fixed_lengths import (
 from asynclint.facts.graph import Graph
 from asynclint.facts.model import Block, CallSite, Recipe
 from asynclint.facts.program import Function, Module
+from asynclint.facts.registered import names_registered
 from asynclint.facts.types import (
     Const,
     Func,
@@ -62,13 +63,6 @@ COUNT = re.compile(
 )
 """What the names of numbers say that tell how many a call is to get."""
 
-REGISTERED_WORDS = frozenset({
-    "handler", "listener", "callback", "hook", "plugin", "middleware", "observer", "subscriber", "config",
-    "coordinator", "integration", "component", "platform", "extension", "service", "provider", "backend", "guardrail",
-    "capabilit", "toolset", "server", "factor", "registr", "validator", "scanner", "rail",
-})  # fmt: skip
-"""The last words, in the singular, of names for things that a program registers: as many as somebody wrote down."""
-
 CONFIGURATIONS = frozenset({"cfg", "conf", "config", "configuration", "settings"})
 """The last words of names for what somebody wrote down for a program."""
 
@@ -88,10 +82,7 @@ class Lengths:
     def _registered(self, recipe: Recipe) -> bool:
         """An iterable that is named for what a program sets up, not for its data: handlers, plugins, configurations."""
         name = recipe[-1] if recipe and recipe[0] in ("name", "attr") else None
-        if not isinstance(name, str):
-            return False
-        last = name.lower().rpartition("_")[2]
-        return last.removesuffix("s").removesuffix("ie") in REGISTERED_WORDS
+        return isinstance(name, str) and names_registered(name)
 
     def unknown(self, function: Function, recipe: Recipe, site: CallSite, depth: int = 0) -> bool:
         """Whether the length of an iterable comes from data: a parameter, a query, a response, a file."""
