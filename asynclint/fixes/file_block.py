@@ -13,11 +13,11 @@ from asynclint.fixes import (
     browser,
     gone_through,
     in_order,
+    in_thread,
     interleaved,
     kept_files,
     no_thread,
     sight,
-    to_thread,
     written_back,
 )
 from asynclint.fixes.place import Place
@@ -74,7 +74,7 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     gone_through.refuse_block(place, block)
     for site in place.function.sites:
         if site.kind == "call" and block.lineno <= site.line <= (block.end_lineno or 0):
-            to_thread.refuse_site(place, site)
+            in_thread.refuse_site(place, site)
             _refuse_unknown(place, site)
     _refuse_jumps(block)
     last = block.body[-1]

@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from asynclint.facts.model import Recipe
+from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
+from asynclint.facts.types import Cls, Lib
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.reached import reached
 
 VIEWS = frozenset({"items", "values", "keys"})
 
@@ -29,10 +31,12 @@ EMPTIED = re.compile(
 LISTS = r"append|extend|insert|sort"
 
 
-def refuse(place: Place, functions: Iterable[Function]) -> None:
-    """Raise Refused where the functions that a thread runs go through what others of their module add to or take from."""
+def refuse(place: Place, site: CallSite, called: Function) -> None:
+    """Raise Refused where a thread that runs what is called goes through what others of a module add to or take from."""
+    if _is_own(place, site):
+        return
     locked = place.is_locked
-    ran = list(functions)
+    ran = list(reached(place.workshop, called))
     known = place.function.klass, ran[0].klass if ran else None
     for function in ran:
         if function.klass is not None and function.klass not in known:
@@ -48,6 +52,24 @@ def refuse(place: Place, functions: Iterable[Function]) -> None:
                 raise Refused(
                     f"the event loop could change `{name}` while a thread goes through it"
                 )
+
+
+def _is_own(place: Place, site: CallSite) -> bool:
+    """Whether the object whose method is called is made in the coroutine itself: nobody else changes it."""
+    module = place.function.module
+    base = site.callee
+    while base and base[0] in ("attr", "sub"):
+        base = base[1]
+    made = [base]
+    if base and base[0] == "name":
+        made = [b.recipe for b in place.function.facts.bindings.get(base[1], ())]
+    evaluator = place.workshop.facts.graph.evaluator
+    return bool(made) and all(
+        bool(one)
+        and one[0] == "call"
+        and isinstance(evaluator.callee(module, module.site(one[1])), (Cls, Lib))
+        for one in made
+    )
 
 
 def _unlocked(function: Function, locked: bool) -> str:

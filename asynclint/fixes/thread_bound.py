@@ -1,0 +1,219 @@
+"""What belongs to one thread: functions that need the event loop's, and objects for the thread that made them, or for one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.program import Function
+from asynclint.facts.types import Lib, LibMethod, members
+from asynclint.findings import Refused
+from asynclint.fixes import embedded, sight, thread_state, trees
+from asynclint.fixes.place import Workshop
+from asynclint.fixes.reached import reached
+
+THREAD_BOUND = (
+    "sqlite3.",
+    "sqlalchemy.orm.",
+    "sqlmodel.",
+    "psycopg2.",
+    "pymysql.",
+    "peewee.",
+)
+"""Roots of classes whose objects belong to the thread, or the transaction, that uses them."""
+
+ONE_AT_A_TIME = (
+    "googleapiclient.",
+    "mysql.connector.",
+    "MySQLdb.",
+    "pyodbc.",
+    "duckdb.",
+    "pika.",
+    "smtplib.",
+    "imaplib.",
+    "ftplib.",
+    "poplib.",
+    "clickhouse_connect.",
+    "llama_cpp.",
+    "pexpect.",
+    "selenium.",
+    "zmq.",
+)
+"""Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
+
+FILES = ("io.", "gzip.", "zipfile.", "tarfile.", "csv.")
+
+WRITES = frozenset({"write", "writelines", "writerow", "writerows", "flush", "seek", "truncate"})
+"""Files that are open, and their methods of which two threads would mix the work."""
+
+THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})
+"""Classes whose objects stand for another one in each thread."""
+
+ON_LOOP = frozenset(
+    {
+        "get_event_loop",
+        "get_running_loop",
+        "current_task",
+        "all_tasks",
+        "create_task",
+        "ensure_future",
+        "call_soon",
+        "call_later",
+        "call_at",
+        "run_until_complete",
+    }
+)
+"""Calls that need the event loop's own thread."""
+
+LOOP_OBJECTS = frozenset(
+    {"Event.set", "Event.clear", "Queue.put_nowait", "Queue.get_nowait", "Future.set_result"}
+    | {"Future.set_exception", "Future.cancel", "Task.cancel", "Task.add_done_callback"}
+    | {"Lock.release", "Semaphore.release", "StreamWriter.write", "StreamWriter.close"}
+)
+"""Methods of asyncio's classes that only the loop's own thread may call."""
+
+MAIN_THREAD = frozenset(
+    {"signal.signal", "signal.set_wakeup_fd", "signal.setitimer", "signal.alarm"}
+)
+
+LOCKED = "takes a lock, which nobody gives back who is cancelled meanwhile"
+
+
+def refuse_below(workshop: Workshop, function: Function) -> None:
+    """Raise Refused where a function, or one that it calls, works in the event loop's thread only."""
+    state = thread_state.below(workshop, function)
+    if state is not None:
+        raise Refused(state)
+    for one in reached(workshop, function):
+        why = workshop.each(reason, one)
+        if why is not None:
+            raise Refused(why)
+
+
+def reason(workshop: Workshop, function: Function) -> str | None:
+    """Why what a function does itself belongs to one thread; None where it does not."""
+    return next(_reasons(workshop, function), None)
+
+
+def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
+    """Why what a function does itself belongs to one thread."""
+    evaluator = workshop.facts.graph.evaluator
+    callback = calls_back(workshop, function)
+    if callback is not None:
+        yield callback
+    if sight.locks_file(function):
+        yield f"`{function.name}` {LOCKED}"
+    started = [e.target for e in workshop.facts.graph.out.get(function, ()) if e.how == "thread"]
+    for one in (function, *started):
+        if sight.changes_process(one):
+            yield f"`{one.name}` changes for a time what the whole process sees"
+    if sight.answers_interrupt(function):
+        yield f"`{function.name}` answers Ctrl-C, which only the main thread gets"
+    if sight.has_own_values(function):
+        yield f"`{function.name}` keeps values for each thread"
+    parser = sight.shares_parser(function)
+    if parser is not None:
+        yield f"`{function.name}` uses `{parser}`, a parser for one thread at a time"
+    if sight.means_to_block(function):
+        yield f"a comment in `{function.name}` says that it blocks on purpose"
+    if sight.works_in_repository(workshop, function):
+        yield f"`{function.name}` works in a git repository, whose index takes one writer at a time"
+    setter = sight.sets_for_thread(function)
+    if setter is not None:
+        yield f"`{function.name}` sets something for its thread with `{setter}`"
+    if sight.imports_by_name(function):
+        yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
+    whole = trees.worked_on(workshop, function)
+    if whole is not None:
+        yield whole
+    opening = embedded.opening(workshop, function)
+    if opening is not None:
+        yield opening
+    for site in function.sites:
+        yield from needs_loop(workshop, function, site)
+        for member in members(evaluator.callee(function.module, site)):
+            if not isinstance(member, LibMethod):
+                continue
+            name = member.cls.rpartition(".")[2]
+            if member.cls in THREAD_LOCAL:
+                yield f"`{function.name}` uses a `{name}`, which is another one in each thread"
+            if (
+                member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
+            ) or is_shared(function, site, member):
+                yield f"`{function.name}` uses a `{name}` that belongs to another thread"
+
+
+def calls_back(workshop: Workshop, function: Function) -> str | None:
+    """Why what a function makes may call back into the event loop's thread; None where it does not."""
+    for inner in function.module.functions:
+        if inner.parent is function and not inner.is_async and not inner.facts.generator:
+            for one in reached(workshop, inner):
+                for site in one.sites:
+                    why = next(needs_loop(workshop, one, site), None)
+                    if why is not None:
+                        return f"what `{function.name}` gives is called back later: {why}"
+    return None
+
+
+def needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Iterator[str]:
+    """Why a call has to be made in the thread of the event loop, or in the main one."""
+    last = site.callee[-1] if site.callee else None
+    if isinstance(last, str) and last in ON_LOOP:
+        yield f"`{function.name}` needs the event loop's thread for `{last}`"
+    for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
+        if isinstance(member, Lib) and member.path in MAIN_THREAD:
+            yield f"`{function.name}` needs the main thread for `{member.path}`"
+        if isinstance(member, Lib) and member.path in sight.THREADS:
+            yield f"`{function.name}` asks which thread it runs in"
+        if isinstance(member, Lib) and member.path in sight.CONTEXT:
+            yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
+        if not isinstance(member, LibMethod):
+            continue
+        library, _, name = member.cls.rpartition(".")
+        if member.cls == "contextvars.ContextVar" and member.name in ("set", "reset"):
+            yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
+        if library == "asyncio" and f"{name}.{member.name}" in LOOP_OBJECTS:
+            yield f"`{function.name}` needs the event loop's thread for `{name}.{member.name}`"
+
+
+def is_shared(function: Function, site: CallSite, member: LibMethod) -> bool:
+    """Whether tasks share the object whose method is called, which is no object for two threads."""
+    if member.cls.startswith(FILES) and member.name in WRITES:
+        return base_of(site.callee) != "sys" and _comes_from_outside(function, site.callee)
+    if not member.cls.startswith(ONE_AT_A_TIME):
+        return False
+    callee: Recipe = site.callee
+    while callee and callee[0] in ("attr", "sub", "call"):
+        callee = function.module.site(callee[1]).callee if callee[0] == "call" else callee[1]
+    for binding in function.facts.bindings.get(str(callee[1]), ()) if callee else ():
+        made = (
+            binding.recipe[1] if binding.recipe and binding.recipe[0] == "enter" else binding.recipe
+        )
+        if (
+            made
+            and made[0] == "call"
+            and _comes_from_outside(function, function.module.site(made[1]).callee)
+        ):
+            return True
+    return _comes_from_outside(function, callee)
+
+
+def _comes_from_outside(function: Function, callee: Recipe) -> bool:
+    """Whether the receiver of a method is kept in an object or a global: made by whoever came first."""
+    name = base_of(callee)
+    if name is None:
+        return False
+    if (
+        function.klass is not None
+        and function.facts.params
+        and name == function.facts.params[0].name
+    ):
+        return True
+    return name not in function.facts.bindings and name not in function.parameters
+
+
+def base_of(callee: Recipe) -> str | None:
+    """`a` of `a.b[0].c`."""
+    while callee and callee[0] in ("attr", "sub"):
+        callee = callee[1]
+    return str(callee[1]) if callee and callee[0] == "name" else None
