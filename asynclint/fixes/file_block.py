@@ -10,19 +10,15 @@ from asynclint.facts.program import recipe_name
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes import (
     answered,
-    browser,
     gone_through,
-    in_order,
     in_thread,
-    interleaved,
-    kept_files,
+    may_wait,
     no_thread,
     sight,
     written_back,
 )
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source
-from asynclint.fixes.step import spot
 
 WRITING = frozenset({"write", "writelines", "dump", "truncate", "writerow", "writerows"})
 
@@ -48,20 +44,13 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     """The fix of one block. Raises Refused where it does more than work on files."""
     source, tree = place.source, place.tree
     function = tree.function(block)
-    if not place.in_coroutine or not isinstance(function, ast.AsyncFunctionDef):
-        raise Refused(
-            "the enclosing function is not `async def`, so that nothing can be awaited in it"
-        )
-    place.refuse_held()
-    place.refuse_meant()
-    browser.refuse(place)
-    place.refuse_cleanup()
+    may_wait.refuse(place)
+    if not isinstance(function, ast.AsyncFunctionDef):
+        raise Refused(may_wait.SYNCHRONOUS)
     if _writes(block):
         answered.refuse(place, block)
     written_back.refuse(place)
-    kept_files.refuse(place, block)
-    in_order.refuse(place)
-    interleaved.refuse(spot(place))
+    may_wait.refuse_between(place, block)
     no_thread.refuse(place)
     source.after(block)
     if block.body[0].lineno == block.lineno:

@@ -71,9 +71,7 @@ def refuse(place: Place) -> None:
             thread_bound.refuse_below(place.workshop, member.function)
             gone_through.refuse(place, place.site, member.function)
             written_back.refuse_below(reached(place.workshop, member.function))
-            library_settings.refuse_below(place, reached(place.workshop, member.function))
-            lent.refuse_below(place, reached(place.workshop, member.function))
-            kept_files.refuse_within(place, member.function)
+            _refuse_between(place, member.function)
             _refuse_sight(place, member.function)
             _refuse_kept(place, member.function)
             changed.refuse(place, place.site, member.function)
@@ -122,9 +120,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
         if isinstance(member, Func) and not member.function.is_async:
             thread_bound.refuse_below(workshop, member.function)
-            library_settings.refuse_below(place, reached(workshop, member.function))
-            lent.refuse_below(place, reached(workshop, member.function))
-            kept_files.refuse_within(place, member.function)
+            _refuse_between(place, member.function)
             gone_through.refuse(place, site, member.function)
             changed.refuse(place, site, member.function)
         if isinstance(member, LibMethod) and (
@@ -133,6 +129,13 @@ def refuse_site(place: Place, site: CallSite) -> None:
             raise Refused(f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time")
     embedded.refuse_at(place, site)
     connections.refuse_at(place, site)
+
+
+def _refuse_between(place: Place, function: Function) -> None:
+    """Raise Refused where others would come between what is called and what it does for all: with settings, pools or files."""
+    library_settings.refuse_below(place, reached(place.workshop, function))
+    lent.refuse_below(place, reached(place.workshop, function))
+    kept_files.refuse_within(place, function)
 
 
 def _makers(place: Place, recipe: Recipe) -> Iterator[Function]:

@@ -15,6 +15,7 @@ from asynclint.facts.types import Lib, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.reached import refuse_any
 
 POOLED = frozenset({"pool_name", "pool_size", "pool_reset_session"})
 """Arguments of `mysql.connector.connect` by which it takes a connection out of a pool."""
@@ -34,28 +35,28 @@ WORKERS = 16
 
 def refuse(place: Place) -> None:
     """Raise Refused where the call itself draws from such a pool."""
-    if not place.is_locked and _draws(place.workshop, place.function, place.site):
-        _refuse(place, place.function)
+    if _may_empty(place) and _draws(place.workshop, place.function, place.site):
+        raise Refused(_reason(place.function))
 
 
 def refuse_below(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where one of the functions that a thread comes to does."""
-    if place.is_locked:
-        return
-    for one in functions:
-        if place.workshop.each(_draws_somewhere, one):
-            _refuse(place, one)
+    if _may_empty(place):
+        refuse_any(place.workshop, functions, _drawn)
 
 
-def _refuse(place: Place, function: Function) -> None:
-    if place.function not in place.workshop.facts.runs.once:
-        raise Refused(
-            f"`{function.name}` draws from a pool that raises as soon as it is empty, and threads would empty it"
-        )
+def _may_empty(place: Place) -> bool:
+    """Whether several may be at a place at once."""
+    return not place.is_locked and place.function not in place.workshop.facts.runs.once
 
 
-def _draws_somewhere(workshop: Workshop, function: Function) -> bool:
-    return any(_draws(workshop, function, site) for site in function.sites)
+def _drawn(workshop: Workshop, function: Function) -> str | None:
+    draws = any(_draws(workshop, function, site) for site in function.sites)
+    return _reason(function) if draws else None
+
+
+def _reason(function: Function) -> str:
+    return f"`{function.name}` draws from a pool that raises as soon as it is empty, and threads would empty it"
 
 
 def _draws(workshop: Workshop, function: Function, site: CallSite) -> bool:

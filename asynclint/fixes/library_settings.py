@@ -10,6 +10,7 @@ from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Lib, members
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.reached import refuse_any
 
 SETS = re.compile(
     r"google\.generativeai\.configure|boto3\.setup_default_session|cloudinary\.config"
@@ -35,20 +36,16 @@ def refuse(place: Place) -> None:
 
 def refuse_below(place: Place, functions: Iterable[Function]) -> None:
     """Raise Refused where one of the functions that a thread comes to sets something."""
-    if place.function in place.workshop.facts.runs.once:
-        return
-    for one in functions:
-        name = place.workshop.each(_first_set, one)
-        if name is not None:
-            raise Refused(_reason(one, name))
+    if place.function not in place.workshop.facts.runs.once:
+        refuse_any(place.workshop, functions, _set)
+
+
+def _set(workshop: Workshop, function: Function) -> str | None:
+    return next((_reason(function, name) for name, _ in _settings(workshop, function)), None)
 
 
 def _reason(function: Function, name: str) -> str:
     return f"`{function.name}` sets `{name}`, which is for the whole process, and others would come between"
-
-
-def _first_set(workshop: Workshop, function: Function) -> str | None:
-    return next((name for name, _ in _settings(workshop, function)), None)
 
 
 def _settings(workshop: Workshop, function: Function) -> Iterator[tuple[str, int]]:

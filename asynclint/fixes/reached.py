@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from asynclint.facts.classes import implementations
 from asynclint.facts.graph import SYNC
 from asynclint.facts.program import Function
+from asynclint.findings import Refused
 from asynclint.fixes.place import Workshop
 
 REACH = 200
@@ -26,3 +27,15 @@ def reached(workshop: Workshop, function: Function) -> Iterator[Function]:
             if edge.how in SYNC and edge.target not in seen:
                 seen.add(edge.target)
                 queue.append(edge.target)
+
+
+def refuse_any(
+    workshop: Workshop,
+    functions: Iterable[Function],
+    reason: Callable[[Workshop, Function], str | None],
+) -> None:
+    """Raise Refused with the first reason that one of some functions gives."""
+    for one in functions:
+        found = workshop.each(reason, one)
+        if found is not None:
+            raise Refused(found)

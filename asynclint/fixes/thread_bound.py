@@ -10,7 +10,7 @@ from asynclint.facts.types import Lib, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes import embedded, sight, thread_state, trees
 from asynclint.fixes.place import Workshop
-from asynclint.fixes.reached import reached
+from asynclint.fixes.reached import reached, refuse_any
 
 THREAD_BOUND = (
     "sqlite3.",
@@ -84,10 +84,7 @@ def refuse_below(workshop: Workshop, function: Function) -> None:
     state = thread_state.below(workshop, function)
     if state is not None:
         raise Refused(state)
-    for one in reached(workshop, function):
-        why = workshop.each(reason, one)
-        if why is not None:
-            raise Refused(why)
+    refuse_any(workshop, reached(workshop, function), reason)
 
 
 def reason(workshop: Workshop, function: Function) -> str | None:

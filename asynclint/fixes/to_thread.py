@@ -11,16 +11,13 @@ from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
     acquired,
     answered,
-    browser,
     child,
     connections,
     embedded,
-    in_order,
     in_thread,
-    interleaved,
-    kept_files,
     lent,
     library_settings,
+    may_wait,
     no_thread,
     stores,
     thread_bound,
@@ -32,7 +29,6 @@ from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.place import Place
 from asynclint.fixes.plain_route import plain_route
 from asynclint.fixes.reached import reached
-from asynclint.fixes.step import spot
 
 MAYBE = re.compile(r"maybe_?(future|await|coro)|ensure_future|isawaitable|iscoroutine")
 """Functions that take a value or a coroutine."""
@@ -68,21 +64,12 @@ def _first(place: Place) -> Fix:
     if reason is not None:
         raise Refused(reason)
     call = place.call
-    if not place.in_coroutine:
-        raise Refused(
-            "the enclosing function is not `async def`, so that nothing can be awaited in it"
-        )
-    place.refuse_held()
-    place.refuse_meant()
-    browser.refuse(place)
-    place.refuse_cleanup()
+    may_wait.refuse(place)
     acquired.refuse(place)
     answered.refuse(place, call)
     written_back.refuse(place)
     stores.refuse(place)
-    kept_files.refuse(place, call)
-    in_order.refuse(place)
-    interleaved.refuse(spot(place))
+    may_wait.refuse_between(place, call)
     refuse_without_threads(place.workshop, place.function.module)
     if "set_default_executor(" in (place.function.module.file.text or ""):
         raise Refused("the module gives the loop threads of its own, which may all be taken")

@@ -1,0 +1,29 @@
+"""Whether a coroutine may wait for a thread at a place: what is asked before a call is handed over, and before a block is."""
+
+from __future__ import annotations
+
+import ast
+
+from asynclint.findings import Refused
+from asynclint.fixes import browser, in_order, interleaved, kept_files
+from asynclint.fixes.place import Place
+from asynclint.fixes.step import spot
+
+SYNCHRONOUS = "the enclosing function is not `async def`, so that nothing can be awaited in it"
+
+
+def refuse(place: Place) -> None:
+    """Raise Refused where no `await` may stand, or other tasks must not run, or there are no threads."""
+    if not place.in_coroutine:
+        raise Refused(SYNCHRONOUS)
+    place.refuse_held()
+    place.refuse_meant()
+    browser.refuse(place)
+    place.refuse_cleanup()
+
+
+def refuse_between(place: Place, work: ast.AST) -> None:
+    """Raise Refused where others would come between some work of a thread and what the coroutine does in the same step."""
+    kept_files.refuse(place, work)
+    in_order.refuse(place)
+    interleaved.refuse(spot(place))
