@@ -159,6 +159,11 @@ def taken_below(workshop: Workshop, function: Function, entered: ast.expr) -> st
     return None
 
 
+def says_lock(entered: ast.With | ast.AsyncWith) -> bool:
+    """Whether something that is entered is called a lock."""
+    return any("lock" in ast.unparse(item.context_expr).lower() for item in entered.items)
+
+
 def _entered(workshop: Workshop) -> Entered:
     return Entered(workshop.facts.graph.evaluator)
 
@@ -248,9 +253,7 @@ class Place:
     def is_locked(self) -> bool:
         """Whether the coroutine holds a lock of the event loop's here, for which those wait who change what it guards."""
         return any(
-            isinstance(one, ast.AsyncWith)
-            and any("lock" in ast.unparse(item.context_expr).lower() for item in one.items)
-            for one in self.tree.above(self.node)
+            isinstance(one, ast.AsyncWith) and says_lock(one) for one in self.tree.above(self.node)
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
 from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, Effect, effects
 from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
-from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.place import Place, Workshop, says_lock
 from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
@@ -22,6 +23,9 @@ PROCESS = (*CONTAINERS, "threading.", "concurrent.", "multiprocessing.", "queue.
 """Roots of classes whose objects mean the same to all who call them, in whatever order."""
 
 ASKS = frozenset({"get"})
+
+GUARD = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
+"""What a `with` says that keeps others away from files and directories."""
 
 
 @dataclass(slots=True)
@@ -87,9 +91,8 @@ def lock_around(at: Spot) -> ast.AsyncWith | ast.With | None:
     """The outermost `with` around the place that holds a lock."""
     found = None
     for one in at.tree.above(at.node):
-        if isinstance(one, (ast.AsyncWith, ast.With)):
-            if any("lock" in ast.unparse(item.context_expr).lower() for item in one.items):
-                found = one
+        if isinstance(one, (ast.AsyncWith, ast.With)) and says_lock(one):
+            found = one
     return found
 
 

@@ -15,7 +15,7 @@ from asynclint.fixes.awaiting import frames
 from asynclint.fixes.effects import shown
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import NESTED, own_nodes
-from asynclint.fixes.step import LOOPS, Step, spot
+from asynclint.fixes.step import GUARD, LOOPS, Step, spot
 
 WHOLE = frozenset({"shutil.rmtree", "shutil.copytree", "shutil.move", "shutil.unpack_archive"})
 
@@ -29,8 +29,6 @@ CHANGES_OF_OS = frozenset({"os.remove", "os.rename", "os.replace", "shutil.move"
 FRESH = re.compile(r"te?mp|scratch", re.IGNORECASE)
 """Names of directories that nobody else knows."""
 
-LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
-
 HALF = "others would meet the directory as it is between two steps"
 
 
@@ -43,7 +41,7 @@ def refuse(place: Place) -> None:
         return
     for one in place.tree.above(place.node):
         if isinstance(one, (ast.With, ast.AsyncWith)):
-            if any(LOCK.search(ast.unparse(item.context_expr)) for item in one.items):
+            if any(GUARD.search(ast.unparse(item.context_expr)) for item in one.items):
                 return
         if isinstance(one, NESTED):
             break

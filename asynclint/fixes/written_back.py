@@ -14,7 +14,7 @@ from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import NESTED, own_nodes
-from asynclint.fixes.step import spot
+from asynclint.fixes.step import GUARD, spot
 
 READS = frozenset({"read_text", "read_bytes"})
 THERE = frozenset({"exists", "is_file", "isfile"})
@@ -35,8 +35,6 @@ SAME_EACH_TIME = frozenset(
     | {"with_suffix", "with_name", "with_stem"}
 )
 """Functions, and methods of a path, that give the same for the same."""
-
-LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 DEEP = 5
 """Names that are followed to what a path is made of."""
@@ -303,7 +301,7 @@ def _gone(path: str, step: str = "") -> str:
 
 def _is_locked(node: ast.AST) -> bool:
     return isinstance(node, (ast.With, ast.AsyncWith)) and any(
-        LOCK.search(text) and not OPENING.search(text)
+        GUARD.search(text) and not OPENING.search(text)
         for text in (ast.unparse(item.context_expr) for item in node.items)
     )
 
