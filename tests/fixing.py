@@ -12,6 +12,11 @@ from asynclint.project import Project
 from asynclint.testing import in_memory
 
 
+def dedented(code: str) -> str:
+    """A module as it stands in a test, without the margin and the first line."""
+    return textwrap.dedent(code).lstrip("\n")
+
+
 def findings(files: Mapping[str, str], *rules: str) -> Sequence[Finding]:
     """The findings of some rules, or of all that are on, with their fixes."""
     return check.check(*_project(files, rules)).kept
@@ -50,6 +55,12 @@ def refusal(files: Mapping[str, str], *rules: str) -> str:
     return found.refusal
 
 
+def offered(files: Mapping[str, str], *rules: str) -> bool:
+    """Whether the one finding has a fix."""
+    [found] = findings(files, *rules)
+    return bool(found.fixes)
+
+
 def _project(files: Mapping[str, str], rules: Sequence[str]) -> tuple[Project, check.Config]:
-    project = in_memory({name: textwrap.dedent(text).lstrip("\n") for name, text in files.items()})
+    project = in_memory({name: dedented(text) for name, text in files.items()})
     return project, from_table({"select": list(rules)} if rules else {}, project.root)

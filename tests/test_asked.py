@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pytest
 from fixing import applied, refusal
 
@@ -79,10 +77,6 @@ async def fetch_all(names: list[str], api: Api, source: Source, session: AsyncSe
 """
 
 
-def _project(code: str) -> dict[str, str]:
-    return {"app.py": textwrap.dedent(code)}
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -99,7 +93,7 @@ def _project(code: str) -> dict[str, str]:
 )
 def test_what_asks_others_is_bounded(call: str) -> None:
     code = CODE.format(line=f"await asyncio.gather(*({call} for name in names))")
-    assert "asyncio.Semaphore(10)" in applied(_project(code), RULE).after["app.py"]
+    assert "asyncio.Semaphore(10)" in applied({"app.py": code}, RULE).after["app.py"]
 
 
 @pytest.mark.parametrize("name", ["nap", "announce", "call"])
@@ -111,7 +105,7 @@ def test_what_asks_others_is_bounded(call: str) -> None:
     ],
 )
 def test_what_is_not_seen_to_ask_others_has_no_bound(name: str, line: str) -> None:
-    reason = refusal(_project(CODE.format(line=line.format(name))), RULE)
+    reason = refusal({"app.py": CODE.format(line=line.format(name))}, RULE)
     assert reason.startswith(f"`{name}` is not seen to ask a server, a database or a program")
 
 
@@ -126,7 +120,7 @@ def test_the_functions_of_map_and_of_start_soon_are_read() -> None:
             f"await asyncio.gather(*map({function}, names))",
             GROUP.format(function),
         ):
-            code = _project(CODE.format(line=line))
+            code = {"app.py": CODE.format(line=line)}
             if bounded:
                 assert "bounded" in applied(code, RULE).after["app.py"]
             else:
@@ -155,7 +149,7 @@ def test_who_says_how_many_run_at_once_is_asked(parameters: str, knob: str) -> N
     async def fetch_all({parameters}):
         return await asyncio.gather(*(http.get(name) for name in names))
     """
-    assert refusal(_project(code), RULE) == f"`{knob}` is there to say how many run at once"
+    assert refusal({"app.py": code}, RULE) == f"`{knob}` is there to say how many run at once"
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -180,9 +174,11 @@ def test_what_the_object_says_of_it_counts_too(kept: bool) -> None:
     """
     if not kept:
         other = code.replace("max_concurrent", "most")
-        assert "asyncio.Semaphore(10)" in applied(_project(other), RULE).after["app.py"]
+        assert "asyncio.Semaphore(10)" in applied({"app.py": other}, RULE).after["app.py"]
         return
-    assert refusal(_project(code), RULE) == "`max_concurrent` is there to say how many run at once"
+    assert (
+        refusal({"app.py": code}, RULE) == "`max_concurrent` is there to say how many run at once"
+    )
 
 
 TASKS = """
@@ -226,7 +222,7 @@ class Crawler:
     ],
 )  # fmt: skip
 def test_tasks_that_leave_the_function_have_no_bound(lines: str, reason: str | None) -> None:
-    code = _project(TASKS.format(lines=lines))
+    code = {"app.py": TASKS.format(lines=lines)}
     if reason is None:
         assert "asyncio.Semaphore(10)" in applied(code, RULE).after["app.py"]
     elif reason == "outlive":
@@ -257,4 +253,4 @@ def test_a_deadline_of_all_is_no_time_of_each() -> None:
         await asyncio.gather(*(poll(name) for name in names))
     """
     reason = "`results.poll` has a deadline from before it starts"
-    assert refusal(_project(code), RULE) == reason
+    assert refusal({"app.py": code}, RULE) == reason

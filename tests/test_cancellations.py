@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from test_local_fixes import fixed, refusals
+from one_module import fixed, refusals
 
 from asynclint import check
 from asynclint.config import from_table

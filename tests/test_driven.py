@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import fixed, refusals
+from one_module import fixed, refusals
 
 DRIVER = """
 def drive(coro):

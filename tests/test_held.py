@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import fixed, refusals, safety
+from one_module import fixed, refusals, safety
 
 from asynclint.findings import Safety
 

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import fixing
 import pytest
-
-from asynclint import check, fix
-from asynclint.config import from_table
-from asynclint.findings import Finding
-from asynclint.project import Project
-from asynclint.testing import in_memory
+from fixing import dedented
 
 RULE = "client-per-request"
 
 
-def _project(files: Mapping[str, str]) -> Project:
-    return in_memory({name: textwrap.dedent(text).lstrip("\n") for name, text in files.items()})
-
-
-def _checked(project: Project) -> Sequence[Finding]:
-    return check.check(project, from_table({"select": [RULE]}, project.root)).kept
-
-
 def fixed(files: Mapping[str, str]) -> dict[str, str]:
     """The files after all fixes, which must leave no finding and change nothing the second time."""
-    project = _project(files)
-    config = from_table({"select": [RULE]}, project.root)
-    outcome = fix.run(
-        project, _checked(project), _checked, fix.allowed(False), check.yields(config)
-    )
-    assert outcome.problems == []
-    assert [(f.message, f.refusal) for f in outcome.findings] == []
-    texts = {f.name: f.text or "" for f in project.files} | outcome.after
-    for name, text in texts.items():
-        compile(text, name, "exec")
-    again = in_memory(texts)
-    assert fix.run(again, _checked(again), _checked, fix.allowed(False), {}).after == {}
-    return texts
+    return {name: dedented(text) for name, text in files.items()} | fixing.fixed(files, RULE)
 
 
 def refusal(files: Mapping[str, str]) -> str:
     """Why the one finding has no fix."""
-    [finding] = _checked(_project(files))
-    assert not finding.fixes, finding.fixes[0].title
-    assert finding.refusal
-    return finding.refusal
+    return fixing.refusal(files, RULE)
 
 
 def _is(text: str, wanted: str) -> None:
-    assert text == textwrap.dedent(wanted).lstrip("\n")
+    assert text == dedented(wanted)
 
 
 def test_quart_while_serving() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import _checked, _text, fixed, refusals
+from fixing import dedented
+from one_module import checked, fixed, judged, refusals
 
 from asynclint.findings import Safety
 
@@ -268,7 +269,7 @@ def test_what_is_told_one_object_twice_stays_together(body: str, reason: list[st
         async def load(self, name):
 {chr(10).join("            " + line for line in body.split(chr(10)))}
     """
-    found, _ = _checked("blocking-sdk-call", {"app.py": _text(code)})
+    found = judged("blocking-sdk-call", code)
     assert len(found) == len(reason)
     for one, expected in zip(found, reason, strict=True):
         assert (one.refusal is None) == (expected is None), one.refusal
@@ -290,7 +291,7 @@ def test_an_if_that_may_wait_nowhere_belongs_to_the_step() -> None:
 
 def test_what_a_with_binds_is_set() -> None:
     body = "if self.rows:\n    return\ntext = Path(name).read_text()\nwith open(text) as self.rows:\n    pass"
-    found, _ = _checked("blocking-file-io", {"app.py": _text(service(body))})
+    found = judged("blocking-file-io", service(body))
     assert f"`self.rows` is asked before and set afterwards, {TWICE}" in [f.refusal for f in found]
 
 
@@ -358,7 +359,7 @@ def test_no_file_stands_half_written(mode: str) -> None:
             text = shutil.copyfile(path, "x")
             await made.take(file, text)
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     [copied] = [one for one in found if one.span.line == 7]
     reason = "others would meet the file half written" if mode == "w" else None
     assert copied.refusal == reason
@@ -465,14 +466,14 @@ def test_a_sleep_that_takes_a_step_apart_is_no_safe_fix() -> None:
                 time.sleep(1)
             self.last = time.monotonic()
     """
-    [found] = _checked("blocking-sleep", {"app.py": _text(code)})[0]
+    [found] = judged("blocking-sleep", code)
     assert [fix.safety for fix in found.fixes] == [Safety.UNSAFE]
     assert "await asyncio.sleep(1)" in fixed("blocking-sleep", code)
 
 
 def reasons(rule: str, code: str) -> list[str | None]:
     """Why each finding has no fix, in their order; None for one that has."""
-    found, _ = _checked(rule, {"app.py": _text(code)})
+    found = judged(rule, code)
     assert all(bool(one.fixes) != bool(one.refusal) for one in found)
     return [one.refusal for one in found]
 
@@ -812,11 +813,11 @@ def test_what_is_imported_in_the_function_is_shared(
         {behind}
     """
     others = {
-        "store.py": _text(STORE),
+        "store.py": dedented(STORE),
         "package/__init__.py": "from store import SKILLS, load\n",
         "other.py": "SKILLS = {}\n",
     }
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code), **others})
+    found, _ = checked("blocking-file-io", {"app.py": dedented(code), **others})
     expected = (
         f"`load` changes `{told}`, which is read behind it, and others would change it in between"
     )
@@ -1116,7 +1117,7 @@ def test_what_helpers_of_another_module_fill(before: str, behind: str, reason: s
         {behind}
     """
     store = "SKILLS = {}\n\n\ndef register(name):\n    SKILLS[name] = name\n"
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code), "store.py": store})
+    found = judged("blocking-file-io", code, store=store)
     assert [one.refusal for one in found] == [reason]
 
 
@@ -1217,7 +1218,6 @@ def test_what_is_filled_is_read_in_the_callers_step() -> None:
         return SKILLS.get(name)
     """
     later = code.replace("return SKILLS", "await asyncio.sleep(0)\n        return SKILLS")
-    others = {"store.py": _text(STORE)}
     for text, reason in (
         (
             code,
@@ -1225,7 +1225,7 @@ def test_what_is_filled_is_read_in_the_callers_step() -> None:
         ),
         (later, None),
     ):
-        found, _ = _checked("blocking-file-io", {"app.py": _text(text), **others})
+        found = judged("blocking-file-io", text, store=STORE)
         assert [one.refusal for one in found] == [reason]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import _checked, _text, fixed, refusals
+from one_module import fixed, judged, refusals
 
 LOST = "and what others write in the meantime would be lost"
 TWICE = "which two at once would both do"
@@ -57,7 +57,7 @@ REPLACED = """temporary = self._path(topic).with_suffix('.new')
 def store(load: str = LOAD, save: str = IN_PLACE, between: str = "pass") -> list[str | None]:
     """Why the four calls of a store's helpers have no fix: to read, to write, to read and to write in one step."""
     code = STORE.format(load=load, save=save, between=between)
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     return [one.refusal for one in found]
 
 
@@ -179,8 +179,7 @@ def test_helpers_of_a_module_that_read_and_write_in_one_step(
     async def change(key: str, name: str):
 {indented}
     """
-    files = {"app.py": _text(code), "records.py": _text(MODULE)}
-    found, _ = _checked("blocking-file-io", files)
+    found = judged("blocking-file-io", code, records=MODULE)
     assert [one.refusal for one in found] == reasons
 
 
@@ -238,8 +237,7 @@ def test_two_objects_of_one_class() -> None:
             new.write_text(text)
             os.replace(new, Path(self.folder, key))
     """
-    files = {"app.py": _text(code), "store.py": _text(texts)}
-    found, _ = _checked("blocking-file-io", files)
+    found = judged("blocking-file-io", code, store=texts)
     lost = f"what `Store.load` reads is written back by `Store.save`, {LOST}"
     assert [one.refusal for one in found] == [None, None, lost, lost]
 
@@ -311,9 +309,8 @@ def test_a_tracker_that_writes_through_the_helpers_of_others() -> None:
     async def publish(tracker: Tracker) -> None:
         tracker.publish()
     """
-    modules = {"app": code, "tracker": tracker, "files": files, "atomic": atomic}
-    texts = {f"{name}.py": _text(text) for name, text in modules.items()}
-    found, _ = _checked("blocking-file-io", texts)
+    modules = {"tracker": tracker, "files": files, "atomic": atomic}
+    found = judged("blocking-file-io", code, **modules)
     lost = f"what `load_json` reads is written back by `save_text`, {LOST}"
     assert [one.refusal for one in found] == [lost, None]
 
@@ -349,7 +346,7 @@ def test_a_temporary_file_of_one_name(temporary: str, refused: bool) -> None:
     async def update(state: State, text: str, name: str) -> None:
         state.keep(text, name)
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     reason = "`temporary` is written in place, and two threads would mix what they write"
     assert [one.refusal for one in found] == [reason if refused else None]
 
@@ -401,7 +398,7 @@ def test_files_that_nobody_writes_keep_their_fix() -> None:
         text = template("uploaded")
         return text + str(keep(content))
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     assert [one.refusal for one in found] == [None, None, None]
 
 
@@ -420,8 +417,7 @@ def test_a_step_under_a_lock_of_the_event_loop() -> None:
             found["name"] = name
             records.save(key, found)
     """
-    files = {"app.py": _text(code), "records.py": _text(MODULE)}
-    found, _ = _checked("blocking-file-io", files)
+    found = judged("blocking-file-io", code, records=MODULE)
     assert [one.refusal for one in found] == [None, None]
 
 
@@ -471,8 +467,7 @@ SETTINGS = """
     ],
 )  # fmt: skip
 def test_who_writes_meanwhile(code: str, refused: bool) -> None:
-    files = {"app.py": f"import settings\n\n\n{code}\n", "settings.py": _text(SETTINGS)}
-    found, _ = _checked("blocking-file-io", files)
+    found = judged("blocking-file-io", f"import settings\n\n\n{code}\n", settings=SETTINGS)
     met = f"`save` {MET}"
     half = f"`load` reads such files, and {HALF}"
     assert [one.refusal for one in found] == [met, half] if refused else [None] * len(found)
@@ -500,10 +495,10 @@ def test_coroutines_that_are_awaited_under_a_lock() -> None:
             async with self.lock:
                 self.path.write_text(text)
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     assert found[0].refusal is None
     free = code.replace("return await self._read()", "pass\n            return await self._read()")
-    found, _ = _checked("blocking-file-io", {"app.py": _text(free)})
+    found = judged("blocking-file-io", free)
     assert found[0].refusal == f"`Wiki.write` {MET}"
 
 
@@ -550,7 +545,7 @@ def test_a_path_that_is_made_of_itself() -> None:
         name = below(name)
         return read(chain(path)) + name.read_text() + folder.read_text()
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     assert found
 
 
@@ -603,7 +598,7 @@ JOURNAL = """
 )  # fmt: skip
 def test_a_file_that_is_looked_at_and_moved_away(rotate: str, how: str | None) -> None:
     code = JOURNAL.format(rotate=rotate)
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     reason = f"`note` looks at a file and {how}, {TWICE}"
     assert [one.refusal for one in found] == [reason if how else None]
 
@@ -674,7 +669,7 @@ BY_THEN = "and by then it may be another one"
 def test_what_is_read_decides_what_is_taken_away(body: str, reader: str, taker: str) -> None:
     other = "it" if taker == reader else f"`{taker}`"
     reason = f"what `{reader}` reads decides whether {other} takes the file away, {BY_THEN}"
-    found, _ = _checked("blocking-file-io", {"app.py": _text(SLOTS.format(body=body))})
+    found = judged("blocking-file-io", SLOTS.format(body=body))
     assert reason in [one.refusal for one in found]
 
 
@@ -705,6 +700,6 @@ def test_what_the_awaiting_coroutine_takes_away() -> None:
     code = SLOTS.format(body=body) + (
         "\n\n    async def self_owner(slot: Path) -> object:\n        return json.loads(slot.read_text())['pid']\n"
     )
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     reason = f"what `self_owner` reads decides whether `acquire` takes the file away in one step of `acquire`, {BY_THEN}"
     assert reason in [one.refusal for one in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fixing import findings, refusal
+from fixing import findings, offered, refusal
 
 RULE = "blocking-database-call"
 WHY = "draws from a pool that raises as soon as it is empty, and threads would empty it"
@@ -45,11 +45,9 @@ def test_arguments_that_may_name_a_pool(word: str) -> None:
 
 @pytest.mark.parametrize("arguments", ["host='h'", "**params"])
 def test_a_connection_of_its_own(arguments: str) -> None:
-    [found] = findings(direct(arguments), RULE)
-    assert found.fixes
+    assert offered(direct(arguments), RULE)
     tested = {**direct(arguments), "test_app.py": "POOL = {'pool_name': 'a'}\n"}
-    [found] = findings(tested, RULE)
-    assert found.fixes
+    assert offered(tested, RULE)
 
 
 def test_a_helper_that_draws() -> None:
@@ -84,8 +82,7 @@ def test_one_who_draws_under_a_lock() -> None:
             connection = mysql.connector.connect(pool_name="a", pool_size=5)
             connection.close()
     """
-    [found] = findings({"app.py": code}, RULE)
-    assert found.fixes
+    assert offered({"app.py": code}, RULE)
 
 
 def redis(pool: str) -> dict[str, str]:
@@ -128,12 +125,11 @@ def test_a_client_of_redis_with_few_connections(pool: str) -> None:
     ],
 )
 def test_a_client_of_redis_with_many(pool: str) -> None:
-    [found] = findings(redis(pool), RULE)
-    assert found.fixes
+    assert offered(redis(pool), RULE)
 
 
-@pytest.mark.parametrize(("most", "offered"), [("5", False), ("500", True)])
-def test_an_asynchronous_client_of_redis(most: str, offered: bool) -> None:
+@pytest.mark.parametrize(("most", "fixed"), [("5", False), ("500", True)])
+def test_an_asynchronous_client_of_redis(most: str, fixed: bool) -> None:
     code = f"""
     import redis
 
@@ -144,12 +140,12 @@ def test_an_asynchronous_client_of_redis(most: str, offered: bool) -> None:
         return client.get(key)
     """
     [found] = findings({"app.py": code}, RULE)
-    assert bool(found.fixes) is offered
-    assert offered or "its pool raises where all of its connections are in use" in found.refusal
+    assert bool(found.fixes) is fixed
+    assert fixed or "its pool raises where all of its connections are in use" in found.refusal
 
 
-@pytest.mark.parametrize(("most", "offered"), [("8", False), ("20", True)])
-def test_a_number_of_connections_by_default(most: str, offered: bool) -> None:
+@pytest.mark.parametrize(("most", "fixed"), [("8", False), ("20", True)])
+def test_a_number_of_connections_by_default(most: str, fixed: bool) -> None:
     code = f"""
     from redis import ConnectionPool, Redis
 
@@ -173,5 +169,4 @@ def test_a_number_of_connections_by_default(most: str, offered: bool) -> None:
     async def run(cache: Cache, key):
         return cache.load(key)
     """
-    [found] = findings({"app.py": code}, RULE)
-    assert bool(found.fixes) is offered
+    assert offered({"app.py": code}, RULE) is fixed

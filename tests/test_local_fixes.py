@@ -4,67 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from fixing import dedented
+from one_module import body, checked, fixed, judged, refusals, safety
 
 from asynclint import check, fix
 from asynclint.config import from_table
 from asynclint.findings import Finding, Safety
 from asynclint.testing import in_memory
-
-
-def _checked(rule: str, files: dict[str, str]) -> tuple[list[Finding], fix.Outcome]:
-    project = in_memory(files)
-    config = from_table({"select": [rule]}, project.root)
-
-    def again(project: object) -> Sequence[Finding]:
-        return check.check(project, config).kept  # type: ignore[arg-type]
-
-    found = check.check(project, config).findings
-    outcome = fix.run(project, found, again, fix.allowed(False), check.yields(config))
-    assert outcome.problems == []
-    return found, outcome
-
-
-def _text(code: str) -> str:
-    return textwrap.dedent(code).lstrip("\n")
-
-
-def fixed(rule: str, code: str, **files: str) -> str:
-    """A module after all fixes of a rule; fixing it again must change nothing."""
-    texts = {f"{name}.py": _text(text) for name, text in files.items()}
-    texts["app.py"] = _text(code)
-    _, outcome = _checked(rule, texts)
-    texts.update(outcome.after)
-    assert _checked(rule, texts)[1].after == {}
-    return texts["app.py"]
-
-
-def body(rule: str, code: str, start: str, **files: str) -> str:
-    """The fixed lines of one definition."""
-    text = fixed(rule, code, **files)
-    begin = text.index(start)
-    end = text.find("\n\n\n", begin)
-    return text[begin : end if end >= 0 else len(text)].rstrip("\n") + "\n"
-
-
-def refusals(rule: str, code: str, **files: str) -> list[str]:
-    """Why the findings of a module have no fix."""
-    texts = {f"{name}.py": _text(text) for name, text in files.items()}
-    found, _ = _checked(rule, {**texts, "app.py": _text(code)})
-    assert found and not any(f.fixes for f in found), [f.fixes for f in found]
-    return [f.refusal or "" for f in found]
-
-
-def safety(rule: str, code: str, **files: str) -> list[Safety]:
-    """How safe the first fix of each finding is."""
-    texts = {f"{name}.py": _text(text) for name, text in files.items()}
-    found, _ = _checked(rule, {**texts, "app.py": _text(code)})
-    return [f.fixes[0].safety for f in found]
-
 
 # -- unbounded-gather --------------------------------------------------------------------------------
 
@@ -81,7 +31,7 @@ async def fetch(url: str = "", *, retries: int = 1) -> str:
 
 
 def _bounded(code: str) -> str:
-    return body("unbounded-gather", FETCH + _text(code), "async def handler")
+    return body("unbounded-gather", FETCH + dedented(code), "async def handler")
 
 
 def test_the_semaphore_stands_before_all_branches() -> None:
@@ -96,7 +46,7 @@ def test_the_semaphore_stands_before_all_branches() -> None:
                 jobs = [fetch() for _ in urls]
             return await asyncio.gather(*jobs)
         """
-    ) == _text(
+    ) == dedented(
         """
         async def handler(flag: bool, urls: list[str]) -> list[str]:
             semaphore = asyncio.Semaphore(10)
@@ -637,7 +587,7 @@ def test_a_loop_that_a_try_expects_to_fail() -> None:
 
 def test_a_defect_that_is_said_in_a_milder_way_afterwards_was_there_before() -> None:
     files = {
-        "app.py": _text(
+        "app.py": dedented(
             """
             import asyncio
 
@@ -773,8 +723,8 @@ async def run(command, log):
 
 def _second(statement: str) -> str | None:
     """The statement after the second fix of its finding; None where there is none."""
-    text = _text(CHILD.format(statement))
-    [found], _ = _checked("blocking-subprocess", {"app.py": text})
+    text = dedented(CHILD.format(statement))
+    [found] = judged("blocking-subprocess", text)
     second = [f for f in found.fixes if "create_subprocess_exec" in f.title]
     if not second:
         return None
@@ -1054,10 +1004,10 @@ class Tools:
 
 def test_a_sleep_that_a_test_replaces_is_no_safe_fix() -> None:
     code = {"app.py": "import time\n\n\nasync def poll():\n    time.sleep(1)\n"}
-    [finding], _ = _checked("blocking-sleep", code)
+    [finding], _ = checked("blocking-sleep", code)
     assert [f.safety for f in finding.fixes] == [Safety.SAFE]
     test = "from unittest import mock\n\n\ndef test_poll():\n    mock.patch('app.time.sleep')\n"
-    [finding], _ = _checked("blocking-sleep", {**code, "tests/test_app.py": test})
+    [finding], _ = checked("blocking-sleep", {**code, "tests/test_app.py": test})
     assert [f.safety for f in finding.fixes] == [Safety.UNSAFE]
 
 
@@ -1379,7 +1329,7 @@ def test_no_wait_before_the_try_that_closes(between: str, offered: bool) -> None
             await browser.close()
             raise
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     reason = "nothing closes `browser` yet, and who is cancelled here would leave it open"
     assert {one.refusal for one in found} == {None if offered else reason}
 
@@ -1442,7 +1392,7 @@ def test_who_is_cancelled_counts_on_nobody_who_works_on(
     call: str, caught: str, answer: str, with_what: str | None
 ) -> None:
     code = WORKER.format(call=call, caught=caught, answer=answer)
-    found, _ = _checked("blocking-database-call", {"app.py": _text(code)})
+    found = judged("blocking-database-call", code)
     if with_what is None:
         assert found[0].refusal is None
         assert found[0].fixes
@@ -1539,7 +1489,7 @@ def test_a_route_stays_on_the_loop_with_what_all_requests_share(provider: str, p
     async def ask(question: str, holder: object = Depends({provider})) -> str:
         return answer(question, holder)
     """
-    found, _ = _checked("blocking-sleep", {"app.py": _text(code)})
+    found = judged("blocking-sleep", code)
     titles = [fix.title for one in found for fix in one.fixes]
     assert any("plain `def`" in title for title in titles) == plain
 
@@ -1860,9 +1810,9 @@ def test_what_waits_for_a_lock_is_not_awaited_where_that_is_held() -> None:
     ],
 )  # fmt: skip
 def test_methods_that_earlier_releases_have_as_plain_ones(code: str, later: str) -> None:
-    found, _ = _checked("unawaited-coroutine", {"app.py": code})
+    found = judged("unawaited-coroutine", code)
     assert not found
-    found, _ = _checked("unawaited-coroutine", {"app.py": code, "later.py": later})
+    found = judged("unawaited-coroutine", code, later=later)
     assert found[0].fixes[0].safety is Safety.SAFE
 
 

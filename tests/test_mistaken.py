@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import pytest
+from fixing import dedented
+from one_module import checked
 
-from asynclint import check, fix
+from asynclint import check
 from asynclint.config import from_table
 from asynclint.findings import Finding, Safety
 from asynclint.testing import in_memory
@@ -50,16 +51,8 @@ def work(name: str = "", *more: str, **options: str) -> str:
 
 
 def _fixed(rule: str, code: str) -> tuple[Sequence[Finding], str]:
-    text = HEAD + textwrap.dedent(code).lstrip("\n")
-    project = in_memory({"app.py": text})
-    config = from_table({"select": [rule]}, project.root)
-
-    def again(project: object) -> Sequence[Finding]:
-        return check.check(project, config).kept  # type: ignore[arg-type]
-
-    found = check.check(project, config).findings
-    outcome = fix.run(project, found, again, fix.allowed(False), check.yields(config))
-    assert outcome.problems == []
+    text = HEAD + dedented(code)
+    found, outcome = checked(rule, {"app.py": text})
     return found, outcome.after.get("app.py", text).removeprefix(HEAD)
 
 

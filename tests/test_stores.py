@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import _checked, _text
+from one_module import judged
 
 
 def reasons(rule: str, code: str, **files: str) -> list[str | None]:
     """Why each finding of a module is not handed to a thread; None where it is."""
-    texts = {f"{name}.py": _text(text) for name, text in files.items()}
-    found, _ = _checked(rule, {**texts, "app.py": _text(code)})
+    found = judged(rule, code, **files)
     assert found
     return [None if one.fixes else (one.refusal or "").partition(";")[0] for one in found]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fixing import findings, refusal
+from fixing import findings, offered, refusal
 
+RULE = "blocking-http-call"
 RUN = "works in the active run of MLflow, and each thread has its own"
 
 
@@ -19,11 +20,6 @@ def app(imports: str, *lines: str, call: str = "work(url)", decorator: str = "")
     return {"app.py": text}
 
 
-def offered(files: dict[str, str], rule: str = "blocking-http-call") -> bool:
-    [found] = findings(files, rule)
-    return bool(found.fixes)
-
-
 MLFLOW = "import mlflow"
 
 
@@ -34,7 +30,7 @@ MLFLOW = "import mlflow"
      "run = mlflow.active_run()", "run = mlflow.start_run()", "mlflow.log_metric('a', 1, run_id=None)"],
 )  # fmt: skip
 def test_the_active_run_of_mlflow_stays_in_its_thread(line: str) -> None:
-    assert refusal(app(MLFLOW, line), "blocking-http-call") == f"`work` {RUN}"
+    assert refusal(app(MLFLOW, line), RULE) == f"`work` {RUN}"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +46,7 @@ def test_the_active_run_of_mlflow_stays_in_its_thread(line: str) -> None:
 )
 def test_a_run_of_mlflow_that_is_named_or_begun_there(lines: tuple[str, ...]) -> None:
     note = f"{MLFLOW}\n\n\ndef note(page):\n    mlflow.log_metric('size', 1)"
-    assert offered(app(note, *lines))
+    assert offered(app(note, *lines), RULE)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,7 @@ def test_a_run_of_mlflow_that_is_named_or_begun_there(lines: tuple[str, ...]) ->
 )
 def test_a_run_of_mlflow_that_is_not(lines: tuple[str, ...]) -> None:
     note = f"{MLFLOW}\n\n\ndef note(page):\n    mlflow.log_metric('size', 1)"
-    assert RUN in refusal(app(note, *lines), "blocking-http-call")
+    assert RUN in refusal(app(note, *lines), RULE)
 
 
 def test_mlflow_in_the_coroutine_itself() -> None:
@@ -77,7 +73,7 @@ def test_mlflow_in_the_coroutine_itself() -> None:
             mlflow.log_metrics(values)
         mlflow.log_metrics(values, run_id="b")
     """
-    entered, logged, named = findings({"app.py": code}, "blocking-http-call")
+    entered, logged, named = findings({"app.py": code}, RULE)
     assert logged.refusal == f"`run` {RUN}"
     assert not entered.fixes
     assert named.fixes
@@ -101,7 +97,7 @@ def test_a_route_that_begins_its_own_run_runs_in_a_thread() -> None:
     async def part(values: dict):
         mlflow.log_metrics(values)
     """
-    found = findings({"app.py": code}, "blocking-http-call")
+    found = findings({"app.py": code}, RULE)
     assert [bool(one.fixes) for one in found] == [True, True, False]
 
 
@@ -121,7 +117,7 @@ def test_a_route_that_begins_its_own_run_runs_in_a_thread() -> None:
     ],
 )  # fmt: skip
 def test_what_belongs_to_the_thread_that_began_it(imports: str, line: str, reason: str) -> None:
-    assert refusal(app(imports, line), "blocking-http-call") == f"`work` {reason}"
+    assert refusal(app(imports, line), RULE) == f"`work` {reason}"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +132,11 @@ def test_what_belongs_to_the_thread_that_began_it(imports: str, line: str, reaso
     ],
 )  # fmt: skip
 def test_what_does_not(imports: str, lines: tuple[str, ...]) -> None:
-    assert offered(app(imports, *lines))
+    assert offered(app(imports, *lines), RULE)
 
 
 def test_what_a_decorator_of_streamlit_keeps() -> None:
-    assert offered(app("import streamlit as st", "print(page)"))
+    assert offered(app("import streamlit as st", "print(page)"), RULE)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +158,7 @@ def test_what_a_block_sets_for_its_thread_or_for_all(imports: str, item: str) ->
     code = f"import requests\n{imports}\n\n\nasync def run(url):\n    with {item}:\n        requests.get(url)\n"
     entered = item.partition(" as ")[0]
     reason = f"`{entered}` would be held while other tasks run"
-    assert refusal({"app.py": code}, "blocking-http-call") == reason
+    assert refusal({"app.py": code}, RULE) == reason
 
 
 @pytest.mark.parametrize(
@@ -172,13 +168,13 @@ def test_what_a_block_sets_for_its_thread_or_for_all(imports: str, item: str) ->
 def test_what_a_helper_sets_for_all_for_a_time(imports: str, item: str) -> None:
     files = app(imports, f"with {item}:", "    print(page)")
     reason = "`work` changes for a time what the whole process sees"
-    assert refusal(files, "blocking-http-call") == reason
+    assert refusal(files, RULE) == reason
 
 
 def test_an_alarm_rings_in_the_main_thread() -> None:
     files = app("import signal", "signal.alarm(5)")
     reason = "`work` needs the main thread for `signal.alarm`"
-    assert refusal(files, "blocking-http-call") == reason
+    assert refusal(files, RULE) == reason
 
 
 # -- what is set for the whole process, and used in the same step ----------------------------------------
@@ -203,11 +199,11 @@ SETTING = "which is for the whole process, and others would come between"
 def test_what_is_set_for_the_whole_process(imports: str, lines: str, what: str) -> None:
     files = app(imports, lines)
     reason = f"`work` sets `{what}`, {SETTING}"
-    assert refusal(files, "blocking-http-call") == reason
+    assert refusal(files, RULE) == reason
     code = (
         f"import requests\n{imports}\n\n\nasync def run(url):\n    {lines}\n    requests.get(url)\n"
     )
-    assert refusal({"app.py": code}, "blocking-http-call") == reason.replace("`work`", "`run`")
+    assert refusal({"app.py": code}, RULE) == reason.replace("`work`", "`run`")
 
 
 @pytest.mark.parametrize(
@@ -220,4 +216,4 @@ def test_what_is_set_for_the_whole_process(imports: str, lines: str, what: str) 
     ],
 )
 def test_what_is_the_same_for_all(imports: str, line: str) -> None:
-    assert offered(app(imports, line))
+    assert offered(app(imports, line), RULE)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pytest
 from fixing import applied, findings, refusal
 
 RULE = "unbounded-gather"
-
-
-def _module(code: str) -> dict[str, str]:
-    return {"app.py": textwrap.dedent(code)}
 
 
 REPLAY = """
@@ -58,7 +52,7 @@ async def replay(messages: list, start, pace):
 )  # fmt: skip
 def test_what_starts_at_its_own_time_has_no_bound(body: str) -> None:
     reason = "`replay.timed` waits for a time that it is told, and the others would wait with it"
-    assert refusal(_module(REPLAY.format(body=body)), RULE) == reason
+    assert refusal({"app.py": REPLAY.format(body=body)}, RULE) == reason
 
 
 @pytest.mark.parametrize(
@@ -76,7 +70,7 @@ def test_what_starts_at_its_own_time_has_no_bound(body: str) -> None:
 )  # fmt: skip
 def test_a_pause_is_no_time_of_its_own(body: str) -> None:
     code = "import random\nlast = {}\n" + REPLAY.format(body=body)
-    assert "bounded(timed, n, m)" in applied(_module(code), RULE).after["app.py"]
+    assert "bounded(timed, n, m)" in applied({"app.py": code}, RULE).after["app.py"]
 
 
 WAITING = """
@@ -140,7 +134,7 @@ async def run_later(nodes: list[Node], events, futures):
     ],
 )
 def test_those_that_wait_for_each_other_have_no_bound(body: str) -> None:
-    found = findings(_module(WAITING.format(body=body)), RULE)
+    found = findings({"app.py": WAITING.format(body=body)}, RULE)
     assert {f.refusal for f in found} == {
         f"`{name}.run` waits for what another one may have to do first"
         for name in ("run_all", "run_later")
@@ -157,7 +151,7 @@ def test_those_that_wait_for_each_other_have_no_bound(body: str) -> None:
     ],
 )
 def test_what_waits_for_its_own_is_bounded(body: str) -> None:
-    text = applied(_module(WAITING.format(body=body)), RULE).after["app.py"]
+    text = applied({"app.py": WAITING.format(body=body)}, RULE).after["app.py"]
     assert text.count("asyncio.create_task(bounded(run, node))") == 2
 
 
@@ -200,12 +194,12 @@ async def complete(prompts: list[str], engine):
 def test_streams_that_are_made_before_have_no_bound(parameter: str, iterated: str) -> None:
     code = STREAMS.format(parameter=parameter, iterated=iterated)
     reason = "`collect` reads a stream that is made before, and the others would stay unread"
-    assert refusal(_module(code), RULE) == reason
+    assert refusal({"app.py": code}, RULE) == reason
 
 
 def test_a_stream_that_is_opened_by_the_coroutine_is_bounded() -> None:
     code = STREAMS.format(parameter="prompt", iterated="cleaned(engine.generate(prompt))")
-    assert "bounded(collect" in applied(_module(code), RULE).after["app.py"]
+    assert "bounded(collect" in applied({"app.py": code}, RULE).after["app.py"]
 
 
 def test_what_is_generated_is_not_read_for_it() -> None:
@@ -228,5 +222,5 @@ def test_what_is_generated_is_not_read_for_it() -> None:
     async def pages(client: Client, urls: list[str]):
         return await asyncio.gather(*[client.get(url) for url in urls])
     """
-    files = _module(app) | {"client.py": textwrap.dedent(client)}
+    files = {"app.py": app, "client.py": client}
     assert "bounded(client.get, url)" in applied(files, RULE).after["app.py"]

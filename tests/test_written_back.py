@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_local_fixes import _checked, _text, fixed, refusals
+from one_module import fixed, judged, refusals
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_store_that_is_loaded_and_saved_is_no_work_for_two_threads() -> None:
     async def names(store: Store):
         return store.load()
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     added, read = found
     assert "what `Store.load` reads is read and written back" in (added.refusal or "")
     assert read.fixes
@@ -228,7 +228,7 @@ def test_a_file_that_is_taken_away_after_it_was_read_is_no_work_for_two_threads(
     async def size(locks: Locks, key: str):
         return locks.size(key)
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     locked, size = found
     assert "what `Locks._info` reads decides what is taken away" in (locked.refusal or "")
     assert size.fixes
@@ -293,7 +293,7 @@ def test_a_file_of_one_name_that_is_written_in_place(
             with open({path}, "{mode}") as file:
                 file.write(values)
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     reason = f"{refused} is written in place, and two threads would mix what they write"
     assert [one.refusal for one in found] == ([reason, reason] if refused else [None, None])
 
@@ -377,7 +377,7 @@ def test_what_is_read_and_taken_away_in_one_step() -> None:
         store.delete_object(Bucket="b", Key=code)
     """
     taken = "`store` gives `'b', code` once: it is read and taken away without a wait in between"
-    found, _ = _checked("blocking-sdk-call", {"app.py": _text(code)})
+    found = judged("blocking-sdk-call", code)
     assert [one.refusal for one in found[:2]] == [taken, taken]
     assert found[2].fixes
 
@@ -464,7 +464,7 @@ def test_a_repository_takes_one_writer() -> None:
     async def get(address: str, path: str):
         return fetched(address, path)
     """
-    found, _ = _checked("blocking-subprocess", {"app.py": _text(code)})
+    found = judged("blocking-subprocess", code)
     assert [one.refusal for one in found] == [
         "`record` works in a git repository, whose index takes one writer at a time",
         None,
@@ -526,7 +526,7 @@ def test_attributes_that_belong_together() -> None:
     async def fill(index: Index):
         index.alone()
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     whole, part = found
     assert whole.refusal == (
         "`Index.reload` sets `self.rows` and `self.names` one after the other, which `Index.query` reads together"
@@ -770,7 +770,7 @@ def test_what_is_half_done_is_seen_by_nobody() -> None:
             self.loading = True
             self.rows = Path(path).read_text()
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     assert found[0].refusal == (
         "`app.state.model` is set before and after it, and others would see what is between"
     )
@@ -872,5 +872,5 @@ def test_a_file_is_met_whole(write: str, reason: str | None) -> None:
             path = self._path_for(key)
             return path.read_text()
     """
-    found, _ = _checked("blocking-file-io", {"app.py": _text(code)})
+    found = judged("blocking-file-io", code)
     assert [one.refusal for one in found if one.span.line < 24][:1] == [reason]
