@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib.util
 import os
 import shutil
@@ -53,6 +54,28 @@ def test_no_property_is_cached(path: Path) -> None:
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert "cached_property" not in [alias.name for node in imports for alias in node.names]
+
+
+@pytest.mark.parametrize("path", compile_facts.modules_compiled(), ids=str)
+def test_no_tuple_is_known_by_identity(path: Path) -> None:
+    """mypyc keeps a constant tuple by its parts, and makes another one wherever it is compared."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            compared = {ast.unparse(one) for one in (node.left, *node.comparators)}
+            assert not compared & _tuples(), f"{path}:{node.lineno}"
+
+
+@functools.cache
+def _tuples() -> frozenset[str]:
+    """The constants of all modules that are tuples."""
+    texts = [(ROOT / path).read_text("utf-8") for path in compile_facts.modules_compiled()]
+    statements = [one for text in texts for one in ast.parse(text).body]
+    return frozenset(
+        ast.unparse(target)
+        for one in statements
+        if isinstance(one, (ast.Assign, ast.AnnAssign)) and isinstance(one.value, ast.Tuple)
+        for target in (one.targets if isinstance(one, ast.Assign) else [one.target])
+    )
 
 
 def test_constants_are_final_and_types_are_not() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.facts.decorators import decorator_paths
-from asynclint.facts.model import CallSite, Parameter, Recipe
+from asynclint.facts.model import MISSING, CallSite, Parameter, Recipe
 from asynclint.facts.program import Function, Klass, Module, base_name
 from asynclint.facts.types import Cls, Func, Type, agreed
 
@@ -19,9 +19,6 @@ Call = tuple[Module, CallSite]
 NAMED = frozenset({"name", "attr"})
 
 PLAIN = frozenset({"builtins.staticmethod", "builtins.classmethod"})
-
-MISSING = ("missing",)
-"""Stands where a call hands over nothing."""
 
 AWAITED = 2
 """Calls that await what a function gives, from which on it is taken to be a coroutine whatever decorates it."""
@@ -74,7 +71,7 @@ class Callers:
                 yield None
                 continue
             recipe = _argument(function, parameter, site, skipped)
-            if recipe is not MISSING:
+            if recipe != MISSING:
                 yield self.evaluator.at_site(recipe, site, module)
 
     def _is_plain(self, function: Function) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import Edge, Graph
-from asynclint.facts.model import END, CallSite, Place, Recipe
+from asynclint.facts.graph import Edge, Graph, argument_of
+from asynclint.facts.model import END, MISSING, CallSite, Place, Recipe
 from asynclint.facts.program import Function
 from asynclint.facts.types import Func, Lib, members
 
@@ -28,9 +28,6 @@ CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "pag
 
 HANDING = frozenset({"call", "async", "run"})
 """Edges whose place hands the arguments over itself."""
-
-MISSING = ("missing",)
-"""Stands where a call hands over nothing."""
 
 
 class FixedLengths:
@@ -62,7 +59,7 @@ class FixedLengths:
 
     def _hands(self, edge: Edge, name: str, depth: int) -> bool:
         recipe = _argument(edge, name)
-        if recipe is MISSING:
+        if recipe == MISSING:
             parameter = edge.target.parameters.get(name)
             return parameter is not None and _is_literal(parameter.default)
         site = edge.site
@@ -183,10 +180,4 @@ def _argument(edge: Edge, name: str) -> Recipe:
     """What a call hands over for a parameter; MISSING where it hands over nothing, None where that does not show."""
     if edge.how not in HANDING:
         return None
-    given = iter(edge.target.positional)
-    for recipe, keyword in edge.site.args:
-        if keyword == "**" or (recipe and recipe[0] == "star"):
-            return None
-        if (keyword or next(given, None)) == name:
-            return recipe
-    return MISSING
+    return argument_of(edge, name, MISSING)

@@ -540,13 +540,12 @@ def place_name(site: CallSite, target: Function) -> str:
     return target.name if "…" in text else text
 
 
-def argument_of(edge: Edge, name: str) -> Recipe:
-    """The argument that a call of a project function passes for a parameter; None where that is not plain."""
-    target = edge.target
-    given = iter(target.positional)
+def argument_of(edge: Edge, name: str, missing: Recipe = None) -> Recipe:
+    """The argument that a call of a project function passes for a parameter; None where that is not plain, `missing` where it passes none."""
+    given = iter(edge.target.positional)
     for recipe, keyword in edge.site.args:
         if keyword == "**" or (recipe and recipe[0] == "star"):
             return None
         if (keyword or next(given, None)) == name:
             return recipe
-    return None
+    return missing

@@ -42,6 +42,9 @@ from typing import Any
 Recipe = Any
 """A nested tuple as described in the module's docstring; recursive types do not pay here."""
 
+MISSING: Recipe = ("missing",)
+"""Stands for the argument that a call does not hand over, so that its parameter has its default. Compare with `==`."""
+
 Place = tuple[int, int, int]
 """(line, column, block): where an expression is read."""
 

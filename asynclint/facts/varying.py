@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from asynclint.facts.dependencies import dependency_of
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
-from asynclint.facts.model import AttributeBinding, Binding, CallSite, Recipe
+from asynclint.facts.model import MISSING, AttributeBinding, Binding, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import Cls, members
@@ -22,9 +22,6 @@ MAKERS = frozenset({"__init__", "__post_init__", "__new__"})
 
 MAX_DEPTH = 12
 """Names, calls and callers between an argument and what it depends on. Beyond, it is taken for constant."""
-
-MISSING = ("missing",)
-"""Stands for an argument that a call leaves to the default."""
 
 
 class Varying:
@@ -128,7 +125,7 @@ class Varying:
         if edge is not None:
             passed = _argument(edge, function, name)
             rest = edges[: edges.index(edge)]
-            if passed is MISSING:
+            if passed == MISSING:
                 return None
             return self._varies(passed, edge.caller, edge.site, rest, depth + 1)
         callers = [
@@ -137,7 +134,7 @@ class Varying:
         if callers and function not in self.runs.graph.entries and depth < 4:
             for one in callers[:4]:
                 passed = _argument(one, function, name)
-                if passed is MISSING:
+                if passed == MISSING:
                     continue
                 found = self._varies(passed, one.caller, one.site, (), depth + 2)
                 if found is not None:
