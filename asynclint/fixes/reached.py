@@ -14,11 +14,16 @@ REACH = 200
 """Functions looked at below the call."""
 
 
+def beginning(workshop: Workshop, function: Function) -> list[Function]:
+    """A function, and those that override it, tests aside."""
+    others = implementations(workshop.facts.graph.evaluator, function)
+    return [function, *(one for one in others if not one.module.file.is_test)]
+
+
 def reached(workshop: Workshop, function: Function) -> Iterator[Function]:
     """A function, those that override it, and those that its thread executes below them."""
     graph = workshop.facts.graph
-    queue = [function]
-    queue += (o for o in implementations(graph.evaluator, function) if not o.module.file.is_test)
+    queue = beginning(workshop, function)
     seen = set(queue)
     while queue and len(seen) < REACH:
         one = queue.pop()

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asynclint.facts.classes import implementations
 from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
@@ -18,9 +17,7 @@ from asynclint.facts.types import Lib, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
-
-REACH = 200
-"""Functions that are looked at below a call."""
+from asynclint.fixes.reached import REACH, beginning
 
 NONE: Recipe = ("const", None)
 
@@ -145,8 +142,7 @@ class _Walk:
 
     def user(self, function: Function) -> str | None:
         """The reason, with the name of the function that does."""
-        queue = [function]
-        queue += (o for o in implementations(self.evaluator, function) if not o.module.file.is_test)
+        queue = beginning(self.workshop, function)
         seen = set(queue)
         while queue and len(seen) < REACH:
             one = queue.pop()
