@@ -681,6 +681,16 @@ def test_imports_without_sections_stay_one_block() -> None:
     assert text.startswith("import asyncio\nfrom typing import Any, List\n\nfrom pydantic")
 
 
+@pytest.mark.parametrize("first", ["", '"""Doc."""\n', "# Words.\n"])
+def test_nothing_comes_before_the_future(first: str) -> None:
+    head = f"{first}from __future__ import annotations\nfrom .texts import one\nfrom typing import Any\n\n\n"
+    body = "    import asyncio\n\n    asyncio.create_task(work())\n"
+    text = fixed("lost-task", _lost(head, body))
+    assert text.startswith(
+        f"{first}from __future__ import annotations\n\nimport asyncio\nfrom .texts"
+    )
+
+
 def test_a_docstring_behind_the_future_stays_there() -> None:
     head = 'from __future__ import annotations\n\n"""Doc."""\n\nfrom typing import Any, List\n\n\n'
     body = "    import asyncio\n\n    asyncio.create_task(work())\n"

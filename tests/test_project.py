@@ -507,3 +507,19 @@ def test_a_module_of_a_package_hides_no_library(
     for name, text in files.items():
         write(root, name, text=text)
     assert [one.rule for one in check.check(found("."), Config(root)).kept] == rules
+
+
+def test_a_package_hides_the_module_beside_it(root: Path) -> None:
+    write(root, "app/__init__.py")
+    write(root, "app/store.py", text="async def read():\n    return 1\n")
+    write(root, "app/store/__init__.py", text="def read():\n    return 1\n")
+    write(
+        root,
+        "app/main.py",
+        text="from app.store import read\n\n\nasync def look():\n    return read()[0]\n",
+    )
+    assert [one.rule for one in check.check(found("."), Config(root)).kept] == []
+    (root / "app/store/__init__.py").unlink()
+    assert [one.rule for one in check.check(found("."), Config(root)).kept] == [
+        "unawaited-coroutine"
+    ]

@@ -653,6 +653,27 @@ def test_without_an_application_there_is_a_reason() -> None:
     assert "no application of this project is known to serve it" in refusal({"routes.py": ROUTE})
 
 
+LAZY = ROUTE.replace("from openai import AsyncOpenAI\n", "").replace(
+    "    client =", "    from openai import AsyncOpenAI\n\n    client ="
+)
+
+
+def test_a_library_that_may_be_missing_is_imported_by_no_application() -> None:
+    """Until now a request fails where it is missing; then no request would be answered."""
+    why = "`openai` may not be installed where `app` is imported"
+    assert refusal({"app.py": APP, "routes.py": LAZY}) == why
+    guarded = "try:\n    import openai\nexcept ImportError:\n    openai = None\n"
+    assert refusal({"app.py": f"{guarded}{APP.lstrip()}", "routes.py": LAZY}) == why
+    beside = {"app.py": APP, "routes.py": LAZY, "models.py": "from openai import OpenAI\n"}
+    assert refusal(beside) == why
+
+
+def test_a_library_that_is_there_in_any_case_is_imported_by_the_application() -> None:
+    app = f"import models\n{APP.lstrip()}"
+    texts = fixed({"app.py": app, "routes.py": LAZY, "models.py": "from openai import OpenAI\n"})
+    assert "async with AsyncOpenAI() as app.state.openai_client" in texts["app.py"]
+
+
 def test_routers_within_routers() -> None:
     files = {
         "shop/__init__.py": "",

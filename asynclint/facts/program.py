@@ -619,6 +619,11 @@ class Program:
             score = len(entry.root) if near else -1
             if best is None or score > best[0]:
                 best = (score, entry.file)
+            elif score == best[0] and _is_behind(best[1], entry.file):
+                # `cache.py` beside the package `cache` cannot be imported.
+                best = (score, entry.file)
+            elif score == best[0] and _is_behind(entry.file, best[1]):
+                continue
             elif score == best[0] and score < 0 and entry.file is not best[1]:
                 # Two modules of one name, neither near: which one is meant is unknown.
                 best = (score, best[1]) if entry.file.module != name else (score, entry.file)
@@ -721,6 +726,15 @@ class Program:
                 return block
             block = module.blocks[block].parent
         return -1
+
+
+def _is_behind(file: SourceFile, other: SourceFile) -> bool:
+    """Whether an import never finds a module because a package of its name lies beside it."""
+    return (
+        other.is_package
+        and not file.is_package
+        and PurePath(other.path).parent == PurePath(file.path).with_suffix("")
+    )
 
 
 def syntax_error(file: SourceFile, error: SyntaxError) -> Finding:

@@ -11,7 +11,7 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod
 from asynclint.findings import Refused
-from asynclint.fixes import imports
+from asynclint.fixes import imports, installed
 from asynclint.fixes.client_plan import Part, Plan
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import Source, own_nodes
@@ -170,6 +170,7 @@ class Constructor(Part):
             bindings = scope.facts.bindings.get(name)
             if bindings and scope.facts.kind != "class":
                 if all(b.kind == "import" for b in bindings) and len(bindings) == 1:
+                    self._refuse_missing(bindings[0].recipe, target)
                     return self._import(bindings[0].recipe, name, target)
                 return self._inline(name, scope, target, names, depth)
             scope = scope.parent
@@ -195,6 +196,12 @@ class Constructor(Part):
         local, edits = imports.bring(target, target.spelled(self.module), name)
         self.plan.add(*edits)
         return local
+
+    def _refuse_missing(self, recipe: tuple[object, ...], target: Source) -> None:
+        """Raise Refused where a library that is imported when it is used may be missing where the lifespan stands."""
+        library = recipe[1] if recipe[0] == "import" else None if recipe[1] else recipe[2]
+        if library:
+            installed.refuse_missing(self.workshop, target.module, str(library))
 
     def _import(self, recipe: tuple[object, ...], name: str, target: Source) -> str:
         if recipe[0] == "import":

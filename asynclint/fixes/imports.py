@@ -342,8 +342,9 @@ def _among(source: Source, wanted: list[tuple[tuple[int, bool, str], str]]) -> l
     slots: dict[int, list[tuple[int, str]]] = {}
     ordered = [((_section(source, name := _named(n)[0]), _named(n)[1], name), n) for n in leading]
     if _is_mixed(ordered):
-        ordered = [((0, *key[1:]), node) for key, node in ordered]
-        wanted = sorted(((0, *key[1:]), text) for key, text in wanted)
+        # Sections that nobody keeps apart are one; what is imported from the future comes first all the same.
+        ordered = [((min(key[0], 1), *key[1:]), node) for key, node in ordered]
+        wanted = sorted(((min(key[0], 1), *key[1:]), text) for key, text in wanted)
     for key, text in wanted:
         same = [n for other, n in ordered if other[0] == key[0]]
         after = [n for other, n in ordered if other[0] == key[0] and other < key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,20 @@ from asynclint.findings import Refused
 if TYPE_CHECKING:
     from asynclint.fixes.place import Workshop
 
-NEEDING_ANYIO = frozenset(
+STDLIB = sys.stdlib_module_names
+
+NEEDING_HTTPX = frozenset(
     {
         "anthropic",
-        "anyio",
-        "asyncer",
         "chainlit",
         "claude-agent-sdk",
         "cohere",
         "elevenlabs",
-        "fastapi",
         "fastmcp",
         "google-genai",
         "gradio",
         "groq",
         "httpx",
-        "jupyter-server",
         "langsmith",
         "litellm",
         "litestar",
@@ -40,28 +39,52 @@ NEEDING_ANYIO = frozenset(
         "pydantic-ai-slim",
         "python-telegram-bot",
         "replicate",
-        "sse-starlette",
-        "starlette",
         "supabase",
-        "watchfiles",
     }
 )
-"""Distributions that are not installed without anyio; most are imported under the same name, with `_` or a dot for `-`."""
+"""Distributions that are not installed without httpx; most are imported under the same name, with `_` or a dot for `-`."""
 
-BRINGING = {"anyio": NEEDING_ANYIO, "trio": frozenset({"trio", "trio-websocket", "pytest-trio"})}
-"""Libraries that a fix may import where only another module does, and what brings them along."""
+NEEDING_ANYIO = NEEDING_HTTPX | {
+    "anyio",
+    "asyncer",
+    "fastapi",
+    "jupyter-server",
+    "sse-starlette",
+    "starlette",
+    "watchfiles",
+}
+"""The same for anyio, which httpx needs."""
+
+BRINGING = {
+    "anyio": NEEDING_ANYIO,
+    "httpx": NEEDING_HTTPX,
+    "starlette": frozenset({"starlette", "fastapi", "fastmcp", "mcp"}),
+    "trio": frozenset({"trio", "trio-websocket", "pytest-trio"}),
+}
+"""Libraries that a fix may import where only another module does, and what brings them along; the rest by themselves."""
 
 
 def refuse_missing(workshop: Workshop, module: Module, library: str) -> None:
     """Raise Refused where a module could be imported without a library, and could not be with an import of it."""
-    bringing = BRINGING.get(library)
-    if bringing is None or _imported(workshop, module, bringing):
+    program = workshop.facts.program
+    top = library.partition(".")[0]
+    if top in STDLIB or program.is_ours(library, module.file):
         return
-    requirements = workshop.facts.program.project.requirements
+    bringing = BRINGING.get(top) or frozenset(_distributions(library))
+    if _imported(workshop, module, bringing):
+        return
+    requirements = program.project.requirements
     needed = requirements.around(module.file.path) if requirements is not None else None
     sure = _is_taken_for_granted(workshop, library) if needed is None else needed & bringing
     if not sure:
         raise Refused(f"`{library}` may not be installed where `{module.name}` is imported")
+
+
+def _distributions(library: str) -> Iterator[str]:
+    """What a distribution with a module may be called: `google.cloud.storage` comes with google-cloud-storage."""
+    parts = library.replace("_", "-").lower().split(".")
+    for count in range(1, len(parts) + 1):
+        yield "-".join(parts[:count])
 
 
 def _imported(workshop: Workshop, module: Module, bringing: frozenset[str]) -> bool:
@@ -73,7 +96,7 @@ def _imported(workshop: Workshop, module: Module, bringing: frozenset[str]) -> b
         for path in (*_packages(one), *_unguarded(workshop, one)):
             other = program.find(path, one.file)
             if other is None:
-                names = path.replace(".", "-").replace("_", "-"), path.partition(".")[0]
+                names = *_distributions(path), path.partition(".")[0]
                 if bringing.intersection(names) and not program.is_ours(path, one.file):
                     return True
             elif other not in found:
