@@ -161,6 +161,25 @@ def test_the_layout_changes_nothing_else(statement: str, monkeypatch: pytest.Mon
     assert ast.dump(ast.parse(_fixed(text))) == after
 
 
+AWAITED = [
+    "read(record_of_the_first_user, path_of_the_first_record, of=other, and_=it)",
+    "for one in read(record_of_the_first_user, path_of_the_first_record, of=other):\n    print(one)",
+    "value = [read(record_of_the_first_user, path_of_the_first_record, of=other)[1]]",
+    "read(record_of_the_first_user, of=other)",
+]
+
+
+@pytest.mark.parametrize("statement", AWAITED)
+def test_what_is_awaited_is_broken_as_well(statement: str) -> None:
+    head = HEAD.replace(
+        "def load(", "async def read(*one, **more):\n    return [one]\n\n\ndef load("
+    )
+    text = _formatted(head + textwrap.indent(statement, "    "))
+    after = fixing.applied({"app.py": text}, "unawaited-coroutine").after["app.py"]
+    assert "await " in after
+    assert after == _formatted(after)
+
+
 def test_lines_are_as_long_as_the_others() -> None:
     lines = "".join(f"    value_{n} = Record.of({n}, source={'x' * 62})\n" for n in range(60))
     statement = "value = load(record_of_the_first_user.the_path, errors='ignore', limit=10)\n"

@@ -34,7 +34,7 @@ def await_it(place: Place) -> Iterable[Fix]:
     safe = safe and not any(isinstance(one, Gen) for one in made)
     part, source = _awaited_part(place, call), place.source
     if part is None:
-        edit = source.replace(call, place.awaited(call, source.segment(call)))
+        edit = place.awaiting(call)
     elif all(_is_plain(_result(one)) for one in made):
         # What it gives has nothing in it to wait for: the `await` that is there belongs to the coroutine.
         around = place.tree.parent(part)
@@ -43,7 +43,7 @@ def await_it(place: Place) -> Iterable[Fix]:
         edit = source.replace(around, f"(await {source.segment(call)}){rest}")
         safe = safe and all(_holds_values(_result(one)) for one in made)
     else:
-        edit = source.replace(call, place.awaited(call, source.segment(call)))
+        edit = place.awaiting(call)
         safe = safe and all(_answers_with_coroutine(place, one, part) for one in made)
     yield place.fix("await it", edit, safe=safe)
 

@@ -57,6 +57,7 @@ NEEDING_ANYIO = NEEDING_HTTPX | {
 
 BRINGING = {
     "anyio": NEEDING_ANYIO,
+    "asgiref": frozenset({"asgiref", "channels", "django"}),
     "httpx": NEEDING_HTTPX,
     "starlette": frozenset({"starlette", "fastapi", "fastmcp", "mcp"}),
     "trio": frozenset({"trio", "trio-websocket", "pytest-trio"}),

@@ -119,6 +119,11 @@ class Layout:
         self._indent = line[: len(line) - len(line.lstrip())]
         self._unit = "\t" if self._indent.startswith("\t") else "    "
 
+    @property
+    def flat(self) -> str:
+        """What is made, on one line."""
+        return self._flat(self._call)
+
     def edit(self) -> Edit:
         """The edit that puts it into the call's place, and breaks what stands around it where that is needed."""
         source, call = self._source, self._call

@@ -448,6 +448,18 @@ class Place:
             tight = True
         return f"(await {text})" if tight else f"await {text}"
 
+    def awaiting(self, call: ast.Call) -> Edit:
+        """`await f(a)` in the place of `f(a)`, broken over lines where its line would become too long."""
+        text = self.source.segment(call)
+        function, *parts = handed(self.source, call)
+        made = Wrapper(str(function), tuple(parts))
+        before, _, behind = self.awaited(call, "\n").partition("\n")
+        if parts and "\n" not in text:
+            layout = Layout(self.source, self.tree, call, made, before, behind)
+            if layout.flat == f"{before}{text}{behind}":
+                return layout.edit()
+        return self.source.replace(call, f"{before}{text}{behind}")
+
     def handed(self, call: ast.Call) -> str:
         """A call as arguments of a function that will make it: `f(a, b=c)` → `f, a, b=c`.
 
