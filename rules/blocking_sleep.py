@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.findings import Fix, Refused
-from asynclint.fixes import driven, taken
+from asynclint.fixes import driven, interrupted, taken
 from asynclint.fixes.interleaved import broken
 from asynclint.fixes.mocked import refuse_replaced
 from asynclint.fixes.step import spot
@@ -55,7 +55,7 @@ class BlockingSleep(BlockingRule):
         # What an object holds may be another sleep in a subclass or a test.
         named = not isinstance(call.func, ast.Attribute) or place.is_module(call.func.value)
         alone = named and not _replaced(place) and not _interrupts(place)
-        yield place.fix(title, sleep, *edits, safe=alone)
+        yield place.fix(title, sleep, *edits, safe=alone and not interrupted.is_answered(place))
 
 
 def _replaced(place: Place) -> bool:

@@ -1458,6 +1458,119 @@ def test_ctrl_c_is_answered_in_the_main_thread() -> None:
     assert refusals("blocking-wait", code) == [reason]
 
 
+PROMPT = """
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import time
+
+
+def asked():
+    return input("> ")
+
+
+async def ask(events):
+    {inner}
+
+
+async def session(events):
+    while True:
+        {middle}
+        print(line)
+
+
+async def main(events):
+    {outer}
+
+
+{start}
+"""
+
+ASKS = ("line = input()", "line = asked()", "events.lines.append(input())")
+PLAIN = {
+    "inner": "return input()",
+    "middle": "line = await ask(events)",
+    "outer": "await session(events)",
+    "start": "asyncio.run(main(None))",
+}
+ANSWERED = "try:\n{0}    {1}\n{0}except {2}:\n{0}    print('Goodbye!')\n{0}    {3}"
+HERE = "Ctrl-C is answered here, which only the main thread gets"
+
+
+def _prompt(**parts: str) -> str:
+    return PROMPT.format(**{**PLAIN, **parts})
+
+
+@pytest.mark.parametrize("asking", ASKS)
+@pytest.mark.parametrize(
+    "caught",
+    [
+        "KeyboardInterrupt",
+        "(KeyboardInterrupt, EOFError)",
+        "(EOFError, asyncio.CancelledError, KeyboardInterrupt)",
+    ],
+)
+def test_a_prompt_whose_ctrl_c_is_answered_around_it_stays(asking: str, caught: str) -> None:
+    inner = ANSWERED.format(" " * 4, asking, caught, "return None")
+    assert refusals("blocking-wait", _prompt(inner=inner)) == [HERE]
+    inner = f"with contextlib.suppress(KeyboardInterrupt):\n        {asking}"
+    assert refusals("blocking-wait", _prompt(inner=inner)) == [HERE]
+
+
+def test_a_prompt_whose_ctrl_c_a_caller_answers_stays() -> None:
+    middle = ANSWERED.format(" " * 8, PLAIN["middle"], "(KeyboardInterrupt, EOFError)", "break")
+    reason = "`session` answers Ctrl-C, which only the main thread gets"
+    assert refusals("blocking-wait", _prompt(middle=middle)) == [reason]
+    outer = ANSWERED.format(" " * 4, PLAIN["outer"], "KeyboardInterrupt", "return None")
+    reason = "`main` answers Ctrl-C, which only the main thread gets"
+    assert refusals("blocking-wait", _prompt(outer=outer)) == [reason]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"inner": ANSWERED.format(" " * 4, "line = input()", "EOFError", "return None")},
+        # Who runs the loop is told after it, as before.
+        {"start": ANSWERED.format("", "asyncio.run(main(None))", "KeyboardInterrupt", "raise")},
+        # The answer is to something else.
+        {
+            "inner": f"line = input()\n    {ANSWERED.format(' ' * 4, 'events.run()', 'KeyboardInterrupt', 'return')}"
+        },
+        {
+            "outer": f"await session(events)\n    {ANSWERED.format(' ' * 4, 'events.run()', 'KeyboardInterrupt', 'return')}"
+        },
+    ],
+)
+def test_a_prompt_whose_ctrl_c_nobody_answers_is_handed_over(parts: dict[str, str]) -> None:
+    assert "await asyncio.to_thread(input)" in fixed("blocking-wait", _prompt(**parts))
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "kept"),
+    [
+        ("blocking-subprocess", "subprocess.run(['make'])", True),
+        ("blocking-subprocess", "subprocess.run(['make']); await events.told()", True),
+        ("blocking-file-io", "shutil.copytree('a', 'b')", True),
+        ("blocking-file-io", "await events.told(); shutil.copytree('a', 'b')", False),
+    ],
+)
+def test_what_a_handler_of_ctrl_c_is_there_for(rule: str, line: str, kept: bool) -> None:
+    code = _prompt(inner=ANSWERED.format(" " * 4, line, "KeyboardInterrupt", "return None"))
+    if kept:
+        assert refusals(rule, code) == [HERE]
+    else:
+        assert "to_thread" in fixed(rule, code)
+
+
+def test_a_sleep_whose_ctrl_c_is_answered_is_no_safe_fix() -> None:
+    for caught, safety in (("KeyboardInterrupt", Safety.UNSAFE), ("ValueError", Safety.SAFE)):
+        inner = ANSWERED.format(" " * 4, "time.sleep(3)", caught, "return None")
+        [finding], _ = _checked("blocking-sleep", {"app.py": _prompt(inner=inner)})
+        assert [f.safety for f in finding.fixes] == [safety]
+
+
 @pytest.mark.parametrize(
     ("provider", "plain"),
     [("kept_model", False), ("given_on", False), ("own_model", True), ("kept_settings", True)],

@@ -16,6 +16,7 @@ from asynclint.facts.types import Func, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import IN, scope_name
 from asynclint.fixes.place import Workshop
+from asynclint.fixes.source import Tree
 from asynclint.fixes.step import Half, Spot, Step, is_locked
 
 DEEP = 4
@@ -111,7 +112,7 @@ def _found(at: Spot) -> Iterator[Frame]:
         if depth == DEEP or not (below.is_first or below.is_last):
             continue
         busy = {below.function, *(one.function for one in below.inner())}
-        for edge in _awaits(at.workshop, below.function):
+        for edge in awaits(at.workshop, below.function):
             spot = _spot(at.workshop, edge) if edge.caller not in busy else None
             if spot is None or is_locked(spot):
                 continue
@@ -136,7 +137,7 @@ def _frame(at: Spot, function: Function, below: Frame | None, edge: Edge | None)
     return frame
 
 
-def _awaits(workshop: Workshop, function: Function) -> Iterator[Edge]:
+def awaits(workshop: Workshop, function: Function) -> Iterator[Edge]:
     """Where coroutines of the project await one, tests aside."""
     graph = workshop.facts.graph
     for target in (function, *_stands_for(workshop, function)):
@@ -164,8 +165,10 @@ def _stands_for(workshop: Workshop, function: Function) -> Iterator[Function]:
                     yield one
 
 
-def _spot(workshop: Workshop, edge: Edge) -> Spot | None:
-    """The place at which a coroutine awaits another one; None where that is not all that its statement waits for."""
+def await_of(
+    workshop: Workshop, edge: Edge
+) -> tuple[Tree, ast.FunctionDef | ast.AsyncFunctionDef, ast.Call] | None:
+    """The call that a coroutine awaits, its `def`, and the piece that holds them; None where they cannot be read."""
     try:
         found = workshop.source(edge.caller.module).definition(edge.caller)
     except Refused:
@@ -173,10 +176,18 @@ def _spot(workshop: Workshop, edge: Edge) -> Spot | None:
     if found is None:
         return None
     tree, definition = found
-    site = edge.site
-    call = tree.at(site.extent, ast.Call)
+    call = tree.at(edge.site.extent, ast.Call)
     if call is None or not isinstance(tree.parent(call), ast.Await):
         return None
+    return tree, definition, call
+
+
+def _spot(workshop: Workshop, edge: Edge) -> Spot | None:
+    """The place at which a coroutine awaits another one; None where that is not all that its statement waits for."""
+    found = await_of(workshop, edge)
+    if found is None:
+        return None
+    tree, definition, call = found
     at = Spot(workshop, tree, edge.caller, definition, call)
     for one in tree.above(call):
         if isinstance(one, COMPREHENSIONS):

@@ -15,6 +15,7 @@ from asynclint.fixes import (
     connections,
     embedded,
     in_thread,
+    interrupted,
     lent,
     library_settings,
     may_wait,
@@ -66,6 +67,7 @@ def _first(place: Place) -> Fix:
     call = place.call
     may_wait.refuse(place)
     acquired.refuse(place)
+    interrupted.refuse(place)
     answered.refuse(place, call)
     written_back.refuse(place)
     stores.refuse(place)
