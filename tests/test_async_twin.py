@@ -1028,6 +1028,24 @@ def test_a_use_that_cannot_wait(code: str, reason: str) -> None:
     assert reason in _reasons(texts)
 
 
+OPTIONAL = """
+async def ping() -> bool:
+    try:
+        import redis
+
+        return redis.Redis(host="cache").ping()
+    except ImportError:
+        return True
+"""
+
+
+def test_what_may_be_missing_is_not_imported_at_the_top() -> None:
+    why = "`redis.asyncio` may not be installed where `app` is imported"
+    assert _reasons({"app.py": OPTIONAL}) == {why}
+    there = lines(f"import keys\n{OPTIONAL}", keys="import redis\n")
+    assert 'return await AsyncRedis(host="cache").ping()' in there
+
+
 def _reasons(texts: dict[str, str]) -> set[str]:
     from asynclint.findings import Refused
     from asynclint.fixes import async_twin

@@ -11,7 +11,7 @@ from asynclint.facts.names import name_type
 from asynclint.facts.program import Function
 from asynclint.facts.types import Lib
 from asynclint.findings import Edit, Refused
-from asynclint.fixes import imports
+from asynclint.fixes import imports, installed
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global
 from asynclint.fixes.reading import Reading
@@ -200,7 +200,10 @@ class Exchange:
         alias = _async_name(name) if taken or not name.startswith("Async") else None
         if taken and imports.known(reading.source, module, name, scope):
             alias = None
-        return imports.bring(reading.source, module, name, scope, alias)
+        local, edits = imports.bring(reading.source, module, name, scope, alias)
+        if edits:
+            installed.refuse_missing(self.holders.workshop, reading.module, module)
+        return local, edits
 
     # -- imports ------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def refuse_missing(workshop: Workshop, module: Module, library: str) -> None:
         return
     requirements = program.project.requirements
     needed = requirements.around(module.file.path) if requirements is not None else None
-    sure = _is_taken_for_granted(workshop, library) if needed is None else needed & bringing
+    sure = _is_taken_for_granted(workshop, top) if needed is None else needed & bringing
     if not sure:
         raise Refused(f"`{library}` may not be installed where `{module.name}` is imported")
 
