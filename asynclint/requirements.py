@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ LISTED = re.compile(r"\binstall_requires\s*=\s*(?:\[([^\]]*)\]|((?:\n[ \t]+\S.*)
 NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:\([^)]*\)|[^;]*)")
 """A requirement without a marker that says where it is needed: `httpx[http2]>=0.26`."""
 
+BOUNDED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;@)]*)(?:[;)]|$)")
+"""A requirement and its versions, wherever it is needed."""
+
+LOWEST = re.compile(r"(?:>=?|~=|={2,3}|\^|~)\s*v?(\d+(?:\.\d+)*)")
+"""A lower bound: ">=1.2", "==1.2.*", Poetry's "^1.2"."""
+
+Version = tuple[int, ...]
+
 
 class Requirements(Nearest[frozenset[str]]):
     """The required distributions of each directory's project, by the nearest file that lists them.
@@ -49,34 +57,87 @@ class Requirements(Nearest[frozenset[str]]):
         """The files that may say so, METADATA left out."""
         return [os.fspath(self._root / name) for name in DESCRIBING]
 
+    @cached_property
+    def _versions(self) -> Versions:
+        return Versions(self._root, self.asked)
+
+    def lowest(self, path: Path, name: str) -> Version | None:
+        """The lowest version of a distribution that the project around a file allows; None where it names none."""
+        return (self._versions.around(path) or {}).get(name)
+
     def _said(self, path: Path) -> frozenset[str] | None:
-        text = text_of(path)
-        if not text:
-            return None
-        if path.suffix == ".toml":
-            return _in_table(table_of(text))
-        if path.name in ("PKG-INFO", "METADATA"):
-            listed = NEEDED.findall(text)
-            # The metadata of a source archive may leave out what building it adds.
-            return _names(listed) if listed or path.name == "METADATA" else None
-        match = LISTED.search(text)
-        if match is None:
-            return None
-        return _names(re.split(r"[,\n]", (match[1] or match[2]).replace('"', "").replace("'", "")))
+        listed = _listed(path)
+        return _names(listed) if listed is not None else None
 
 
-def _in_table(table: dict[str, Any]) -> frozenset[str] | None:
+class Versions(Nearest[dict[str, Version]]):
+    """The lowest version of each distribution that a directory's project allows, of those for which it names one.
+
+    What is needed under some condition, or for an extra, counts, too.
+    """
+
+    def __init__(self, root: Path, asked: list[str]) -> None:
+        """The files that are looked for are added to `asked`."""
+        super().__init__(root)
+        self.asked = asked
+
+    def _said(self, path: Path) -> dict[str, Version] | None:
+        listed = _listed(path, every=True)
+        if listed is None:
+            return None
+        found: dict[str, Version] = {}
+        for name, lowest in _bounds(listed):
+            found[name] = min(lowest, found.get(name, lowest))
+        return found
+
+
+def _listed(path: Path, every: bool = False) -> list[str] | None:
+    """What a file says that the project needs, as pip would write it; None where it does not say.
+
+    With `every` there is also what only some need.
+    """
+    text = text_of(path)
+    if not text:
+        return None
+    if path.suffix == ".toml":
+        return _in_table(table_of(text), every)
+    if path.name in ("PKG-INFO", "METADATA"):
+        listed = NEEDED.findall(text)
+        # The metadata of a source archive may leave out what building it adds.
+        return listed if listed or path.name == "METADATA" else None
+    match = LISTED.search(text)
+    if match is None:
+        return None
+    # A comma also stands between the bounds of one.
+    marks = r"\n|(?<=[\"']),|,(?=\s*[\"'])" if match[1] else r"\n"
+    parts = re.split(marks, match[1] or match[2])
+    return [one.replace('"', "").replace("'", "").rstrip(", ") for one in parts]
+
+
+def _in_table(table: dict[str, Any], every: bool) -> list[str] | None:
     project = table_in(table, "project")
+    extras = table_in(project, "optional-dependencies").values() if every else ()
+    more = [one for extra in extras if isinstance(extra, list) for one in extra]
     listed = project.get("dependencies")
     if isinstance(listed, list):
-        return _names(one for one in listed if isinstance(one, str))
+        return [one for one in (*listed, *more) if isinstance(one, str)]
     poetry = needed_by_poetry(table)
     if poetry:
-        return _names(name for name, how in poetry.items() if not _is_optional(how))
+        return [
+            _written(name, how) for name, how in poetry.items() if every or not _is_optional(how)
+        ]
     dynamic = project.get("dynamic")
     if not project or (isinstance(dynamic, list) and "dependencies" in dynamic):
         return None
-    return frozenset()
+    return []
+
+
+def _written(name: str, how: object) -> str:
+    """What Poetry lists, as pip would write it; of several versions for several Pythons none."""
+    version = how.get("version") if isinstance(how, dict) else how
+    if not isinstance(version, str):
+        return name
+    return f"{name}=={version}" if version[:1].isdigit() else f"{name} {version}"
 
 
 def _is_optional(how: object) -> bool:
@@ -86,4 +147,19 @@ def _is_optional(how: object) -> bool:
 def _names(listed: Iterable[str]) -> frozenset[str]:
     """The names of those that are needed everywhere."""
     found = (NAME.fullmatch(one.partition("#")[0].strip()) for one in listed)
-    return frozenset(re.sub(r"[-_.]+", "-", one[1]).lower() for one in found if one is not None)
+    return frozenset(_plain(one[1]) for one in found if one is not None)
+
+
+def _bounds(listed: Iterable[str]) -> Iterator[tuple[str, Version]]:
+    """The names of those that have a lowest version, with that."""
+    for one in listed:
+        match = BOUNDED.match(one.partition("#")[0])
+        bounds = LOWEST.findall(match[2]) if match is not None else []
+        if match is not None and bounds:
+            lowest = max(tuple(map(int, bound.split("."))) for bound in bounds)
+            yield _plain(match[1]), lowest
+
+
+def _plain(name: str) -> str:
+    """A distribution's name in lower case, with hyphens."""
+    return re.sub(r"[-_.]+", "-", name).lower()

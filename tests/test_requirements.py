@@ -51,6 +51,37 @@ def test_what_a_file_says(tmp_path: Path, name: str, text: str, needed: set[str]
     assert Requirements(tmp_path).around(tmp_path / "package" / "module.py") == needed
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "lowest"),
+    [
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["MCP[cli]>=1.2.0,<2"]\n', (1, 2, 0)),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp >= 1.2, > 1.4, != 1.5"]\n', (1, 4)),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp==1.27.*"]\n', (1, 27)),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp~=1.9.1; python_version < \'3.12\'", "mcp>=1.14"]\n', (1, 9, 1)),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = []\n[project.optional-dependencies]\nserver = ["mcp>=1.3"]\n', (1, 3)),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp"]\n', None),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp<2", "mcp-server>=1"]\n', None),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["mcp @ https://x.y/mcp==1.2"]\n', None),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nmcp = "^1.2"\n', (1, 2)),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nmcp = "1.6.0"\n', (1, 6, 0)),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nmcp = {version = "~1.6", optional = true}\n', (1, 6)),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nmcp = {git = "https://x.y"}\nrich = ["1"]\n', None),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nmcp = "*"\n', None),
+        ("setup.py", "setup(\n    install_requires=[\n        'mcp>=1.2,<2',\n        \"rich\",\n    ],\n)\n", (1, 2)),
+        ("setup.cfg", "[options]\ninstall_requires =\n    mcp>=1.2\n    rich\n", (1, 2)),
+        ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Dist: mcp (>=1.2)\nRequires-Dist: mcp[cli]>=1.1; extra == \"cli\"\n", (1, 1)),
+        ("x-1.0.dist-info/METADATA", "Name: x\n", None),
+    ],
+)  # fmt: skip
+def test_the_lowest_version_that_a_file_allows(
+    tmp_path: Path, name: str, text: str, lowest: tuple[int, ...] | None
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    known = Requirements(tmp_path)
+    assert known.lowest(tmp_path / "package" / "module.py", "mcp") == lowest
+
+
 def test_the_nearest_file_says_it(tmp_path: Path) -> None:
     (tmp_path / "one" / "deep").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["mcp"]\n')
@@ -58,6 +89,16 @@ def test_the_nearest_file_says_it(tmp_path: Path) -> None:
     known = Requirements(tmp_path)
     assert known.around(tmp_path / "one" / "deep" / "a.py") == frozenset()
     assert known.around(tmp_path / "two" / "a.py") == {"mcp"}
+    assert str(tmp_path / "one" / "pyproject.toml") in known.asked
+
+
+def test_the_nearest_file_tells_the_lowest_version(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["mcp>=1.2"]\n')
+    (tmp_path / "one" / "pyproject.toml").write_text('[project]\nname = "y"\n')
+    known = Requirements(tmp_path)
+    assert known.lowest(tmp_path / "one" / "a.py", "mcp") is None
+    assert known.lowest(tmp_path / "two" / "a.py", "mcp") == (1, 2)
     assert str(tmp_path / "one" / "pyproject.toml") in known.asked
 
 

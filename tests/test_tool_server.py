@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import fixing
 import httpx
 import pytest
+
+from asynclint import check, fix
+from asynclint.config import from_table
+from asynclint.findings import Finding
+from asynclint.project import Project, discover
 
 RULE = "client-per-request"
 
@@ -174,6 +181,105 @@ def test_other_package_of_the_same_name() -> None:
     after = fixed(server=server.replace("MCPServer(", "FastMCP("))
     assert "from fastmcp import Context, FastMCP\n" in after
     assert 'client = ctx.lifespan_context["httpx_client"]\n' in after
+
+
+ALLOWING = """
+{head}
+import httpx
+from {module} import FastMCP{more}
+
+{lifespan}
+mcp = FastMCP("almanac"{argument})
+
+
+@mcp.{kind}
+async def moon({parameter}date: str) -> str:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"/moon/{{date}}")).text
+"""
+
+ONE, TWO = "mcp.server.fastmcp", "fastmcp"
+LIFE = """
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def life(server: FastMCP):
+    yield {"started": True}
+
+"""
+OLD = {"head": "from __future__ import annotations"}
+LIVING = {"lifespan": LIFE, "argument": ", lifespan=life"}
+HELD = {"parameter": "ctx: Context, ", "more": ", Context"}
+NO_LIFESPAN = "the project also allows `mcp` 1.2.0, whose servers have no lifespan"
+NO_STRING = "whose tools do not take `ctx: Context` where annotations are not evaluated"
+
+
+@pytest.mark.parametrize(
+    ("needed", "module", "parts", "reason"),
+    [
+        ("mcp>=1.2.0", ONE, {}, NO_LIFESPAN),
+        ("mcp[cli]>=1.2.0,<2", ONE, OLD, NO_LIFESPAN),
+        ("mcp>=1.2.0", ONE, LIVING, None),
+        ("mcp>=1.2.0", ONE, LIVING | OLD, f"the project also allows `mcp` 1.2.0, {NO_STRING}"),
+        ("mcp>=1.3", ONE, {}, None),
+        ("mcp>=1.3", ONE, OLD, f"the project also allows `mcp` 1.3, {NO_STRING}"),
+        ("mcp>=1.13.1", ONE, OLD, f"the project also allows `mcp` 1.13.1, {NO_STRING}"),
+        ("mcp>=1.3", ONE, OLD | HELD, None),
+        ("mcp>=1.14", ONE, OLD, None),
+        ("mcp", ONE, OLD, None),
+        ("mcp<2", ONE, OLD, None),
+        ("rich", ONE, OLD, None),
+        ("fastmcp>=2.10", TWO, OLD, f"the project also allows `fastmcp` 2.10, {NO_STRING}"),
+        ("fastmcp>=2.10", TWO, {}, None),
+        ("fastmcp>=2.11", TWO, OLD, None),
+        ("fastmcp", TWO, OLD, None),
+        ("fastmcp>=2.2", TWO, {"kind": "prompt()"}, "some releases give only tools a context"),
+        ("fastmcp>=2.3", TWO, {"kind": "prompt()"}, None),
+    ],
+)  # fmt: skip
+def test_a_version_that_the_project_allows(
+    tmp_path: Path, needed: str, module: str, parts: dict[str, str], reason: str | None
+) -> None:
+    after = _allowing(tmp_path, needed, module, parts)
+    if reason is not None:
+        assert after == reason
+    else:
+        assert 'lifespan_context["httpx_client"]\n' in after
+
+
+@pytest.mark.parametrize(
+    ("needed", "direct"),
+    [("fastmcp>=2.10", False), ("fastmcp>=2.14.7,<3", False), ("fastmcp>=3", True), ("fastmcp", True)],
+)  # fmt: skip
+def test_how_the_context_is_read_in_all_versions_that_are_allowed(
+    tmp_path: Path, needed: str, direct: bool
+) -> None:
+    after = _allowing(tmp_path, needed, TWO, {})
+    assert ('= ctx.lifespan_context["httpx_client"]\n' in after) == direct
+    assert ('= ctx.request_context.lifespan_context["httpx_client"]\n' in after) != direct
+
+
+def _allowing(tmp_path: Path, needed: str, module: str, parts: dict[str, str]) -> str:
+    """The module after its fix in a project that needs something; else why it has none."""
+    usual = dict.fromkeys(("head", "lifespan", "argument", "parameter", "more"), "")
+    text = ALLOWING.format(**{**usual, "kind": "tool()", "module": module, **parts})
+    (tmp_path / "server.py").write_text(text.lstrip("\n"))
+    table = f'[project]\nname = "x"\ndependencies = ["{needed}", "httpx"]\n'
+    (tmp_path / "pyproject.toml").write_text(table)
+    config = from_table({"select": [RULE]}, tmp_path)
+    project = discover([tmp_path], config)
+    [found] = check.check(project, config).kept
+    if not found.fixes:
+        return found.refusal or ""
+
+    def again(one: Project) -> Sequence[Finding]:
+        return check.check(one, config).kept
+
+    outcome = fix.run(project, [found], again, fix.allowed(False), check.yields(config))
+    assert outcome.problems == []
+    [after] = outcome.after.values()
+    return after
 
 
 def test_resources_and_prompts() -> None:

@@ -10,7 +10,7 @@ from asynclint.facts.known_calls import known_callee
 from asynclint.facts.program import Function, Module
 from asynclint.facts.types import Inst, Lib, LibMethod
 from asynclint.findings import Edit, Refused
-from asynclint.fixes import imports
+from asynclint.fixes import allowed, imports
 from asynclint.fixes.application import CONTEXTS, TOOLS, Application, meant
 from asynclint.fixes.client_plan import Part
 from asynclint.fixes.place import Workshop
@@ -95,8 +95,7 @@ class Reach(Part):
                     raise Refused(f"`{one.name}` means something else in `{entry.name}`")
                 return one.name
         roles = {p.entry.role for p in self.graph.entries[entry]} & TOOLS
-        if framework == "mcp 1" and roles != {"tool"}:
-            raise Refused("some releases give only tools a context")
+        allowed.refuse_context(self.workshop, entry.module, framework, roles)
         if framework == "mcp" and "resource" in roles and not self._template(entry):
             raise Refused("a resource whose address has no parameters gets no context")
         name = next(

@@ -8,7 +8,7 @@ import re
 from asynclint.facts.program import Klass
 from asynclint.facts.types import Cls
 from asynclint.findings import Edit, Refused
-from asynclint.fixes import imports
+from asynclint.fixes import allowed, imports
 from asynclint.fixes.application import Application
 from asynclint.fixes.lifespan import Lifespan, Opening
 from asynclint.fixes.place import Workshop
@@ -29,6 +29,9 @@ class ToolServer(Lifespan):
             if application.framework == "mcp 1" and re.search(r"stateless_http\s*=\s*True", text):
                 raise Refused("a stateless server runs its lifespan for every request")
 
+        if self.existing is None:
+            allowed.refuse_lifespan(workshop, self.module, application.framework)
+
     def _moved(self) -> list[object]:  # type: ignore[override]
         return []
 
@@ -44,7 +47,9 @@ class ToolServer(Lifespan):
 
     def reading(self, context: str, name: str) -> str:
         """How a tool reads what the lifespan yields under a name."""
-        direct = self.application.framework == "fastmcp" and not any(
+        direct = allowed.is_direct(
+            self.workshop, self.module, self.application.framework
+        ) and not any(
             "request_context.lifespan_context" in (m.file.text or "")
             for m in self.workshop.facts.program.loaded()
         )
