@@ -36,6 +36,7 @@ from asynclint.facts.types import (
     members,
 )
 from asynclint.facts.view import Blocking
+from asynclint.facts.virtual_files import is_virtual
 from asynclint.findings import Link
 from asynclint.knowledge.model import BlockKind
 from asynclint.knowledge.model import Function as Known
@@ -377,7 +378,7 @@ class BlockingFacts:
                     continue
                 if stop.kind == "file":
                     site = self._opened(function, site)
-                    if _is_virtual(site, function.module):
+                    if is_virtual(self.evaluator, function, site):
                         continue
                     if any(s is site and one.kind == "file" for s, one in found):
                         continue
@@ -647,18 +648,6 @@ def _is_answered(module: Module, block: int) -> bool:
                     return True
         block = here.parent
     return False
-
-
-def _is_virtual(site: CallSite, module: Module) -> bool:
-    """`open("/proc/self/stat")`, `Path("/proc/uptime").read_text()`: the kernel answers from memory."""
-    if site.callee and site.callee[0] == "attr" and site.callee[1] and site.callee[1][0] == "call":
-        site = module.site(site.callee[1][1])
-    path = site.args[0][0] if site.args else None
-    if path and path[0] == "str" and path[1]:
-        path = path[1][0]
-    if not path or path[0] != "const" or not isinstance(path[1], str):
-        return False
-    return path[1].startswith(("/proc/", "/sys/"))
 
 
 def _edge_key(edge: Edge) -> tuple[str, int, int, int]:
