@@ -122,7 +122,7 @@ def run(rounds: int) -> Results:
                 variables = environment(model, trusted) | {"HELPDESK_CRM_URL": crm.url}
                 with model.serving(), crm.serving():
                     with running(
-                        directories[state], "helpdesk.app:app", variables, clock=True
+                        directories[state], "helpdesk.app:app", variables, clock=True, fresh=True
                     ) as service:
                         measure(service, model, mode, into)
                     into.stall.append(1000 * service.account.gaps[-1])

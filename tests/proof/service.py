@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
+import nursery
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+IMPORTED = """\
+import anthropic.resources, httpx, httpx2, openai
+import anyio.streams.tls, anyio._backends._asyncio, httpcore, httpcore2, pydantic.v1, truststore
+import fastapi.testclient, fastapi.telemetry._runtime
+import openai.lib.streaming.chat, openai.resources.chat.completions
+import uvicorn.lifespan.on, uvicorn.protocols.http.auto, uvicorn.protocols.websockets.websockets_sansio_impl
+"""
+"""What services import, or what that does once it is used. Each client reads its environment when it is built."""
+
+LAUNCH = nursery.Program((str(LAUNCHER),), "launch:main", IMPORTED)
 SECONDS = 60
 """No start, answer or stop may take longer."""
 
@@ -52,8 +63,7 @@ class Answer:
 class Running:
     """A started service. `account` is complete after it has ended."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self._process = process
+    def __init__(self, port: int) -> None:
         self.port = port
         self.account = Account(-1, "")
 
@@ -89,29 +99,25 @@ def running(
     *,
     factory: bool = False,
     strict: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Running]:
-    """Start a service, and stop it at the end. `strict`: every warning is an error. Raises Failed."""
-    command = [sys.executable, *(["-W", "error"] if strict else []), str(LAUNCHER)]
-    command += [str(directory), app]
-    command += ["--factory"] if factory else []
+    """Start a service, and stop it at the end. Raises Failed.
+
+    `strict`: every warning is an error. `fresh`: in an interpreter of its own, and not forked from one that has
+    imported all libraries before.
+    """
+    program = replace(LAUNCH, flags=("-W", "error")) if strict else LAUNCH
+    arguments = [str(directory), app, *(["--factory"] if factory else [])]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=dict(environment),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            encoding="utf-8",
-        )
-        assert process.stdout is not None
-        with process.stdout as output:
+        process, output = _started(program, arguments, directory, environment, errors, fresh)
+        with output:
             try:
                 port = output.readline()
                 if not port:
                     process.wait(SECONDS)
                     errors.seek(0)
                     raise Failed(errors.read())
-                service = Running(process, int(port))
+                service = Running(int(port))
                 try:
                     yield service
                 except (httpx.HTTPError, OSError, WebSocketException) as error:
@@ -129,3 +135,38 @@ def running(
                 if process.poll() is None:
                     process.kill()
                     process.wait()
+
+
+def _started(
+    program: nursery.Program,
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    errors: IO[str],
+    fresh: bool,
+) -> tuple[nursery.Child | subprocess.Popen[bytes], IO[str]]:
+    """A process, and what it prints."""
+    reading, writing = os.pipe()
+    try:
+        if fresh:
+            process: nursery.Child | subprocess.Popen[bytes] = subprocess.Popen(
+                program.line(arguments),
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=errors,
+            )
+        else:
+            with open(os.devnull, "rb") as nothing:
+                process = nursery.nursery(program, environment).start(
+                    arguments,
+                    cwd=directory,
+                    env=environment,
+                    stdin=nothing,
+                    stdout=writing,
+                    stderr=errors,
+                )
+    finally:
+        os.close(writing)
+    return process, open(reading, encoding="utf-8")
