@@ -430,7 +430,7 @@ def _show_settings(config: Config) -> None:
     import json
 
     from asynclint import packs
-    from asynclint.knowledge.describe import overridden
+    from asynclint.knowledge.described import overridden
 
     _validate(config.rules, [config])
     known = packs.known([packs.builtin(), *(config.root / r for r in config.rules)])

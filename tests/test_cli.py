@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nursery
 import pytest
+from nursery import ASYNCLINT
 
 from asynclint import __version__
 
@@ -40,19 +43,30 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(
-    directory: Path, *arguments: str, stdin: bytes = b"", **environment: str
+    directory: Path,
+    *arguments: str,
+    stdin: bytes = b"",
+    process: bool = False,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "asynclint", *arguments],
-        cwd=directory,
-        env={k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    """Run a command, forked from what has imported asynclint, or as a `process` of its own."""
+    variables = (
+        {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
         | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-        | environment,
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        check=False,
+        | environment
     )
+    if process:
+        done = subprocess.run(
+            ASYNCLINT.line(arguments),
+            cwd=directory,
+            env=variables,
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    else:
+        done = nursery.run(ASYNCLINT, arguments, cwd=directory, env=variables, stdin=stdin)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -77,6 +91,32 @@ def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
     assert done.stderr.count("\n") == 1, done.stderr
     for word in says:
         assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--color", "always", "--statistics"),
+        ("--select", "nothing"),
+        ("--show-settings",),
+        ("-", "--stdin-filename", "other.py", "--output-format", "sarif"),
+        ("check", "nowhere.py"),
+        ("explain", "app.py:6"),
+        ("--diff",),
+        ("rule", "--all"),
+        ("--help",),
+        ("--version",),
+    ],
+    ids=" ".join,
+)
+def test_what_is_forked_says_what_a_process_says(arguments: tuple[str, ...], project: Path) -> None:
+    stdin = APP.encode() if "-" in arguments else b""
+    said = []
+    for process in (True, False):
+        said.append(run(project, *arguments, stdin=stdin, process=process))
+        shutil.rmtree(project / ".asynclint_cache", ignore_errors=True)
+    assert vars(said[1]) == vars(said[0])
 
 
 # -- check -----------------------------------------------------------------------------------------
@@ -294,7 +334,8 @@ def test_stdin_is_judged_with_the_project_around_it(project: Path) -> None:
     ids=["byte order mark", "latin-1", "line ends"],
 )
 def test_stdin_in_its_encoding(text: bytes, tmp_path: Path) -> None:
-    done = run(tmp_path, "-", "--output-format", "concise", "--select", "blocking", stdin=text)
+    arguments = ("-", "--output-format", "concise", "--select", "blocking")
+    done = run(tmp_path, *arguments, stdin=text, process=True)
     assert done.returncode == 1
     assert done.stdout == "stdin.py:6:5: error blocking-sleep `time.sleep` blocks the event loop\n"
 
@@ -320,7 +361,7 @@ def test_narrow_encodings_and_strange_names(project: Path) -> None:
     except OSError:
         pytest.skip("the file system refuses such names")
     for form in ("full", "concise", "json", "github", "sarif", "gitlab", "junit"):
-        done = run(project, "--output-format", form, PYTHONIOENCODING="ascii")
+        done = run(project, "--output-format", form, process=True, PYTHONIOENCODING="ascii")
         assert done.returncode == 1, done.stderr
         done = run(project, "--output-format", form, "-o", "report")
         assert done.returncode == 1, done.stderr

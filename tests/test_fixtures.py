@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nursery
 import pytest
+from nursery import ASYNCLINT
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -38,14 +40,15 @@ SECONDS = 60
 
 def check(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `asynclint check` inside the project, with the tree under test."""
-    return subprocess.run(
-        [sys.executable, "-m", "asynclint", "check", "--output-format", "concise", *arguments],
+    done = nursery.run(
+        ASYNCLINT,
+        ["check", "--output-format", "concise", *arguments],
         cwd=project,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-        capture_output=True,
-        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
         timeout=SECONDS,
-        check=False,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
 
 

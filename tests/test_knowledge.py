@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import asynclint.knowledge
 from asynclint.knowledge import Knowledge, KnowledgeError, Shelf, describe
 from asynclint.knowledge.compiled import FOLDER, parse
-from asynclint.knowledge.describe import overridden
+from asynclint.knowledge.described import overridden
 from asynclint.knowledge.index import FILES
 from asynclint.knowledge.lazy import Lazy
 from asynclint.knowledge.load import library
@@ -494,6 +495,7 @@ def test_what_wins_over_what_ships_is_told() -> None:
 
 
 def test_describe() -> None:
+    assert describe is asynclint.knowledge.describe, "no module of this name takes its place"
     assert "openai 3.52.0" in describe(None)
     assert "blocks (sleep)" in describe("time.sleep")
     assert "offloads 0" in describe("asyncio.to_thread")

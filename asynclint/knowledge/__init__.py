@@ -302,6 +302,6 @@ class Knowledge:
 
 def describe(name: str | None) -> str:
     """What `asynclint knowledge [NAME]` prints: the libraries and their verified versions, or one library or name."""
-    from asynclint.knowledge.describe import libraries, one
+    from asynclint.knowledge.described import libraries, one
 
     return libraries() if name is None else one(Knowledge(), name)

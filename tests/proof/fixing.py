@@ -20,7 +20,7 @@ def fix(directory: Path, rules: str) -> subprocess.CompletedProcess[str]:
             *("--no-cache", "--show-fixes", "--select", rules),
         ],
         cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
     )
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
