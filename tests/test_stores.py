@@ -957,3 +957,73 @@ def test_a_database_that_is_opened_at_the_first_call(opened: str, refused: bool)
     """
     reason = "`client` opens a database at its first call, which two threads would both do"
     assert reasons("blocking-sleep", code) == [reason if refused else None]
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("number = {web}.get_transaction_count(name)\n{web}.send_raw_transaction(number)", True),
+        ("number = {web}.get_transaction_count(name)\n{web}.send_transaction(number)", True),
+        ("{web}.get_transaction_count(name)", False),
+        ("{web}.get_transaction_receipt(name)\n{web}.send_raw_transaction(name)", False),
+        ("{web}.send_raw_transaction(name)\n{web}.get_transaction_count(name)", False),
+    ],
+)
+@pytest.mark.parametrize("web", ["self.web.eth", "Web3(Web3.HTTPProvider(name)).eth"])
+def test_the_number_of_what_an_account_sends_next(lines: str, refused: bool, web: str) -> None:
+    lines = lines.replace("{web}", web)
+    below = lines.replace("\n", "\n            ")
+    locked = lines.replace("\n", "\n                ")
+    code = f"""
+    import threading
+
+    from web3 import Web3
+
+
+    class Wallet:
+        def __init__(self, url):
+            self.web = Web3(Web3.HTTPProvider(url))
+            self.lock = threading.Lock()
+
+        def _send(self, name):
+            {below}
+
+        def _in_turn(self, name):
+            with self.lock:
+                {locked}
+
+        async def run(self, name):
+            self._send(name)
+
+        async def run_in_turn(self, name):
+            self._in_turn(name)
+
+        async def here(self, name):
+            {below}
+    """
+    number = "which two threads would both do"
+    reason = f"`Wallet._send` asks `get_transaction_count` for a number and then uses it, {number}"
+    found = reasons("blocking-sdk-call", code)
+    assert found[:2] == [reason if refused else None, None]
+    assert all((one is not None and "tells the number" in one) is refused for one in found[2:])
+
+
+def test_a_call_between_a_number_and_its_use() -> None:
+    code = """
+    from web3 import Web3
+
+    WEB = Web3(Web3.HTTPProvider("http://localhost:8545"))
+
+
+    async def send(name):
+        number = WEB.eth.get_transaction_count(name)
+        gas = WEB.eth.estimate_gas({})
+        WEB.eth.send_raw_transaction({"nonce": number, "gas": gas})
+
+
+    async def waits(name, sign):
+        number = WEB.eth.get_transaction_count(name)
+        WEB.eth.send_raw_transaction(await sign(number))
+    """
+    reason = "`get_transaction_count` tells the number that `send_raw_transaction` uses, which two at once would both do"
+    assert reasons("blocking-sdk-call", code) == [reason] * 3 + [None] * 2

@@ -29,6 +29,10 @@ TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
 MAKES = re.compile(r"(?:get_or_)?create|upsert|h?set|put|insert|save")
 """How those begin that put something under a key again."""
 
+NUMBERS = frozenset({"get_transaction_count"})
+NUMBERED = frozenset({"send_transaction", "send_raw_transaction"})
+"""Methods that tell the number of the next thing an account sends, and those that send it: of one account, through whatever object."""
+
 KINDS = frozenset({"sdk", "database"})
 """What those wait for who use a store."""
 
@@ -85,6 +89,7 @@ def refuse(place: Place) -> None:
     tree, definition = function
     waits = [n.lineno for n in tree.own(definition) if isinstance(n, ast.Await)]
     found = _accesses(place, definition)
+    _refuse_numbered(place, found, waits)
     for first in found:
         for second in found:
             if place.node not in (first.call, second.call) or not _is_behind(place, first, second):
@@ -95,6 +100,20 @@ def refuse(place: Place) -> None:
                 _refuse_pair(first, second)
     if not place.is_locked:
         _refuse_within(place)
+
+
+def _refuse_numbered(place: Place, found: tuple[Access, ...], waits: list[int]) -> None:
+    """Raise Refused where a wait would come between the number of what is sent next, and its sending."""
+    here = place.call.lineno
+    for first in found if not place.is_locked else ():
+        for second in found if first.method in NUMBERS else ():
+            if second.method not in NUMBERED or not _is_behind(place, first, second):
+                continue
+            lines = range(first.call.lineno, second.call.lineno + 1)
+            if here in lines and not any(n in lines[1:] for n in waits):
+                raise Refused(
+                    f"`{first.method}` tells the number that `{second.method}` uses, which two at once would both do"
+                )
 
 
 def _refuse_within(place: Place) -> None:
@@ -116,11 +135,9 @@ def refuse_below(workshop: Workshop, function: Function) -> None:
 
 
 def _refuse_helper(workshop: Workshop, function: Function) -> None:
-    store = _asked_first(workshop, function)
-    if store is not None:
-        raise Refused(
-            f"`{function.name}` asks `{store}` and then changes it, which two threads would both do"
-        )
+    asked = _asked_first(workshop, function)
+    if asked is not None:
+        raise Refused(f"`{function.name}` asks {asked}, which two threads would both do")
 
 
 def unlocked(workshop: Workshop, function: Function) -> Iterator[Function]:
@@ -138,15 +155,19 @@ def unlocked(workshop: Workshop, function: Function) -> Iterator[Function]:
 
 
 def _asked_first(workshop: Workshop, function: Function) -> str | None:
-    """The store that a function asks, and changes behind that, without a lock."""
+    """What a function asks a store, and then does by that, without a lock."""
     called = [one for one in _called(workshop, function) if not one.locked]
     for index, first in enumerate(called):
+        for second in called[index + 1 :] if first.name in NUMBERS else ():
+            if second.name in NUMBERED and _is_way(function.module, first.block, second.block):
+                return f"`{first.name}` for a number and then uses it"
         for second in called[index + 1 :] if ASKS.match(first.name) else ():
             if not CHANGES.match(second.name) or first.is_elsewhere(second):
                 continue
             if (first.own, first.store) == (second.own, second.store):
                 if _is_way(function.module, first.block, second.block):
-                    return f"{function.self_name}.{first.store}" if first.own else first.store
+                    store = f"{function.self_name}.{first.store}" if first.own else first.store
+                    return f"`{store}` and then changes it"
     return None
 
 
@@ -278,6 +299,8 @@ def _method(function: Function, site: CallSite, locked: bool) -> Iterator[Method
     """`self.client.get`, `CLIENT.get`, and `client.get` of a local name for one of them."""
     callee = site.callee
     holder = _holder(function, callee[1]) if callee and callee[0] == "attr" else None
+    if callee and callee[0] == "attr" and callee[2] in NUMBERS | NUMBERED:
+        holder = holder or (False, recipe_name(callee[1]))
     if holder is not None and holder[1]:
         given = tuple((keyword or at, recipe) for at, (recipe, keyword) in enumerate(site.args))
         yield Method(*holder, str(callee[2]), locked, site.block, given)
