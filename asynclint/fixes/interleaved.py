@@ -11,6 +11,7 @@ import ast
 from asynclint.findings import Refused
 from asynclint.fixes.awaiting import frames
 from asynclint.fixes.effects import shown
+from asynclint.fixes.orphaned import left_behind
 from asynclint.fixes.step import Half, Spot, Step, is_locked, object_of
 
 SEEN, BETWEEN = "is set before and after it", "and others would see what is between"
@@ -44,7 +45,7 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     asked = (before.tests & behind.sets) | (before.reads & after.sets) | _asked(before, after)
     for one in sorted(asked - kept):
         return f"`{shown(one)}` {ASKED}, {TWICE}"
-    return _broken_around(at, kept)
+    return _broken_around(at, kept) or left_behind(step)
 
 
 def _asked_before_lock(at: Spot) -> str | None:

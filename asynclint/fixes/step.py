@@ -443,7 +443,7 @@ class Step:
 
     def _calls(self, node: ast.AST) -> bool:
         """Whether a method of an object of others, and of a library, is called."""
-        if not isinstance(node, ast.Call) or not object_of(node) or not self._is_shared(node.func):
+        if not isinstance(node, ast.Call) or not object_of(node) or not self.is_shared(node.func):
             return False
         site = self._site(node)
         if site is None or is_logger(site.callee):
@@ -464,11 +464,11 @@ class Step:
         return self.effects.key(self.at.function, text) if text else ""
 
     def _add(self, node: ast.expr, *kinds: set[str]) -> None:
-        if self._is_shared(node):
+        if self.is_shared(node):
             for found in kinds:
                 found.add(self.key(ast.unparse(node)))
 
-    def _is_shared(self, node: ast.expr) -> bool:
+    def is_shared(self, node: ast.expr) -> bool:
         """Whether others may know what an attribute, or a global, stands for."""
         whole = node
         depth = 0
