@@ -1,9 +1,9 @@
-"""Whether what one call of a function gives decides about another one behind it: a lock that is stale is taken away."""
+"""Whether what one expression of a function gives decides about a place behind it: a lock that is stale is taken away."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from asynclint.fixes.source import own_nodes
 
@@ -21,33 +21,43 @@ MISSING = frozenset(
 def decides(function: ast.AST, first: Ends, second: Ends) -> bool:
     """Whether a test between two calls, or the handler around the second one, goes by what the first one gives."""
     nodes = list(own_nodes(function))
-    calls = [one for one in nodes if isinstance(one, ast.Call) and _ends(one) == first]
+    calls = [one for one in nodes if isinstance(one, ast.Call) and ends(one) == first]
     if not calls:
         return False
-    known = _told(nodes, calls[0], second)
+    if any(True for _ in tests(nodes, calls[:1], second)):
+        return True
+    return any(
+        isinstance(one, ast.Try)
+        and any(holds(s, first) for s in one.body)
+        and any(holds(h, second) and not _is_missing(h) for h in one.handlers)
+        for one in nodes
+    )
+
+
+def tests(
+    nodes: Sequence[ast.AST], firsts: Sequence[ast.AST], second: Ends
+) -> Iterator[ast.If | ast.While | ast.IfExp]:
+    """The tests that go by one of some expressions, and decide whether a place behind them is come to."""
+    known = told(nodes, firsts, second)
     for one in nodes:
-        if isinstance(one, (ast.If, ast.While, ast.IfExp)) and _goes_by(one.test, known, calls[0]):
-            if _holds(one, second) or (_is_before(one, second) and _leaves(one)):
-                return True
-        if isinstance(one, ast.Try) and any(_holds(s, first) for s in one.body):
-            if any(_holds(h, second) and not _is_missing(h) for h in one.handlers):
-                return True
-    return False
+        if isinstance(one, (ast.If, ast.While, ast.IfExp)) and goes_by(one.test, known, firsts):
+            if holds(one, second) or (_is_before(one, second) and _leaves(one)):
+                yield one
 
 
-def _told(nodes: list[ast.AST], call: ast.Call, until: Ends) -> set[str]:
-    """The names of what is made of a call's result before a place."""
+def told(nodes: Sequence[ast.AST], firsts: Sequence[ast.AST], until: Ends) -> set[str]:
+    """The names of what is made of some expressions before a place."""
     known: set[str] = set()
     size = -1
     while len(known) != size:
         size = len(known)
         for targets, value in _settings(nodes):
-            if (value.lineno, value.col_offset) < until and _goes_by(value, known, call):
+            if (value.lineno, value.col_offset) < until and goes_by(value, known, firsts):
                 known.update(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
     return known
 
 
-def _settings(nodes: list[ast.AST]) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+def _settings(nodes: Sequence[ast.AST]) -> Iterator[tuple[list[ast.expr], ast.expr]]:
     """What names are set to."""
     for one in nodes:
         if isinstance(one, ast.Assign):
@@ -63,16 +73,17 @@ def _settings(nodes: list[ast.AST]) -> Iterator[tuple[list[ast.expr], ast.expr]]
                     yield [item.optional_vars], item.context_expr
 
 
-def _goes_by(node: ast.expr, known: set[str], call: ast.Call) -> bool:
+def goes_by(node: ast.AST, known: set[str], firsts: Sequence[ast.AST]) -> bool:
+    """Whether one of some expressions, or a name of what is made of them, stands in another one."""
     return any(
-        one is call or (isinstance(one, ast.Name) and one.id in known) for one in ast.walk(node)
+        one in firsts or (isinstance(one, ast.Name) and one.id in known) for one in ast.walk(node)
     )
 
 
-def _holds(node: ast.AST, place: Ends) -> bool:
-    """Whether a call that ends there stands in a statement, other than in its test."""
+def holds(node: ast.AST, place: Ends) -> bool:
+    """Whether what ends there stands in a statement, other than in its test."""
     inside = (n for part in _parts(node) for n in ast.walk(part))
-    return any(isinstance(one, ast.Call) and _ends(one) == place for one in inside)
+    return any(isinstance(one, (ast.expr, ast.stmt)) and ends(one) == place for one in inside)
 
 
 def _parts(node: ast.AST) -> list[ast.AST]:
@@ -100,5 +111,6 @@ def _is_missing(handler: ast.ExceptHandler) -> bool:
     return all(isinstance(one, ast.Name) and one.id in MISSING for one in kinds)
 
 
-def _ends(call: ast.Call) -> Ends:
-    return call.end_lineno or 0, call.end_col_offset or 0
+def ends(node: ast.expr | ast.stmt) -> Ends:
+    """Where a node ends."""
+    return node.end_lineno or 0, node.end_col_offset or 0

@@ -237,12 +237,13 @@ class Effects:
             known = self._locked[function] = frozenset(
                 index
                 for site in function.sites
-                if site.kind == "with" and self._is_lock(function, site)
+                if site.kind == "with" and self.is_lock(function, site)
                 for index in module.entered(site)
             )
         return any(module.inside(block, one) for one in known)
 
-    def _is_lock(self, function: Function, site: CallSite) -> bool:
+    def is_lock(self, function: Function, site: CallSite) -> bool:
+        """Whether what a `with` statement enters is seen to be a lock."""
         found = self.evaluator.at_site(site.callee, site, function.module)
         return any(
             isinstance(m, Inst) and isinstance(m.of, str) and m.of in LOCKS for m in members(found)

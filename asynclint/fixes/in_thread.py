@@ -20,6 +20,7 @@ from asynclint.fixes import (
     sight,
     thread_bound,
     thread_state,
+    twice,
     written_back,
 )
 from asynclint.fixes.owner import PLAIN_BASES
@@ -76,6 +77,7 @@ def refuse(place: Place) -> None:
             _refuse_kept(place, member.function)
             changed.refuse(place, place.site, member.function)
             changed.refuse_filled(place, member.function)
+            twice.refuse(place, place.site, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(
@@ -123,6 +125,7 @@ def refuse_site(place: Place, site: CallSite) -> None:
             _refuse_between(place, member.function)
             gone_through.refuse(place, site, member.function)
             changed.refuse(place, site, member.function)
+            twice.refuse(place, site, member.function)
         if isinstance(member, LibMethod) and (
             member.cls.startswith(THREAD_BOUND) or is_shared(function, site, member)
         ):

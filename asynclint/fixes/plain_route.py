@@ -22,6 +22,7 @@ from asynclint.fixes import (
     stores,
     thread_bound,
     thread_state,
+    twice,
     written_back,
 )
 from asynclint.fixes.effects import GIVEN, effects, half_done
@@ -74,6 +75,7 @@ def plain_route(place: Place) -> Iterator[Fix]:
         lent.refuse_below(place, reached(place.workshop, function))
         stores.refuse_below(place.workshop, function)
         kept_files.refuse_below(place.workshop, function)
+        twice.refuse_below(place.workshop, function)
         for edge in graph.out.get(function, ()):
             if edge.how in SYNC:
                 gone_through.refuse(place, edge.site, edge.target)
