@@ -168,3 +168,21 @@ def is_vague(type_: Type) -> bool:
     return isinstance(type_, Inst) and type_.of in (
         "builtins.object", "typing.Any", "typing.Callable", "collections.abc.Callable"
     )  # fmt: skip
+
+
+def holds_none(recipe: Recipe) -> bool:
+    """Whether None is one of what an expression or an annotation stands for."""
+    if not recipe:
+        return False
+    tag = recipe[0]
+    if tag == "const":
+        return recipe[1] is None
+    if tag == "any":
+        return any(holds_none(one) for one in recipe[1])
+    if tag == "binop":
+        return any(holds_none(one) for one in recipe[1:3])
+    if tag != "sub" or not recipe[1]:
+        return False
+    inner = recipe[2] if recipe[1][-1] == "Union" else None
+    among = inner[2] if inner and inner[0] == "display" else ()
+    return recipe[1][-1] == "Optional" or any(holds_none(one) for one in among)

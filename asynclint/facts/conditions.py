@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from asynclint.facts.annotations import holds_none
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
+from asynclint.facts.instances import PLAIN, is_of
 from asynclint.facts.model import END, Block, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, mentions, parts_of
-from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, Tup, Type, members
+from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
 
 BRANCHES = frozenset({"if", "else", "except", "case"})
 
@@ -488,10 +490,16 @@ class Conditions:
 
     def _value(self, edge: Edge, block: Block, name: str, above: Given) -> Type:
         """The value of a parameter, also where the caller itself was given it."""
+        passed, edge = self._source(edge, block, name, above)
+        return self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+
+    def _source(self, edge: Edge, block: Block, name: str, above: Given) -> tuple[Recipe, Edge]:
+        """What is passed for a parameter, and the call that passes it, also where the caller itself was given it."""
         passed = self._argument(edge, name, block.line)
         if passed and passed[0] == "name" and passed[1] in above:
-            _, passed, edge = above[passed[1]] if above[passed[1]][0] == "given" else GIVEN
-        return self.evaluator.at_site(passed, edge.site, edge.caller.module) if passed else None
+            _, given, by = above[passed[1]] if above[passed[1]][0] == "given" else GIVEN
+            return given, by or edge
+        return passed, edge
 
     def _class_named(self, edge: Edge, block: Block, recipe: Recipe, above: Given) -> str | None:
         """The class name of an argument, for `type(x).__name__` and `x.__class__.__name__`."""
@@ -546,18 +554,32 @@ class Conditions:
         subject = test.args[0][0]
         if not subject or subject[0] != "name":
             return None
-        value = self._value(edge, block, subject[1], above)
+        passed, edge_of = self._source(edge, block, subject[1], above)
+        value = self.evaluator.at_site(passed, edge_of.site, edge_of.caller.module)
         wanted = self.evaluator.at_site(test.args[1][0], test, edge.target.module)
         if not isinstance(value, Inst):
             return None
-        classes = wanted.items if isinstance(wanted, Tup) else (wanted,)
+        classes = [_as_class(c) for c in (wanted.items if isinstance(wanted, Tup) else (wanted,))]
         if isinstance(value.of, Klass):
-            return self._is_of(value.of, [_as_class(c) for c in classes])
-        own = {value.of}
-        names = [_class_name(_as_class(c)) for c in classes]
-        if None in names or not own & PLAIN:
-            return None
-        return None if own & set(names) else False
+            return self._is_of(value.of, classes)
+        said = is_of(self.evaluator, value.of, classes)
+        return None if said and not self._is_there(passed, edge_of) else said
+
+    def _is_there(self, passed: Recipe, edge: Edge) -> bool:
+        """Whether an argument of a plain class is surely not None, which annotations allow beside it."""
+        if not passed or passed[0] not in ("name", "call"):
+            return bool(passed) and passed[0] in ("binop", "str", "const")
+        if passed[0] == "call":
+            callee = self.evaluator.callee(edge.caller.module, edge.caller.module.site(passed[1]))
+            of = callee.cls if isinstance(callee, LibMethod) else None
+            return (callee.path if isinstance(callee, Lib) else of) in PLAIN
+        parameter = edge.caller.parameters.get(passed[1])
+        bound = edge.caller.facts.bindings.get(passed[1], ())
+        if parameter is None or bound:
+            made = bound[0].recipe if parameter is None and len(bound) == 1 else None
+            return made is not None and made[0] == "call" and self._is_there(made, edge)
+        declared = parameter.annotation
+        return bool(declared) and not holds_none(declared) and parameter.default != ("const", None)
 
     def _is_of(self, klass: Klass, wanted: list[Klass | str | None]) -> bool | None:
         """Whether the objects of a class are instances of one of some others; None where some may be."""
@@ -604,10 +626,6 @@ EMPTY = tuple(("name", one) for one in ("set", "frozenset", "list", "tuple", "di
 DECIDES = {"and": False, "or": True}
 """What one part of a test must be, so that the others do not matter."""
 
-PLAIN = frozenset(
-    {"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"}
-)
-
 
 def _import_failed(caught: Recipe) -> bool:
     """Whether an `except` names ImportError or ModuleNotFoundError alone."""
@@ -618,10 +636,6 @@ def _as_class(value: Type) -> Klass | str | None:
     if isinstance(value, Cls):
         return value.klass
     return value.path if isinstance(value, Lib) else None
-
-
-def _class_name(of: Klass | str | None) -> str | None:
-    return of.facts.qualname if isinstance(of, Klass) else of
 
 
 def _attributes(test: Recipe) -> Iterator[Recipe]:

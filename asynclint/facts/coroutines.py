@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from asynclint.facts import guards, places, reads
-from asynclint.facts.annotations import annotation_type
+from asynclint.facts.annotations import annotation_type, holds_none
 from asynclint.facts.classes import is_overridden_plainly
 from asynclint.facts.decorators import is_veiled
 from asynclint.facts.evaluate import Evaluator
@@ -195,7 +195,7 @@ class CoroutineFacts:
             if isinstance(member, Func) and not member.function.is_async:
                 facts = member.function.facts
                 given = [facts.returns_annotation, *(recipe for recipe, _, _ in facts.returns)]
-                if any(_holds_none(one) for one in given):
+                if any(holds_none(one) for one in given):
                     return True
         return False
 
@@ -671,20 +671,6 @@ _PLAIN = frozenset({
     "collections.abc.MutableSequence", "collections.abc.Mapping", "collections.abc.MutableMapping",
     "collections.abc.Set", "collections.deque", "collections.defaultdict", "collections.OrderedDict",
 })  # fmt: skip
-
-
-def _holds_none(recipe: Recipe) -> bool:
-    """Whether None is one of what an expression or an annotation stands for."""
-    if not recipe:
-        return False
-    tag = recipe[0]
-    if tag == "const":
-        return recipe[1] is None
-    if tag == "any":
-        return any(_holds_none(one) for one in recipe[1])
-    if tag == "binop":
-        return any(_holds_none(one) for one in recipe[1:3])
-    return tag == "sub" and bool(recipe[1]) and recipe[1][-1] == "Optional"
 
 
 def _is_certain(verdict: tuple[str, str]) -> bool:
