@@ -43,17 +43,9 @@ sys.argv[1:3] = []
 from asynclint.__main__ import main
 main()
 """
-CHECK = [
-    "check",
-    "--no-cache",
-    "--isolated",
-    "--jobs",
-    "1",
-    "--select",
-    "all",
-    "--output-format",
-    "json",
-]
+CHECK = ["check", "--no-cache", "--isolated", "--jobs", "1", "--select", "all"]
+EACH = 6
+"""For one of so many examples fixes are looked for, which takes longer than all findings."""
 
 
 @pytest.fixture
@@ -66,10 +58,10 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def findings(project: Path, python_path: str) -> str:
-    """What a check of all fixtures prints; that nothing of a library was touched is told on the way."""
+def findings(project: Path, python_path: str, *arguments: str) -> str:
+    """What a check prints; that nothing of a library was touched is told on the way."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "installed", ",".join(LIBRARIES), *CHECK],
+        [sys.executable, "-c", PROGRAM, "installed", ",".join(LIBRARIES), *CHECK, *arguments],
         cwd=project,
         env={**os.environ, "PYTHONPATH": python_path},
         capture_output=True,
@@ -87,9 +79,18 @@ def test_installed_libraries_are_neither_imported_nor_read(project: Path, tmp_pa
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").write_text("raise SystemExit('it is imported')\n")
         (folder / name / "py.typed").touch()
-    without = findings(project, str(ROOT))
-    assert len(json.loads(without)) > 400
-    assert findings(project, os.pathsep.join((str(ROOT), str(folder)))) == without
+    with_them = os.pathsep.join((str(ROOT), str(folder)))
+    concise = ("--output-format", "concise")
+    without = findings(project, str(ROOT), *concise)
+    assert without.count("\n") > 1500
+    assert findings(project, with_them, *concise) == without
+    some = tmp_path / "some"
+    some.mkdir()
+    for path in sorted(project.iterdir())[::EACH]:
+        path.rename(some / path.name)
+    full = findings(some, str(ROOT), "--output-format", "json")
+    assert sum(bool(row["fixes"]) for row in json.loads(full)) > 100
+    assert findings(some, with_them, "--output-format", "json") == full
 
 
 @pytest.mark.parametrize("library", ["httpx", "openai"])

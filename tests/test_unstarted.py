@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
+import nursery
 import pytest
 from fixing import applied, findings
 
@@ -104,39 +103,30 @@ def _files(test: str, conftest: str = "") -> dict[str, str]:
     return {**files, "tests/conftest.py": HEAD + textwrap.dedent(conftest)} if conftest else files
 
 
-RUNNER = """
-import sys
-
-import pytest
-
-for root in sys.argv[1:]:
-    for name in [n for n in sys.modules if n.partition(".")[0] in ("shop", "conftest", "test_pages")]:
-        del sys.modules[name]
-    sys.path.insert(0, root)
-    if pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--rootdir", root, root + "/tests"]):
-        sys.exit(f"the tests in {root} fail")
-"""
+OWN_TESTS = nursery.Program(
+    (str(Path(__file__).with_name("own_tests.py")),),
+    "own_tests:main",
+    "import fastapi.testclient, httpx, uvicorn.importer, anyio._backends._asyncio",
+)
 
 
 def _assert_both_pass(root: Path, files: dict[str, str]) -> dict[str, str]:
     """The project's own tests pass before and after all fixes; the files that these change."""
     after = applied(files, RULE).after
-    for folder, texts in (("before", files), ("after", files | after)):
+    projects = {"before": files, "after": files | after} if after else {"before": files}
+    for folder, texts in projects.items():
         for name, text in texts.items():
             path = root / folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-    roots = [str(root / "before"), str(root / "after")]
-    environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", RUNNER, *roots],
+    done = nursery.run(
+        OWN_TESTS,
+        [str(root / folder) for folder in projects],
         cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        env={**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    assert done.stdout.decode().count(" passed") == len(projects)
     return after
 
 
