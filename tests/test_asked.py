@@ -152,6 +152,27 @@ def test_who_says_how_many_run_at_once_is_asked(parameters: str, knob: str) -> N
     assert refusal({"app.py": code}, RULE) == f"`{knob}` is there to say how many run at once"
 
 
+def test_what_options_say_of_it_counts_too() -> None:
+    code = """
+    import asyncio
+
+    import httpx
+
+    http = httpx.AsyncClient()
+
+
+    async def fetch_all(names: list[str], options):
+        for some in divided(names, options.max_parallel_requests):
+            await asyncio.gather(*(http.get(name) for name in some))
+
+
+    def divided(names, size):
+        return [names[start : start + size] for start in range(0, len(names), size)]
+    """
+    reason = "`options.max_parallel_requests` is there to say how many run at once"
+    assert refusal({"app.py": code}, RULE) == reason
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_the_object_says_of_it_counts_too(kept: bool) -> None:
     code = """

@@ -69,6 +69,7 @@ def store(load: str = LOAD, save: str = IN_PLACE, between: str = "pass") -> list
         ("with open(os.path.join(self.folder, f'{topic}.json')) as file:\n                return json.load(file)", IN_PLACE),
         ("with open(f'{self.folder}/{topic}.json') as file:\n                return json.load(file)", IN_PLACE),
         ("path = self._path(topic)\n            with open(path) as file:\n                return yaml.safe_load(file)", "path = self._path(topic)\n            with open(path, mode='w') as file:\n                yaml.safe_dump(value, file)"),
+        (LOAD, "file = os.open(self._path(topic), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)\n            os.write(file, json.dumps(value).encode())\n            os.close(file)"),
         ("return {one.stem: one.read_text() for one in sorted(self.folder.glob('*.json'))}", IN_PLACE),
     ],
 )  # fmt: skip

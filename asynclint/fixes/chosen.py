@@ -39,6 +39,9 @@ def refuse_chosen(place: Place) -> None:
         for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             if KNOB.search(one.arg):
                 raise Refused(f"`{one.arg}` is there to say how many run at once")
+        for node in _own(place, function):
+            if isinstance(node, ast.Attribute) and KEPT_KNOB.match(node.attr):
+                raise Refused(f"`{ast.unparse(node)}` is there to say how many run at once")
         function = place.tree.function(function)
     method = place.function.method_around()
     klass = method.klass if method is not None else None

@@ -43,6 +43,9 @@ METHODS = {
 
 MOVERS = frozenset({"os.replace", "os.rename", "shutil.move"})
 
+FLAG = re.compile(r"\bO_(?:RDONLY|WRONLY|RDWR|APPEND)\b")
+"""What `os.open` is told that says whether it reads or writes."""
+
 MODE = re.compile(r"[rwxabtU+]{1,4}")
 
 OPENS = re.compile(
@@ -313,13 +316,23 @@ def _opened(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         return
     modes = [k.value for k in call.keywords if k.arg == "mode"] or modes
     mode = modes[0] if modes else ast.Constant("r")
-    text = mode.value if isinstance(mode, ast.Constant) else ""
+    text = mode.value if isinstance(mode, ast.Constant) else mode_of_flags(mode)
     if not isinstance(text, str):
         return
     if "r" in text:
         yield READS, path
     if "w" in text or "x" in text or "+" in text:
         yield WRITES, path
+
+
+def mode_of_flags(flags: ast.expr) -> str:
+    """The mode of `open` that says what flags of `os.open` say; "" where they are not written there."""
+    names = set(FLAG.findall(ast.unparse(flags)))
+    if not names or "O_APPEND" in names:
+        return ""
+    if "O_RDWR" in names:
+        return "r+"
+    return "w" if "O_WRONLY" in names else "r"
 
 
 def _is_mode(node: ast.expr) -> bool:

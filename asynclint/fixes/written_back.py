@@ -11,6 +11,7 @@ from asynclint.facts import syntax
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.awaiting import Frame, frames
+from asynclint.fixes.file_uses import mode_of_flags
 from asynclint.fixes.passing import WAITS
 from asynclint.fixes.place import Place
 from asynclint.fixes.source import NESTED, own_nodes
@@ -312,6 +313,8 @@ def _accesses(nodes: Iterable[ast.AST]) -> Iterator[Access]:
             continue
         if isinstance(one.func, ast.Name) and one.func.id == "open" and one.args:
             path, mode = one.args[0], _mode(one, 1)
+        elif ast.unparse(one.func) == "os.open" and len(one.args) > 1:
+            path, mode = one.args[0], mode_of_flags(one.args[1])
         elif isinstance(one.func, ast.Attribute) and one.func.attr == "open":
             path, mode = one.func.value, _mode(one, 0)
         elif isinstance(one.func, ast.Attribute) and one.func.attr in THERE:
