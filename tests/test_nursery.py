@@ -105,14 +105,19 @@ def test_nothing_of_one_reaches_the_next(program: Callable[[str], Program], tmp_
         ("1 / 0", 1, "ZeroDivisionError: division by zero\n"),
         ("os._exit(4)", 4, ""),
         ("os.kill(os.getpid(), 9)", -9, ""),
-        ("os.kill(os.getpid(), 2)", -2, "KeyboardInterrupt\n"),
+        # Who starts the tests in the background may have them ignore Ctrl-C.
+        (
+            "signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), 2)",
+            -2,
+            "KeyboardInterrupt\n",
+        ),
         ("atexit.register(lambda: print('late', file=sys.stderr))", 0, "late\n"),
     ],
 )
 def test_it_ends_as_a_process_ends(
     program: Callable[[str], Program], tmp_path: Path, end: str, code: int, says: str
 ) -> None:
-    text = f"import atexit, os, sys\n\ndef main():\n    {end}\n\nif __name__ == '__main__':\n    main()\n"
+    text = f"import atexit, os, signal, sys\n\ndef main():\n    {end}\n\nif __name__ == '__main__':\n    main()\n"
     for done in both(program(text), cwd=tmp_path, env=dict(os.environ)):
         assert done.returncode == code
         assert done.stderr.decode().endswith(says)
@@ -208,3 +213,18 @@ def test_a_client_that_a_service_leaves_open_is_noticed(
     assert service.account.built() == {"httpx.AsyncClient": 2}
     assert [client["closes"] for client in service.account.clients] == [0, 0]
     assert "ResourceWarning: unclosed" in service.account.errors
+
+
+def test_a_service_tells_how_long_its_loop_was_kept(tmp_path: Path) -> None:
+    """What benchmarks/lifespan.py measures."""
+    from proof.service import running
+
+    kept = "import time\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/')\nasync def keep(): time.sleep(0.2)\n"
+    (tmp_path / "app.py").write_text(kept, "utf-8")
+    for fresh in (True, False):
+        with running(tmp_path, "app:app", dict(os.environ), clock=True, fresh=fresh) as service:
+            service.note_gap()
+            service.ask(["/"])
+            service.note_gap()
+        assert service.account.gaps[1] >= 0.19
+        assert len(service.account.gaps) == 2

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from clock import Clock
 from pulse import PORT, beat
 
 COUNTED = {
@@ -100,16 +101,18 @@ class Census:
         return True
 
 
-async def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+async def serve(server: uvicorn.Server, listener: socket.socket, clock: Clock | None) -> None:
     beating = asyncio.create_task(beat()) if PORT in os.environ else None
+    ticking = asyncio.create_task(clock.run()) if clock is not None else None
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if server.started:
         print(listener.getsockname()[1], flush=True)
     await serving
-    if beating is not None:
-        beating.cancel()
+    for task in (beating, ticking):
+        if task is not None:
+            task.cancel()
 
 
 def main() -> None:
@@ -117,6 +120,7 @@ def main() -> None:
     parser.add_argument("directory")
     parser.add_argument("app")
     parser.add_argument("--factory", action="store_true")
+    parser.add_argument("--clock", action="store_true")
     given = parser.parse_args()
     sys.path[0] = given.directory
     listener = socket.socket()
@@ -130,10 +134,11 @@ def main() -> None:
     census.watch()
     # uvicorn raises the signal again once it has shut down; the report comes after that.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    asyncio.run(serve(server, listener))
+    clock = Clock() if given.clock else None
+    asyncio.run(serve(server, listener, clock))
     listener.close()
     gc.collect()  # What was left open says so now.
-    print(json.dumps({"clients": census.clients}), flush=True)
+    print(json.dumps({"clients": census.clients, "gaps": clock.gaps if clock else []}), flush=True)
 
 
 if __name__ == "__main__":

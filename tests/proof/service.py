@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -45,6 +46,8 @@ class Account:
     code: int
     errors: str
     clients: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    """Of its clock, in seconds; empty where it has none."""
 
     def built(self) -> dict[str, int]:
         """How many clients of each class were built."""
@@ -63,9 +66,15 @@ class Answer:
 class Running:
     """A started service. `account` is complete after it has ended."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, signalled: Callable[[int], object]) -> None:
         self.port = port
         self.account = Account(-1, "")
+        self._signalled = signalled
+
+    def note_gap(self) -> None:
+        """Begin a new gap of the clock, and keep the longest one so far."""
+        self._signalled(signal.SIGUSR1)
+        time.sleep(0.05)
 
     def ask(self, targets: Sequence[str]) -> list[Answer]:
         """GET one after the other, over one connection."""
@@ -100,14 +109,16 @@ def running(
     factory: bool = False,
     strict: bool = False,
     fresh: bool = False,
+    clock: bool = False,
 ) -> Iterator[Running]:
     """Start a service, and stop it at the end. Raises Failed.
 
-    `strict`: every warning is an error. `fresh`: in an interpreter of its own, and not forked from one that has
+    `strict`: every warning is an error. `clock`: it tells how long its event loop was kept. `fresh`: in an interpreter of its own, and not forked from one that has
     imported all libraries before.
     """
     program = replace(LAUNCH, flags=("-W", "error")) if strict else LAUNCH
     arguments = [str(directory), app, *(["--factory"] if factory else [])]
+    arguments += ["--clock"] if clock else []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process, output = _started(program, arguments, directory, environment, errors, fresh)
         with output:
@@ -117,7 +128,7 @@ def running(
                     process.wait(SECONDS)
                     errors.seek(0)
                     raise Failed(errors.read())
-                service = Running(int(port))
+                service = Running(int(port), process.send_signal)
                 try:
                     yield service
                 except (httpx.HTTPError, OSError, WebSocketException) as error:
