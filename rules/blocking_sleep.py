@@ -55,7 +55,8 @@ class BlockingSleep(BlockingRule):
         # What an object holds may be another sleep in a subclass or a test.
         named = not isinstance(call.func, ast.Attribute) or place.is_module(call.func.value)
         alone = named and not _replaced(place) and not _interrupts(place)
-        yield place.fix(title, sleep, *edits, safe=alone and not interrupted.is_answered(place))
+        alone = alone and not interrupted.is_answered(place) and not _moves_about(place)
+        yield place.fix(title, sleep, *edits, safe=alone)
 
 
 def _replaced(place: Place) -> bool:
@@ -65,6 +66,11 @@ def _replaced(place: Place) -> bool:
     except Refused:
         return True
     return False
+
+
+def _moves_about(place: Place) -> bool:
+    """Whether the project changes the working directory, which all tasks share, while it runs."""
+    return any(not file.is_test for file in place.workshop.saying("chdir"))
 
 
 def _interrupts(place: Place) -> bool:

@@ -1458,6 +1458,13 @@ def test_ctrl_c_is_answered_in_the_main_thread() -> None:
     assert refusals("blocking-wait", code) == [reason]
 
 
+@pytest.mark.parametrize(("name", "said"), [("jobs", Safety.UNSAFE), ("test_jobs", Safety.SAFE)])
+def test_a_sleep_in_a_project_that_changes_the_working_directory(name: str, said: Safety) -> None:
+    moving = "import os\n\n\ndef enter(folder):\n    os.chdir(folder)\n"
+    code = "import time\n\n\nasync def poll():\n    time.sleep(1)\n"
+    assert safety("blocking-sleep", code, **{name: moving}) == [said]
+
+
 PROMPT = """
 import asyncio
 import contextlib
