@@ -235,6 +235,7 @@ class Crawler:
         ("for name in names: asyncio.create_task(fetch(name))", "outlive"),
         ("tasks = [asyncio.create_task(fetch(name)) for name in names]; await asyncio.wait(tasks, **options)", "told"),
         ("tasks = [asyncio.create_task(fetch(name)) for name in names]; await asyncio.wait(tasks, return_when=when)", "told"),
+        ("tasks = [asyncio.create_task(fetch(name)) for name in names]\n        try:\n            await options['ended'].wait()\n        finally:\n            for task in tasks:\n                task.cancel()", "cancelled"),
         ("tasks = [asyncio.create_task(fetch(name)) for name in names]; await asyncio.wait(tasks, return_when=asyncio.ALL_COMPLETED)", None),
         ("tasks = [asyncio.create_task(fetch(name)) for name in names]; await asyncio.wait(tasks); return [t.result() for t in tasks]", None),
         ("tasks = [asyncio.create_task(fetch(name)) for name in names]; return await asyncio.gather(*tasks)", None),
@@ -248,6 +249,8 @@ def test_tasks_that_leave_the_function_have_no_bound(lines: str, reason: str | N
         assert "asyncio.Semaphore(10)" in applied(code, RULE).after["app.py"]
     elif reason == "outlive":
         assert refusal(code, RULE) == "its tasks outlive the function that makes them"
+    elif reason == "cancelled":
+        assert refusal(code, RULE) == "its tasks run until they are cancelled"
     else:
         assert refusal(code, RULE) == "how long it waits for them is told by the caller"
 

@@ -874,3 +874,70 @@ def test_a_file_is_met_whole(write: str, reason: str | None) -> None:
     """
     found = judged("blocking-file-io", code)
     assert [one.refusal for one in found if one.span.line < 24][:1] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ("'last.json', values", True),
+        ("values=values, name='last.json'", True),
+        ("name, values", False),
+    ],
+)
+def test_a_file_that_each_call_names_is_no_work_for_two_threads(given: str, refused: bool) -> None:
+    code = f"""
+    import asyncio
+    import json
+    import os
+
+    FOLDER = os.environ.get("DUMPS", "")
+
+
+    def dump(name, values):
+        if not FOLDER:
+            return
+        path = os.path.join(FOLDER, name)
+        with open(path, "w") as file:
+            json.dump(values, file)
+
+
+    async def handle(name, values):
+        dump({given})
+    """
+    [found] = judged("blocking-file-io", code)
+    reason = "`path` is written in place, and two threads would mix what they write"
+    assert found.refusal == (reason if refused else None)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_file_that_was_found_by_what_stands_in_it_is_written_back(waits: bool) -> None:
+    code = f"""
+    import asyncio
+    import os
+
+
+    def find(folder, words):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            with open(path) as file:
+                content = file.read()
+            if words in content:
+                return path, content
+        return None, None
+
+
+    async def complete(folder, words):
+        path, content = find(folder, words)
+        if path is None:
+            return
+        {"await asyncio.sleep(1)" if waits else "content = content.strip()"}
+        with open(path, "w") as file:
+            file.write(content.replace(words, "done"))
+    """
+    if waits:
+        assert "await asyncio.to_thread(find, folder, words)" in fixed("blocking-file-io", code)
+    else:
+        reason = (
+            "`path` is read and written back, and what others write in the meantime would be lost"
+        )
+        assert refusals("blocking-file-io", code) == [reason, reason]

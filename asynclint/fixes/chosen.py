@@ -63,8 +63,26 @@ def refuse_leaving(place: Place) -> None:
     known = known_callee(evaluator, evaluator.callee(place.function.module, place.site))
     if known is None or known.spawns is None or known.keeps:
         return
-    if any(_leaves(place, function, name) for name in _holders(place, function)):
+    holders = _holders(place, function)
+    if any(_leaves(place, function, name) for name in holders):
         raise Refused("its tasks outlive the function that makes them")
+    if any(_is_ended(one, holders) for one in _own(place, function)):
+        raise Refused("its tasks run until they are cancelled")
+
+
+def _is_ended(node: ast.AST, holders: set[str]) -> bool:
+    """`finally:` with `for task in tasks: task.cancel()` in it: the tasks are not waited for, but ended."""
+    return isinstance(node, ast.Try) and any(
+        isinstance(loop, ast.For)
+        and isinstance(loop.target, ast.Name)
+        and any(isinstance(n, ast.Name) and n.id in holders for n in ast.walk(loop.iter))
+        and any(
+            isinstance(call, ast.Call) and ast.unparse(call.func) == f"{loop.target.id}.cancel"
+            for call in ast.walk(loop)
+        )
+        for last in node.finalbody
+        for loop in ast.walk(last)
+    )
 
 
 def _is_told(call: ast.Call) -> bool:

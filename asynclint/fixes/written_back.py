@@ -31,6 +31,8 @@ REMOVES = re.compile(r"\.unlink\(|\bos\.remove\(|\brmtree\(|\bmove\(|\bos\.(?:re
 OPENING = re.compile(r"\bopen\(")
 """`open(lock_path)` locks nothing."""
 
+WORD = re.compile(r"\w+")
+
 SAME_EACH_TIME = frozenset(
     {"Path", "str", "fspath", "join", "joinpath", "expanduser"}
     | {"with_suffix", "with_name", "with_stem"}
@@ -97,6 +99,7 @@ def refuse(place: Place) -> None:
                 continue
             if read.line < write.line and not any(read.line < n < write.line for n in waits):
                 raise Refused(_reason(f"`{read.path}`", read.asked))
+    _refuse_found(place, tree.own(definition), found, here, waits)
     _refuse_met(place.function, [one for one in found if one.line in here])
     for read in found:
         if read.writes or read.asked or read.line not in here or not _others_take(place.function):
@@ -107,6 +110,36 @@ def refuse(place: Place) -> None:
                     raise Refused(_gone(read.path))
     _refuse_read_elsewhere(place.function, [one for one in found if one.line in here])
     _refuse_around(place, [one for one in found if one.line in here])
+
+
+def _refuse_found(
+    place: Place, nodes: Iterable[ast.AST], found: list[Access], here: set[int], waits: list[int]
+) -> None:
+    """Raise Refused where a function reads files and says which one it was, and the coroutine writes that one back."""
+    extents = {edge.site.extent: edge for edge in place.workshop.facts.graph.out[place.function]}
+    for node in nodes:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+            continue
+        edge = extents.get(syntax.extent(node.value))
+        if edge is None or not _reads(edge.target):
+            continue
+        names = {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        for write in found:
+            if (
+                write.writes
+                and write.opens
+                and write.line > node.lineno
+                and here & {node.value.lineno, write.line}
+                and names & set(WORD.findall(write.path))
+                and not any(node.lineno < n < write.line for n in waits)
+            ):
+                raise Refused(_reason(f"`{write.path}`"))
+
+
+def _reads(function: Function) -> bool:
+    node = syntax.definition(function) if _opens(function) else None
+    found = _accesses(own_nodes(node)) if node is not None else ()
+    return any(not one.writes and one.opens and not one.asked for one in found)
 
 
 def _refuse_around(place: Place, found: list[Access]) -> None:
@@ -235,17 +268,33 @@ def _takes_away(node: ast.AST) -> bool:
     )
 
 
-def _refuse_met(function: Function, found: Iterable[Access]) -> None:
-    """Raise Refused where a function writes in place a file that is the same at each call: today calls take turns."""
+def refuse_told(call: ast.Call, function: Function) -> None:
+    """Raise Refused where a call names the file, as it does each time, that a function of a module then writes in place."""
+    names = list(function.parameters) if function.klass is None else []
+    pairs = [*zip(names, call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
+    pairs = [one for one in pairs if one[0] in names]
+    told = frozenset(name for name, value in pairs if name and isinstance(value, ast.Constant))
+    node = syntax.definition(function) if told and _opens(function) else None
+    if node is not None and not any(_is_locked(one) for one in own_nodes(node)):
+        _refuse_met(function, _accesses(own_nodes(node)), told)
+
+
+def _refuse_met(
+    function: Function, found: Iterable[Access], told: frozenset[str] = frozenset()
+) -> None:
+    """Raise Refused where a function writes in place a file that is the same at each call: today calls take turns.
+
+    The `told` parameters are the same at each call.
+    """
     for one in found:
-        if one.writes and one.opens and _is_one_file(one.path, function):
+        if one.writes and one.opens and _is_one_file(one.path, function, told):
             raise Refused(
                 f"`{one.path}` is written in place, and two threads would mix what they write"
             )
 
 
-def _is_one_file(path: str, function: Function) -> bool:
-    """Whether a path is the same at each call: made of the object's attributes and of globals."""
+def _is_one_file(path: str, function: Function, told: frozenset[str]) -> bool:
+    """Whether a path is the same at each call: made of the object's attributes, of globals and of what is told."""
     made = _assigned(function)
     asked = [ast.parse(path, mode="eval").body]
     kept = False
@@ -254,7 +303,7 @@ def _is_one_file(path: str, function: Function) -> bool:
             return False
         for one in ast.walk(node):
             kept |= isinstance(one, ast.Name) and one.id not in ("Path", "str", "os", "pathlib")
-            if isinstance(one, ast.Name) and one.id != function.self_name:
+            if isinstance(one, ast.Name) and one.id != function.self_name and one.id not in told:
                 values = made.get(one.id, [])
                 if len(values) == 1 and one.id not in function.parameters:
                     asked += values
