@@ -13,8 +13,6 @@ from asynclint.findings import Refused
 if TYPE_CHECKING:
     from asynclint.fixes.place import Workshop
 
-STDLIB = sys.stdlib_module_names
-
 NEEDING_HTTPX = frozenset(
     {
         "anthropic",
@@ -69,7 +67,7 @@ def refuse_missing(workshop: Workshop, module: Module, library: str) -> None:
     """Raise Refused where a module could be imported without a library, and could not be with an import of it."""
     program = workshop.facts.program
     top = library.partition(".")[0]
-    if top in STDLIB or program.is_ours(library, module.file):
+    if top in sys.stdlib_module_names or program.is_ours(library, module.file):
         return
     bringing = BRINGING.get(top) or frozenset(_distributions(library))
     if _imported(workshop, module, bringing):
@@ -97,8 +95,9 @@ def _imported(workshop: Workshop, module: Module, bringing: frozenset[str]) -> b
         for path in (*_packages(one), *_unguarded(workshop, one)):
             other = program.find(path, one.file)
             if other is None:
-                names = *_distributions(path), path.partition(".")[0]
-                if bringing.intersection(names) and not program.is_ours(path, one.file):
+                if bringing.intersection(_distributions(path)) and not program.is_ours(
+                    path, one.file
+                ):
                     return True
             elif other not in found:
                 found.add(other)
