@@ -89,6 +89,90 @@ def test_a_step_stays_whole(body: str, helper: str, reason: str) -> None:
     assert refusals("blocking-file-io", service(body, helper)) == [reason]
 
 
+ANSWERED = """
+    import asyncio
+    from pathlib import Path
+
+    TAKEN = set()
+
+
+    def is_free(name):
+        return name not in TAKEN
+
+
+    class Ports:
+        def __init__(self):
+            self.used = set()
+            self.names = []
+
+        def _is_used(self, port):
+            return self._knows(port)
+
+        def _knows(self, port):
+            return port in self.used
+
+        def _refuse(self, port):
+            if port in self.used:
+                raise ValueError(port)
+
+        def _note(self, port):
+            print(self.used)
+
+        def _mark(self, port):
+            self.used.add(port)
+
+        def _name(self, port):
+            self.names.append(port)
+
+        async def load(self, port):
+            {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "if self._is_used(port):\n                return\n            Path(port).read_text()\n            self._mark(port)",
+            f"`self.used` is asked before and set afterwards, {TWICE}",
+        ),
+        (
+            "free = not self._is_used(port)\n            Path(port).read_text()\n            if free:\n                self.used.add(port)",
+            f"`self.used` is asked before and set afterwards, {TWICE}",
+        ),
+        (
+            "self._refuse(port)\n            Path(port).read_text()\n            self._mark(port)",
+            f"`self.used` is asked before and set afterwards, {TWICE}",
+        ),
+        (
+            "if is_free(port):\n                Path(port).read_text()\n                TAKEN.add(port)",
+            f"`TAKEN` is asked before and set afterwards, {TWICE}",
+        ),
+        # It gives no answer.
+        (
+            "self._note(port)\n            Path(port).read_text()\n            self._mark(port)",
+            None,
+        ),
+        # It is about something else.
+        (
+            "if self._is_used(port):\n                return\n            Path(port).read_text()\n            self._name(port)",
+            None,
+        ),
+        # Another wait is between them today.
+        (
+            "if self._is_used(port):\n                return\n            Path(port).read_text()\n            await asyncio.sleep(1)\n            self._mark(port)",
+            None,
+        ),
+    ],
+)
+def test_what_a_helper_answers_is_asked(body: str, reason: str | None) -> None:
+    code = ANSWERED.format(body=body)
+    if reason is None:
+        assert "await asyncio.to_thread(Path(port).read_text)" in fixed("blocking-file-io", code)
+    else:
+        assert refusals("blocking-file-io", code) == [reason]
+
+
 @pytest.mark.parametrize(
     ("body", "helper"),
     [

@@ -704,3 +704,152 @@ def test_what_the_awaiting_coroutine_takes_away() -> None:
     found = judged("blocking-file-io", code)
     reason = f"what `self_owner` reads decides whether `acquire` takes the file away in one step of `acquire`, {BY_THEN}"
     assert reason in [one.refusal for one in found]
+
+
+ELSEWHERE = """
+    import asyncio
+    import json
+    import tempfile
+    from pathlib import Path
+
+    from writers import Writer, write
+
+    STATE_FILE = Path("data") / "a"
+
+
+    class Reader:
+        def __init__(self, base: Path, cache_dir: Path) -> None:
+            self.base = base
+            self.cache_dir = cache_dir
+
+        def load(self, name: str) -> dict:
+            return json.loads({read}.read_text())
+
+
+    class App:
+        def __init__(self) -> None:
+            self.reader = Reader(Path("."), Path("c"))
+            self.writer = Writer()
+
+        async def show(self, name: str) -> dict:
+            return self.reader.load(name)
+
+        async def change(self, text: str) -> None:
+            await asyncio.sleep(0)
+            {change}
+"""
+
+WRITERS = """
+    import tempfile
+    from pathlib import Path
+
+    STATE_FILE = Path("data") / "a"
+
+
+    class Writer:
+        def __init__(self) -> None:
+            self.base = Path(".")
+            self.cache_dir = Path("c")
+
+        def write(self, text: str) -> None:
+            {write}
+
+
+    def write(path: Path, text: str) -> None:
+        path.write_text(text)
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "change", "write", "by"),
+    [
+        # One name of a file, wherever it lies.
+        ("(self.base / 'state.json')", "self.writer.write(text)", "(self.base / 'state.json').write_text(text)", "Writer.write"),
+        ("(self.base / name / 'state.json')", "(Path('x') / 'state.json').write_text(text)", "pass", "App.change"),
+        # One place, as both modules call it.
+        ("STATE_FILE", "self.writer.write(text)", "STATE_FILE.write_text(text)", "Writer.write"),
+        ("(self.cache_dir / name)", "self.writer.write(text)", "(self.cache_dir / text).write_text(text)", "Writer.write"),
+        ("(self.cache_dir / f'{name}.json')", "write(self.writer.cache_dir / f'{text}.json', text)", "pass", "write"),
+        # Whoever uses the class may call it.
+        ("(self.base / 'state.json')", "pass", "(self.base / 'state.json').write_text(text)", "Writer.write"),
+        # Other files.
+        ("(self.base / 'state.json')", "self.writer.write(text)", "(self.base / 'other.json').write_text(text)", None),
+        ("(self.base / name)", "self.writer.write(text)", "(self.base / text).write_text(text)", None),
+        ("(self.cache_dir / 'a' / name)", "self.writer.write(text)", "(self.cache_dir / 'b' / text).write_text(text)", None),
+        ("(self.base / 'state.json')", "self.writer.write(text)", "(Path(tempfile.mkdtemp()) / 'state.json').write_text(text)", None),
+        # What takes the place of another one is met whole.
+        ("(self.base / 'state.json')", "self.writer.write(text)", "new = self.base / 'new'\n            new.write_text(text)\n            new.replace(self.base / 'state.json')", None),
+    ],
+)  # fmt: skip
+def test_a_file_is_met_whole_though_others_write_it(
+    read: str, change: str, write: str, by: str | None
+) -> None:
+    code = ELSEWHERE.format(read=read, change=change)
+    found = judged("blocking-file-io", code, writers=WRITERS.format(write=write))
+    [reader] = [one for one in found if "self.reader.load" in one.message]
+    assert reader.refusal == (by and f"`{by}` {MET}")
+
+
+BEHIND_LOCKS = """
+    import asyncio
+    import json
+    import os
+    from abc import ABC, abstractmethod
+
+
+    class Storage(ABC):
+        @abstractmethod
+        async def get(self, name): ...
+
+        @abstractmethod
+        async def set(self, state): ...
+
+
+    class FileStorage(Storage):
+        def __init__(self, folder):
+            self.folder = folder
+            self._lock = asyncio.Lock()
+
+        def _path(self, name):
+            return f"{{self.folder}}/{{name}}.json"
+
+        async def get(self, name):
+            async with self._lock:
+                path = self._path(name)
+                with open(path) as file:
+                    return json.load(file)
+
+        async def set(self, state):
+            async with self._lock:
+                path = self._path(state.name)
+                temporary = f"{{path}}.tmp"
+                with open(temporary, "w") as file:
+                    json.dump(state, file)
+                os.rename(temporary, path)
+
+
+    class Context:
+        def __init__(self, storage: Storage):
+            self.storage = storage
+            self.lock = asyncio.Lock()
+
+        async def add(self, name, text):
+            {add}
+"""
+
+
+@pytest.mark.parametrize(
+    ("add", "kept"),
+    [
+        ("state = await self.storage.get(name)\n            state.rows.append(text)\n            await self.storage.set(state)", True),
+        ("state = await self.storage.get(name)\n            await asyncio.sleep(1)\n            await self.storage.set(state)", False),
+        ("async with self.lock:\n                state = await self.storage.get(name)\n                await self.storage.set(state)", False),
+        ("return await self.storage.get(name)", False),
+    ],
+)  # fmt: skip
+def test_a_free_lock_ends_no_step(add: str, kept: bool) -> None:
+    read, write = judged("blocking-file-io", BEHIND_LOCKS.format(add=add))[:2]
+    step = f"what `FileStorage.get` reads is written back by `FileStorage.set` in one step of `Context.add`, {LOST}"
+    assert read.refusal == (step if kept else None)
+    # Who reads meanwhile waits for the lock.
+    assert write.refusal is None

@@ -1027,3 +1027,96 @@ def test_a_call_between_a_number_and_its_use() -> None:
     """
     reason = "`get_transaction_count` tells the number that `send_raw_transaction` uses, which two at once would both do"
     assert reasons("blocking-sdk-call", code) == [reason] * 3 + [None] * 2
+
+
+# -- what statements ask and change ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("""row = conn.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+                if row is None:
+                    conn.execute("INSERT INTO users VALUES (?)", (name,))""", True),
+        ("""sql = "select 1 from users where name = ?"
+                if conn.execute(sql, (name,)).fetchone() is None:
+                    conn.execute(ADD, (name,))""", True),
+        ("""if not self._has(name):
+                    conn.execute("INSERT INTO users VALUES (?)", (name,))""", True),
+        ("""conn.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+                conn.execute(
+                    "INSERT INTO users VALUES (?) "
+                    "ON CONFLICT DO NOTHING",
+                    (name,),
+                )""", False),
+        ("""conn.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+                conn.execute("INSERT OR IGNORE INTO users VALUES (?)", (name,))""", False),
+        ("""conn.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+                conn.execute("INSERT INTO log VALUES (?)", (name,))""", False),
+        ("""conn.execute("INSERT INTO users VALUES (?)", (name,))
+                return conn.execute("SELECT * FROM users").fetchall()""", False),
+        ("""return conn.execute("SELECT * FROM users").fetchall()""", False),
+        ("""with self.lock:
+                    if not conn.execute("SELECT * FROM users").fetchone():
+                        conn.execute("INSERT INTO users VALUES (?)", (name,))""", False),
+    ],
+)  # fmt: skip
+def test_rows_that_are_looked_for_and_then_added(lines: str, refused: bool) -> None:
+    code = f"""
+    import sqlite3
+    import threading
+
+    ADD = "INSERT INTO users VALUES (?)"
+
+
+    class Users:
+        def __init__(self, path):
+            self.path = path
+            self.lock = threading.Lock()
+
+        def _has(self, name):
+            with sqlite3.connect(self.path) as conn:
+                return conn.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone()
+
+        def add(self, name):
+            with sqlite3.connect(self.path) as conn:
+                {lines}
+
+        async def join(self, name):
+            self.add(name)
+    """
+    twice = "`Users.add` asks `sqlite3.connect(self.path)` and then changes it, which two threads would both do"
+    assert reasons("blocking-database-call", code) == [twice if refused else None]
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("""if session.scalar(select(User).where(User.name == name)) is None:
+                session.add(User(name=name))
+                session.commit()""", True),
+        ("""if session.get(User, name) is None:
+                session.execute(insert(User).values(name=name))""", True),
+        ("""session.add(User(name=name))
+            session.commit()""", False),
+        ("""return session.scalars(select(User)).all()""", False),
+    ],
+)  # fmt: skip
+def test_objects_that_are_looked_for_and_then_added(lines: str, refused: bool) -> None:
+    code = f"""
+    from sqlalchemy import insert, select
+    from sqlalchemy.orm import Session
+
+    from models import User, engine
+
+
+    def join(name):
+        with Session(engine) as session:
+            {lines}
+
+
+    async def handle(name):
+        return join(name)
+    """
+    found = reasons("blocking-database-call", code)
+    assert [bool(one and "which two threads would both do" in one) for one in found] == [refused]

@@ -46,6 +46,20 @@ UNIQUE = re.compile(r"te?mp(?![lt])|uuid|ulid|token|random|unique|\btime_ns\b", 
 
 FIELD = re.compile(r"\{\w+\}")
 
+STEM = re.compile(r"\w[^/]*\.\w")
+"""`state.json`: the name of a file, and not of a folder."""
+
+WORD = re.compile(r"(\w+)(?:\(\))?$")
+"""The last name of what a path begins with."""
+
+PLAIN = frozenset(
+    {"path", "file", "folder", "dir", "directory", "root", "name", "filename", "filepath", "file_path", "file_name"}
+    | {"_path", "_file", "_folder", "_dir", "_root", "base", "_base", "self", "target", "source", "output", "get_path"}
+    | {"getenv", "get", "cwd", "getcwd", "home", "dirname", "basename", "gettempdir", "mkdtemp", "parent", "Path"}
+    | {"environ", "pop", "format", "str", "next", "files", "__file__", "__name__", "expanduser"}
+)  # fmt: skip
+"""Names of paths that tell nothing of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilePath:
@@ -60,6 +74,11 @@ class FilePath:
     def is_known(self) -> bool:
         """Whether it begins with the same at each call, and not with what a caller gives, or the function makes."""
         return self.root.startswith((EVERYBODYS, f"{OWN}."))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has had it before, by what it is called."""
+        return UNIQUE.search(self.root) is not None or any(NEW in one for one in self.parts)
 
     @property
     def name(self) -> str:
@@ -84,6 +103,31 @@ class FilePath:
             ANY in (one, two) or one == two
             for one, two in zip(_plain(self.parts), _plain(other.parts), strict=True)
         )
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file, where it is written out and is no more than that of a kind of files: "" for `*.json`."""
+        last = list(self.parts)
+        name = ""
+        while last:
+            part = last.pop()
+            name = part.removeprefix("~") + name
+            if not part.startswith("~"):
+                break
+        return "" if set(name) & set(f"{ANY}{NEW}{{|") or not STEM.match(name) else name
+
+    @property
+    def word(self) -> str:
+        """What the object, or the module, calls the place where it begins; "" for what a library's function gives."""
+        found = WORD.search(self.root) if self.is_known else None
+        return "" if found is None or found[1] in PLAIN else found[1]
+
+    def is_kin(self, other: FilePath) -> bool:
+        """Whether both may name the same file, though other objects or modules begin them."""
+        if self.file_name and other.file_name:
+            return self.file_name == other.file_name
+        alike = bool(self.word) and self.word == other.word
+        return alike and replace(other, root=self.root).may_be(self)
 
     def __str__(self) -> str:
         root = self.root.removeprefix(EVERYBODYS)

@@ -15,6 +15,7 @@ from asynclint.facts.program import Function
 from asynclint.fixes.decided import decides
 from asynclint.fixes.effects import MAKING, effects
 from asynclint.fixes.file_paths import OWN, FilePath, Spelling, told
+from asynclint.fixes.passing import WAITS, is_lock
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import own_nodes
 
@@ -174,7 +175,7 @@ class FileUses:
         found: tuple[Use, ...] = ()
         for edge in self.graph.out.get(caller, ()):
             if edge.how == "async" and edge.site.extent == syntax.extent(call):
-                waits = [line for line, _ in edge.target.facts.awaits]
+                waits = self._waits(edge.target)
                 below = [
                     one
                     for one in self.of(edge.target, DEEP - 1)
@@ -209,6 +210,15 @@ class FileUses:
         if function not in self._nodes:
             self._nodes[function] = syntax.definition(function)
         return self._nodes[function]
+
+    def _waits(self, function: Function) -> list[int]:
+        """The lines of a coroutine in which it waits for more than a lock, which suspends nobody where it is free."""
+        node = self._node(function) if function.facts.awaits else None
+        return [
+            one.lineno
+            for one in (own_nodes(node) if node is not None else ())
+            if isinstance(one, WAITS) and not is_lock(self.workshop, function, one)
+        ]
 
     def _spelling(self, function: Function) -> Spelling | None:
         if function not in self._spelled:

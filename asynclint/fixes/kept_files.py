@@ -43,35 +43,47 @@ def refuse(place: Place, work: ast.AST) -> None:
     uses = place.workshop.once(file_uses)
     own = uses.at(place.function, [work] if isinstance(work, ast.Call) else _all([work]))
     if own:
-        step = Step(at)
-        before, after = _beside(uses, step, work)
-        before += _done(uses, step, step.earlier())
-        before += _awaited(uses, step, step.begun, first=False)
-        after += _done(uses, step, step.later())
-        after += _awaited(uses, step, step.ended, first=True)
-        _refuse_pairs(before, own)
-        _refuse_pairs(own, after)
-        _refuse_written_back(place.function, own)
-        after += _done(uses, step, _handling(step))
-        _refuse_removed(uses, place.function, (*before, *own), (*own, *after))
+        if not place.is_locked:
+            _refuse_here(place, uses, Step(at), work, own)
         for frame in frames(at):
-            seen = _seen_from(uses, frame, own)
-            step_of = f" in one step of `{frame.function.name}`"
-            earlier = _done(uses, frame.step, frame.earlier())
-            later = _done(uses, frame.step, frame.later())
-            _refuse_pairs(earlier, seen, step_of)
-            _refuse_pairs(seen, later, step_of)
-            _refuse_removed(uses, frame.function, (*earlier, *seen), (*seen, *later), step_of)
-            if frame.below is not None and frame.below.is_first:
-                _refuse_pairs(_awaited(uses, frame.step, frame.step.begun, False), seen, step_of)
-            if frame.below is not None and frame.below.is_last:
-                _refuse_pairs(seen, _awaited(uses, frame.step, frame.step.ended, True), step_of)
+            _refuse_around(uses, frame, own)
+
+
+def _refuse_here(
+    place: Place, uses: FileUses, step: Step, work: ast.AST, own: tuple[Use, ...]
+) -> None:
+    """Raise Refused for what the coroutine itself does around its work."""
+    before, after = _beside(uses, step, work)
+    before += _done(uses, step, step.earlier())
+    before += _awaited(uses, step, step.begun, first=False)
+    after += _done(uses, step, step.later())
+    after += _awaited(uses, step, step.ended, first=True)
+    _refuse_pairs(before, own)
+    _refuse_pairs(own, after)
+    _refuse_written_back(place.function, own)
+    after += _done(uses, step, _handling(step))
+    _refuse_removed(uses, place.function, (*before, *own), (*own, *after))
     met_whole.refuse(place.workshop, place.function, own)
+
+
+def _refuse_around(uses: FileUses, frame: Frame, own: tuple[Use, ...]) -> None:
+    """Raise Refused for what a coroutine does around it that awaits this one."""
+    seen = _seen_from(uses, frame, own)
+    step_of = f" in one step of `{frame.function.name}`"
+    earlier = _done(uses, frame.step, frame.earlier())
+    later = _done(uses, frame.step, frame.later())
+    _refuse_pairs(earlier, seen, step_of)
+    _refuse_pairs(seen, later, step_of)
+    _refuse_removed(uses, frame.function, (*earlier, *seen), (*seen, *later), step_of)
+    if frame.below is not None and frame.below.is_first:
+        _refuse_pairs(_awaited(uses, frame.step, frame.step.begun, False), seen, step_of)
+    if frame.below is not None and frame.below.is_last:
+        _refuse_pairs(seen, _awaited(uses, frame.step, frame.step.ended, True), step_of)
 
 
 def refuse_within(place: Place, function: Function) -> None:
     """Raise Refused where a function that a thread is to run for a coroutine does so itself, or below."""
-    if not _is_alone(place):
+    if not place.is_locked and not _is_alone(place):
         refuse_below(place.workshop, function)
 
 
@@ -85,10 +97,10 @@ def refuse_below(workshop: Workshop, function: Function) -> None:
 
 
 def _is_alone(place: Place) -> bool:
-    """Whether a place is passed once, or under a lock of the event loop's, here or wherever the coroutine is awaited."""
+    """Whether a place is passed once, or under a lock of the event loop's wherever the coroutine is awaited."""
     workshop, function = place.workshop, place.function
     runs = workshop.facts.runs
-    if place.is_locked or function in runs.startup or function in runs.commands:
+    if function in runs.startup or function in runs.commands:
         return True
     if function in runs.once and not runs.loops(function.module, place.site):
         return True

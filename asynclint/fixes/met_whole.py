@@ -17,19 +17,18 @@ LOG = re.compile(r"(?:^|[^a-zA-Z])logs?(?![a-z])|(?<=[a-z])Logs?(?:File|Path|Dir
 """What keeps a protocol is called so: who reads it takes what is there."""
 
 Known = dict[str, list[tuple[Function, Use]]]
-"""By where their paths begin: what functions read, and write in place."""
+"""What functions read, and write in place, by where their paths begin, or by what tells them from others."""
 
 
 def refuse(workshop: Workshop, function: Function, found: Iterable[Use]) -> None:
     """Raise Refused where a function reads what others write in place, or writes in place what others read."""
     for use in found:
-        if use.how not in (READS, WRITES) or not use.path.is_known or LOG.search(str(use.path)):
+        if use.how not in (READS, WRITES) or LOG.search(str(use.path)):
             continue
-        for other, one in _others(workshop, function, use.path):
+        for other, one in (*_others(workshop, function, use.path), *_strangers(workshop, use.path)):
             if other in (function, use.by) or one.how is use.how or (one.held and use.held):
                 continue
-            if one.path.may_be(use.path):
-                raise Refused(_reason(one))
+            raise Refused(_reason(one))
 
 
 def _reason(other: Use) -> str:
@@ -41,26 +40,57 @@ def _reason(other: Use) -> str:
 def _others(
     workshop: Workshop, function: Function, path: FilePath
 ) -> Iterator[tuple[Function, Use]]:
-    """What the functions of a function's class, or of its module, do with files whose paths begin as one does."""
-    if path.name != OWN:
-        yield from workshop.each(_known, function.module).get(path.root, ())
+    """What the functions of a function's class, or of its module, do with files that may be the same."""
+    known: list[tuple[Function, Use]] = []
+    if not path.is_known:
+        pass
+    elif path.name != OWN:
+        known += workshop.each(_known, function.module).get(path.root, ())
     elif function.klass is not None:
         evaluator = workshop.facts.graph.evaluator
         family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
         for klass in family | dict.fromkeys(evaluator.subclasses(function.klass)):
-            yield from workshop.each(_known, klass).get(path.root, ())
+            known += workshop.each(_known, klass).get(path.root, ())
+    return (one for one in known if one[1].path.may_be(path))
+
+
+def _strangers(workshop: Workshop, path: FilePath) -> Iterator[tuple[Function, Use]]:
+    """What functions anywhere do with files whose names, or places, are written alike."""
+    known = workshop.once(_known_anywhere)
+    for word in _words(path):
+        yield from (one for one in known.get(word, ()) if one[1].path.is_kin(path))
+
+
+def _words(path: FilePath) -> list[str]:
+    return [one for one in (path.file_name, path.word) if one and not path.is_new]
 
 
 def _known(workshop: Workshop, owner: Module | Klass) -> Known:
     table = Known()
     functions = owner.functions if isinstance(owner, Module) else owner.methods()
+    for function, one in _done(workshop, functions):
+        table.setdefault(one.path.root, []).append((function, one))
+    return table
+
+
+def _known_anywhere(workshop: Workshop) -> Known:
+    table = Known()
+    for module in workshop.facts.program.loaded():
+        if not module.file.is_test:
+            for function, one in _done(workshop, module.functions):
+                for word in _words(one.path):
+                    table.setdefault(word, []).append((function, one))
+    return table
+
+
+def _done(workshop: Workshop, functions: Iterable[Function]) -> Iterator[tuple[Function, Use]]:
+    """What functions do with files that others may know."""
     uses = workshop.once(file_uses)
     for function in functions:
         if _runs_meanwhile(workshop, function):
             for one in uses.of(function):
-                if one.how in (READS, WRITES) and one.path.is_known:
-                    table.setdefault(one.path.root, []).append((function, one))
-    return table
+                if one.how in (READS, WRITES):
+                    yield function, one
 
 
 def _runs_meanwhile(workshop: Workshop, function: Function) -> bool:

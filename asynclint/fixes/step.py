@@ -11,9 +11,10 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
-from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, OBJECT, Effect, effects
+from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, IN, OBJECT, Effect, effects
 from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
 from asynclint.fixes.place import Place, Workshop, says_lock
+from asynclint.fixes.questions import OWN, looked_at
 from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
@@ -136,6 +137,8 @@ class Step:
             self._reads(node, half)
         if isinstance(self.statement, ast.AugAssign):
             self._reads(self.statement.target, half)
+        for node in (*self.earlier(), *self.header(self.statement)):
+            self._asks(node, half)
         return half
 
     def before_lock(self) -> Half:
@@ -413,6 +416,28 @@ class Step:
             given = self._sets_in_given(call, member.function)
             half.sets |= given
             half.filled |= given
+
+    def _asks(self, node: ast.AST, half: Half) -> None:
+        """Note what helpers look at whose answers the coroutine uses, or that may raise by it."""
+        for one in (node, *own_nodes(node)) if not isinstance(node, NESTED) else ():
+            site = (
+                self._site(one) if isinstance(one, ast.Call) and one is not self.at.node else None
+            )
+            if site is None or not isinstance(one, ast.Call):
+                continue
+            evaluator = self.at.workshop.facts.graph.evaluator
+            for member in members(evaluator.callee(self.at.function.module, site)):
+                if isinstance(member, Func) and not member.function.is_async:
+                    half.reads |= set(self._seen_by(one, member.function))
+
+    def _seen_by(self, call: ast.Call, helper: Function) -> Iterator[str]:
+        """What a helper looks at, in the coroutine's words."""
+        func = call.func
+        for text in looked_at(self.at.workshop, helper):
+            if IN in text:
+                yield text
+            elif isinstance(func, ast.Attribute) and self.is_shared(func):
+                yield self.key(f"{ast.unparse(func.value)}.{text.removeprefix(OWN)}")
 
     def _filled(self, effect: Effect, func: ast.expr, half: Half) -> None:
         """Note what a helper sets that is called so."""

@@ -15,6 +15,7 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.sql import adds, statement
 
 ASKS = re.compile(
     r"h?get|list|scroll|exists|has_|describe|find|retrieve|query|search|scan|count|fetch|select"
@@ -267,8 +268,9 @@ def _below(
     for site in sorted(function.sites, key=lambda one: (one.end_line, one.end_col)):
         held = locked or workshop.once(effects).is_locked(function, site)
         for member in members(evaluator.callee(function.module, site)):
-            if isinstance(member, LibMethod) and member.known.blocks in KINDS:
-                yield from _method(function, site, held)
+            if isinstance(member, LibMethod) and (member.known.blocks in KINDS or adds(member)):
+                for one in _method(function, site, held):
+                    yield in_sql(one, function, site, member)
             elif isinstance(member, Func) and deep:
                 if member.function is not function and not member.function.is_async:
                     for one in _below(workshop, member.function, deep - 1, held):
@@ -306,6 +308,15 @@ def _method(function: Function, site: CallSite, locked: bool) -> Iterator[Method
         yield Method(*holder, str(callee[2]), locked, site.block, given)
 
 
+def in_sql(method: Method, function: Function, site: CallSite, member: LibMethod) -> Method:
+    """The same, called by what its statement does: `execute("INSERT INTO jobs …")` inserts into `jobs`."""
+    found = statement(function, site, member)
+    if found is None:
+        return method
+    given = (("table", ("const", found.table)),) if found.table else ()
+    return replace(method, name=found.verb, given=given)
+
+
 def _holder(function: Function, recipe: Recipe) -> tuple[bool, str] | None:
     """Whether an object is kept in the function's own, and its name there, or that of a global; "" for its own."""
     if recipe and recipe[0] == "name":
@@ -316,9 +327,10 @@ def _holder(function: Function, recipe: Recipe) -> tuple[bool, str] | None:
     call = ""
     if recipe and recipe[0] == "call":
         site = function.module.site(recipe[1])
-        if not all(one and one[0] == "const" for one, _ in site.args):
+        given = [_told(function, one) for one, _ in site.args]
+        if None in given:
             return None
-        recipe, call = site.callee, f"({', '.join(repr(one[1]) for one, _ in site.args if one)})"
+        recipe, call = site.callee, f"({', '.join(map(str, given))})"
     text = recipe_name(recipe)
     owner, _, rest = text.partition(".")
     if "…" in text:
@@ -328,3 +340,15 @@ def _holder(function: Function, recipe: Recipe) -> tuple[bool, str] | None:
     if owner in function.parameters or owner in function.facts.bindings:
         return None
     return False, text + call
+
+
+def _told(function: Function, recipe: Recipe) -> str | None:
+    """An argument that is the same each time, as it is written: a text, a global, or an attribute of the function's object."""
+    if recipe and recipe[0] == "const":
+        return repr(recipe[1])
+    text = recipe_name(recipe)
+    owner = text.partition(".")[0]
+    if not text or "…" in text or (owner == text == function.self_name):
+        return None
+    own = owner in function.parameters or owner in function.facts.bindings
+    return text if owner == function.self_name or not own else None
