@@ -1344,3 +1344,41 @@ def test_a_file_is_read_and_written_back_by_callers(
     more = "        def forget(self):\n            self.path.unlink()\n"
     found = reasons("blocking-file-io", callers(body, helper, more))
     assert found[-1] == reason or reason in found
+
+
+@pytest.mark.parametrize(
+    ("imported", "awaited", "refused"),
+    [
+        ("import functools", "await fn(name)", True),
+        ("import functools", "await coroutine", True),
+        ("import functools", "await other(name)", False),
+        ("import asyncio", "await fn(name)", False),
+    ],
+)
+def test_who_drives_what_a_decorator_wraps_is_unknown(
+    imported: str, awaited: str, refused: bool
+) -> None:
+    code = f"""
+    {imported}
+    from pathlib import Path
+
+
+    async def other(name):
+        return name
+
+
+    def recorded(fn):
+        async def wrapper(name, coroutine):
+            result = {awaited}
+            Path(name).write_text(result)
+            return result
+
+        return wrapper
+    """
+    if refused:
+        [reason] = refusals("blocking-file-io", code)
+        assert "imports no event loop" in reason
+    else:
+        assert "await asyncio.to_thread(Path(name).write_text, result)" in fixed(
+            "blocking-file-io", code
+        )

@@ -842,6 +842,8 @@ BEHIND_LOCKS = """
     ("add", "kept"),
     [
         ("state = await self.storage.get(name)\n            state.rows.append(text)\n            await self.storage.set(state)", True),
+        ("state = await self.storage.get(name)\n            if text:\n                await asyncio.sleep(1)\n            await self.storage.set(state)", True),
+        ("state = await self.storage.get(name)\n            if text:\n                await asyncio.sleep(1)\n            else:\n                return\n            await self.storage.set(state)", False),
         ("state = await self.storage.get(name)\n            await asyncio.sleep(1)\n            await self.storage.set(state)", False),
         ("async with self.lock:\n                state = await self.storage.get(name)\n                await self.storage.set(state)", False),
         ("return await self.storage.get(name)", False),

@@ -22,7 +22,7 @@ from asynclint.findings import Edit, Finding, Fix, Refused, Safety
 from asynclint.fixes import imports, installed, trio
 from asynclint.fixes.generated import is_generated
 from asynclint.fixes.layout import Layout, Wrapper, handed, rebroken
-from asynclint.fixes.source import Source, Tree
+from asynclint.fixes.source import Source, Tree, own_nodes
 from asynclint.fixes.texts import Texts
 from asynclint.project import SourceFile
 
@@ -52,6 +52,9 @@ CANCELLATION = frozenset({"BaseException", "CancelledError"})
 """Exceptions whose handlers clean up after a cancellation."""
 
 LOOPS = ("asyncio", "anyio", "trio")
+ASGI = frozenset({"receive", "send"})
+"""Parameters of what a server runs, which in practice means asyncio."""
+
 FOREIGN = ("twisted", "curio")
 """Libraries whose event loop runs the coroutines of those that import them; with the second ones no fix is at home."""
 
@@ -391,9 +394,27 @@ class Place:
             used = sorted(count, key=lambda one: (-count[one], one not in FOREIGN, one))
         if used and used[0] in FOREIGN:
             raise Refused(f"its coroutines may run on the event loop of {used[0]}")
+        if not used and self._awaits_what_it_gets():
+            raise Refused(
+                "it awaits what it is given, in a project that imports no event loop: another one than asyncio's may run it"
+            )
         if not used or used[0] == LOOPS[0]:
             return self._of_asyncio("anyio" in used)
         return used[0]
+
+    def _awaits_what_it_gets(self) -> bool:
+        """Whether the coroutine awaits a parameter, or calls one, its own or of a function around it: `await fn(*args)`."""
+        given: set[str] = set()
+        scope: Function | None = self.function
+        while scope is not None:
+            given |= set(scope.parameters)
+            scope = scope.parent
+        found = self.source.definition(self.function)
+        awaited = [n.value for n in own_nodes(found[1]) if isinstance(n, ast.Await)] if found else []
+        called = [one.func if isinstance(one, ast.Call) else one for one in awaited]
+        return not given & ASGI and any(
+            isinstance(one, ast.Name) and one.id in given for one in called
+        )
 
     def _of_asyncio(self, anyio: bool) -> str:
         """`asyncio`, where no coroutine of the project runs on another loop. Raises Refused.

@@ -262,6 +262,10 @@ class Step:
                 return
             for one in suite[_index(suite, below) + 1 :]:
                 waits = _waits(one)
+                way = _way_without_wait(one) if waits else None
+                if way is not None:
+                    yield from way
+                    continue
                 if waits:
                     self.ended = _awaited_last(one)
                     yield from _above_line(one, waits[0])
