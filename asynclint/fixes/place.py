@@ -410,7 +410,9 @@ class Place:
             given |= set(scope.parameters)
             scope = scope.parent
         found = self.source.definition(self.function)
-        awaited = [n.value for n in own_nodes(found[1]) if isinstance(n, ast.Await)] if found else []
+        awaited = (
+            [n.value for n in own_nodes(found[1]) if isinstance(n, ast.Await)] if found else []
+        )
         called = [one.func if isinstance(one, ast.Call) else one for one in awaited]
         return not given & ASGI and any(
             isinstance(one, ast.Name) and one.id in given for one in called
