@@ -1352,6 +1352,8 @@ def test_a_file_is_read_and_written_back_by_callers(
         ("import functools", "await fn(name)", True),
         ("import functools", "await coroutine", True),
         ("import functools", "await other(name)", False),
+        # What a framework hands over: `await call_next(request)`.
+        ("import functools", "await coroutine(name)", False),
         ("import asyncio", "await fn(name)", False),
     ],
 )

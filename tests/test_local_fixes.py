@@ -1320,17 +1320,18 @@ def test_a_connection_is_not_opened_apart_from_its_work() -> None:
     assert reason in refusals("blocking-database-call", code)
 
 
+@pytest.mark.parametrize("opened", ["await launch()", "launch()"])
 @pytest.mark.parametrize(
     ("between", "offered"), [("key = path.read_text()", False), ("await asyncio.sleep(0)", True)]
 )
-def test_no_wait_before_the_try_that_closes(between: str, offered: bool) -> None:
+def test_no_wait_before_the_try_that_closes(opened: str, between: str, offered: bool) -> None:
     code = f"""
     import asyncio
     from pathlib import Path
 
 
     async def start(launch, path: Path):
-        browser = await launch()
+        browser = {opened}
         {between}
         text = path.read_text()
         try:
@@ -1342,6 +1343,26 @@ def test_no_wait_before_the_try_that_closes(between: str, offered: bool) -> None
     found = judged("blocking-file-io", code)
     reason = "nothing closes `browser` yet, and who is cancelled here would leave it open"
     assert {one.refusal for one in found} == {None if offered else reason}
+
+
+def test_what_is_only_told_at_the_end_is_not_closed() -> None:
+    code = """
+    import logging
+    import time
+    from pathlib import Path
+
+
+    async def load(path: Path, fetch):
+        begun = time.monotonic()
+        name = str(path)
+        text = path.read_text()
+        try:
+            return await fetch(text)
+        finally:
+            logging.info("%s %s", name, time.monotonic() - begun)
+    """
+    [found] = judged("blocking-file-io", code)
+    assert found.refusal is None
 
 
 WORKER = """

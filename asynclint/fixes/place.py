@@ -52,9 +52,6 @@ CANCELLATION = frozenset({"BaseException", "CancelledError"})
 """Exceptions whose handlers clean up after a cancellation."""
 
 LOOPS = ("asyncio", "anyio", "trio")
-ASGI = frozenset({"receive", "send"})
-"""Parameters of what a server runs, which in practice means asyncio."""
-
 FOREIGN = ("twisted", "curio")
 """Libraries whose event loop runs the coroutines of those that import them; with the second ones no fix is at home."""
 
@@ -403,19 +400,21 @@ class Place:
         return used[0]
 
     def _awaits_what_it_gets(self) -> bool:
-        """Whether the coroutine awaits a parameter, or calls one, its own or of a function around it: `await fn(*args)`."""
-        given: set[str] = set()
-        scope: Function | None = self.function
+        """Whether the coroutine awaits a parameter, or what it calls is one of a function around it: `await fn(*args)`."""
+        around: set[str] = set()
+        scope = self.function.parent
         while scope is not None:
-            given |= set(scope.parameters)
+            around |= set(scope.parameters)
             scope = scope.parent
         found = self.source.definition(self.function)
         awaited = (
             [n.value for n in own_nodes(found[1]) if isinstance(n, ast.Await)] if found else []
         )
-        called = [one.func if isinstance(one, ast.Call) else one for one in awaited]
-        return not given & ASGI and any(
-            isinstance(one, ast.Name) and one.id in given for one in called
+        own = self.function.parameters
+        return any(
+            (isinstance(one, ast.Name) and one.id in own)
+            or (isinstance(one, ast.Call) and getattr(one.func, "id", None) in around)
+            for one in awaited
         )
 
     def _of_asyncio(self, anyio: bool) -> str:
