@@ -56,9 +56,12 @@ def _others(
 
 def _strangers(workshop: Workshop, path: FilePath) -> Iterator[tuple[Function, Use]]:
     """What functions anywhere do with files whose names, or places, are written alike."""
-    known = workshop.once(_known_anywhere)
+    program = workshop.facts.program
     for word in _words(path):
-        yield from (one for one in known.get(word, ()) if one[1].path.is_kin(path))
+        for file in workshop.saying(word):
+            module = program.load(file) if not file.is_test else None
+            known = workshop.each(_known_alike, module) if module is not None else Known()
+            yield from (one for one in known.get(word, ()) if one[1].path.is_kin(path))
 
 
 def _words(path: FilePath) -> list[str]:
@@ -73,13 +76,11 @@ def _known(workshop: Workshop, owner: Module | Klass) -> Known:
     return table
 
 
-def _known_anywhere(workshop: Workshop) -> Known:
+def _known_alike(workshop: Workshop, module: Module) -> Known:
     table = Known()
-    for module in workshop.facts.program.loaded():
-        if not module.file.is_test:
-            for function, one in _done(workshop, module.functions):
-                for word in _words(one.path):
-                    table.setdefault(word, []).append((function, one))
+    for function, one in _done(workshop, module.functions):
+        for word in _words(one.path):
+            table.setdefault(word, []).append((function, one))
     return table
 
 
