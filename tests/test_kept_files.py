@@ -855,3 +855,38 @@ def test_a_free_lock_ends_no_step(add: str, kept: bool) -> None:
     assert read.refusal == (step if kept else None)
     # Who reads meanwhile waits for the lock.
     assert write.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("temporary", "between", "refused"),
+    [
+        ("self.folder / f'{mode}.tmp'", "pass", True),
+        ("(self.folder / mode).with_suffix('.tmp')", "pass", True),
+        ("self.folder / f'{mode}.tmp'", "await asyncio.sleep(0)", False),
+        ("self.folder / f'{uuid.uuid4()}.tmp'", "pass", False),
+        ("Path(tempfile.mkdtemp()) / mode", "pass", False),
+    ],
+)
+def test_what_is_written_and_moved_in_one_step(temporary: str, between: str, refused: bool) -> None:
+    code = f"""
+    import asyncio
+    import tempfile
+    import uuid
+    from pathlib import Path
+
+
+    class Modes:
+        def __init__(self, folder: Path):
+            self.folder = folder
+
+        async def put(self, mode, text):
+            new = {temporary}
+            new.write_text(text)
+            {between}
+            new.replace(self.folder / mode)
+    """
+    [found] = judged("blocking-file-io", code)
+    reason = (
+        "`Modes.put` moves the file behind it, and two at once would write and move the same one"
+    )
+    assert found.refusal == (reason if refused else None)

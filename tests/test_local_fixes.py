@@ -1345,6 +1345,37 @@ def test_no_wait_before_the_try_that_closes(opened: str, between: str, offered: 
     assert {one.refusal for one in found} == {None if offered else reason}
 
 
+@pytest.mark.parametrize(
+    ("cleanup", "refused"),
+    [
+        ("path.write_text('')\n            path.unlink()", True),
+        ("if path.suffix:\n                path.write_text('')\n            path.unlink()", True),
+        ("path.write_text('')", False),
+        ("path.unlink()\n            path.write_text('')", False),
+        ("path.write_text('')\n            logger.info('done')", False),
+        ("await fetch()\n            path.write_text('')\n            path.unlink()", False),
+    ],
+)
+def test_a_clean_up_that_nothing_interrupts_is_done_to_its_end(cleanup: str, refused: bool) -> None:
+    code = f"""
+    import asyncio
+    import logging
+    from pathlib import Path
+
+    logger = logging.getLogger(__name__)
+
+
+    async def load(path: Path, fetch):
+        try:
+            await asyncio.sleep(1)
+        finally:
+            {cleanup}
+    """
+    [found] = judged("blocking-file-io", code)
+    reason = "it cleans up after a cancellation, which could cut it short"
+    assert found.refusal == (reason if refused else None)
+
+
 def test_what_is_only_told_at_the_end_is_not_closed() -> None:
     code = """
     import logging

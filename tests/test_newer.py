@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -283,7 +284,12 @@ def test_annotations_are_for_pythons_that_evaluate_them(
 @pytest.mark.parametrize(
     ("python", "head", "line"),
     [
-        (">=3.8", "", 'background_tasks: Set["asyncio.Task[Any]"] = set()'),
+        (">=3.8", "", 'background_tasks: typing.Set["asyncio.Task[typing.Any]"] = set()'),
+        (
+            ">=3.8",
+            "from typing import Dict\n",
+            'background_tasks: Set["asyncio.Task[Any]"] = set()',
+        ),
         (
             ">=3.8",
             "from __future__ import annotations\n",
@@ -317,4 +323,5 @@ def test_the_set_of_tasks_is_declared_for_the_oldest_python(
     run(["check", "--fix", "--no-cache", "-q", "."])
     fixed = (tmp_path / "app.py").read_text("utf-8")
     assert line in fixed.split("\n")
+    assert len(re.findall(r"^(?:from|import) typing", fixed, re.MULTILINE)) == 1
     compile(fixed, "app.py", "exec")

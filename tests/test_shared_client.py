@@ -998,6 +998,14 @@ async def page(request: Request, url: str, password: str):
             "a shared one would mix the cookies of those who log in",
         ),
         (
+            "async with session.post(f'{url}/login', json={'user': url, 'pass': password}) as answer:\n    return await answer.text()",
+            "a shared one would mix the cookies of those who log in",
+        ),
+        (
+            "async with session.post(url) as answer:\n    return answer.cookies.get('session')",
+            "a shared one would mix the cookies that it is answered with",
+        ),
+        (
             "async with session.ws_connect(url) as socket:\n    return await socket.receive_str()",
             "each `ws_connect` keeps a connection, of which a shared one has so many for all",
         ),
@@ -1044,7 +1052,7 @@ def test_a_limit_of_each_request_is_not_one_of_all(limit: str, refused: bool) ->
 
 def test_headers_that_are_read_one_by_one_are_not_forwarded() -> None:
     used = """
-    token = request.headers.get("authorization")
+    token = request.headers.get("authorization") or request.cookies.get("token")
     async with aiohttp.ClientSession() as session:
         async with session.get(url, headers={"x-token": token}, cookies=None) as answer:
             return await answer.text()

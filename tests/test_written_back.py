@@ -941,3 +941,32 @@ def test_a_file_that_was_found_by_what_stands_in_it_is_written_back(waits: bool)
             "`path` is read and written back, and what others write in the meantime would be lost"
         )
         assert refusals("blocking-file-io", code) == [reason, reason]
+
+
+@pytest.mark.parametrize(
+    ("second", "refused"), [("Path(self.config.image)", True), ("Path(name)", False)]
+)
+def test_each_of_the_files_that_a_name_stands_for_is_the_same_each_time(
+    second: str, refused: bool
+) -> None:
+    code = f"""
+    import asyncio
+    from pathlib import Path
+
+
+    class Page:
+        def __init__(self, config):
+            self.config = config
+
+        async def keep(self, image, text, name):
+            if image:
+                place = {second}
+                place.mkdir()
+                await asyncio.sleep(0)
+            if text:
+                place = Path(self.config.text)
+                place.write_text(text)
+    """
+    [found] = judged("blocking-file-io", code)
+    reason = "`place` is written in place, and two threads would mix what they write"
+    assert found.refusal == (reason if refused else None)

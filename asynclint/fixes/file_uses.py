@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from asynclint.facts import syntax
@@ -26,6 +26,9 @@ ASKS, LOOKS = "asks", "looks"
 """It is asked whether a file is there, or how large, or how old, it is."""
 
 REMOVES = "removes"
+
+STAGES = "stages"
+"""A file is written that then takes another one's place."""
 
 METHODS = {
     "read_text": READS,
@@ -126,10 +129,9 @@ class FileUses:
         moved = self._moved_by(spelling)
         written = [one for one in found.values() if one.how is WRITES]
         uses = (
-            one
+            replace(one, how=STAGES) if one.how is WRITES and one.path in moved else one
             for one in found.values()
-            if not (one.how is WRITES and one.path in moved)
-            and not (one.how is MOVES and _is_made_before(one, written))
+            if not (one.how is MOVES and _is_made_before(one, written))
         )
         return tuple(sorted(uses, key=lambda one: one.ends))
 

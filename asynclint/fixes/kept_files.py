@@ -17,6 +17,7 @@ from asynclint.fixes.file_uses import (
     MOVES,
     READS,
     REMOVES,
+    STAGES,
     WRITES,
     FileUses,
     Use,
@@ -61,6 +62,7 @@ def _refuse_here(
     _refuse_pairs(before, own)
     _refuse_pairs(own, after)
     _refuse_written_back(place.function, own)
+    _refuse_staged(own, after)
     after += _done(uses, step, _handling(step))
     _refuse_removed(uses, place.function, (*before, *own), (*own, *after))
     met_whole.refuse(place.workshop, place.function, own)
@@ -132,6 +134,16 @@ def _refuse_written_back(function: Function, found: tuple[Use, ...]) -> None:
             back = first.how is READS and second.changes and first.path.may_be(second.path)
             if (back or _takes_away(first, second)) and _follows(function, first, second):
                 raise Refused(_reason(first, second))
+
+
+def _refuse_staged(own: Iterable[Use], after: Iterable[Use]) -> None:
+    """Raise Refused where a file is written, and moved behind that, under a name that another one may use for its own."""
+    moved = {one.path for one in after if one.how is MOVES}
+    for one in own:
+        if one.how is STAGES and one.path in moved and one.path.is_known and not one.path.is_new:
+            raise Refused(
+                f"`{one.by.name}` moves the file behind it, and two at once would write and move the same one"
+            )
 
 
 def _refuse_removed(

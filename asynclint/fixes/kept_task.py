@@ -105,12 +105,16 @@ def _set(place: Place, source: Source) -> tuple[str, tuple[Edit, ...]]:
 
 def _annotation(source: Source) -> tuple[str, tuple[Edit, ...]]:
     """How to write the type of the set, as the oldest Python of the project evaluates it."""
-    any_, one = imports.bring(source, "typing", "Any")
-    asyncio, two = imports.bring(source, "asyncio")
+    asyncio, one = imports.bring(source, "asyncio")
     if imports.knows(source, imports.BRACKETS):
+        any_, two = imports.bring(source, "typing", "Any")
         return f"set[{asyncio}.Task[{any_}]]", (*one, *two)
-    set_, three = imports.bring(source, "typing", "Set")
-    return f'{set_}["{asyncio}.Task[{any_}]"]', (*one, *two, *three)
+    if any(isinstance(node, ast.ImportFrom) and node.module == "typing" for node in source.head):
+        any_, two = imports.bring(source, "typing", "Any")
+        set_, three = imports.bring(source, "typing", "Set")
+        return f'{set_}["{asyncio}.Task[{any_}]"]', (*one, *two, *three)
+    typing, two = imports.bring(source, "typing")
+    return f'{typing}.Set["{asyncio}.Task[{typing}.Any]"]', (*one, *two)
 
 
 def _there(place: Place, source: Source) -> Iterator[str]:

@@ -51,6 +51,9 @@ PROCESS = re.compile(
 CANCELLATION = frozenset({"BaseException", "CancelledError"})
 """Exceptions whose handlers clean up after a cancellation."""
 
+TELLS = re.compile(r"\b_?log\w*\b|\bprint\b", re.IGNORECASE)
+"""What is called so at the end of a clean-up only says that it is done."""
+
 LOOPS = ("asyncio", "anyio", "trio")
 FOREIGN = ("twisted", "curio")
 """Libraries whose event loop runs the coroutines of those that import them; with the second ones no fix is at home."""
@@ -375,9 +378,23 @@ class Place:
                 ):
                     raise Refused("it is what is done where no thread can be had")
             ends = isinstance(one, ast.Try) and below in one.finalbody
-            if ends and (self.loop != "asyncio" or self.function.facts.generator):
+            first = isinstance(one, ast.Try) and self._is_first_of(one.finalbody)
+            if ends and (first or self.loop != "asyncio" or self.function.facts.generator):
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
+
+    def _is_first_of(self, cleanup: list[ast.stmt]) -> bool:
+        """Whether a clean-up that nothing interrupts today has more to do behind the place."""
+        nodes = [node for one in cleanup for node in (one, *own_nodes(one))]
+        if any(isinstance(one, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for one in nodes):
+            return False
+        end = self.node.end_lineno or 0, self.node.end_col_offset or 0
+        return any(
+            isinstance(one, ast.Call)
+            and (one.lineno, one.col_offset) > end
+            and not TELLS.search(ast.unparse(one.func))
+            for one in nodes
+        )
 
     @property
     def loop(self) -> str:

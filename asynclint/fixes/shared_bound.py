@@ -6,6 +6,7 @@ import ast
 
 from asynclint.findings import Edit, Fix, Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.reached import REACH
 
 NAMES = {"Lock": "lock", "CapacityLimiter": "limiter", "AsyncLimiter": "limiter"}
 
@@ -23,10 +24,12 @@ def hoist(place: Place) -> Fix:
         raise Refused("what it is made with is known to the call alone")
     if isinstance(call.func, ast.Name) and place.is_local(call.func.id):
         raise Refused("its class is imported within a function")
+    _refuse_endless(place)
     edits: list[Edit] = []
     comment = ""
     if mistake.by:
         name = mistake.by
+        _refuse_twins(place, name)
         statement = place.tree.statement(call)
         if len(place.tree.suite(statement)) < 2:
             raise Refused("nothing else stands in its block")
@@ -34,12 +37,37 @@ def hoist(place: Place) -> Fix:
         behind = source.text[source.end(statement) : source.after(statement)].strip()
         comment = f"  {behind}" if behind else ""
     else:
-        name = place.free_name(NAMES.get(mistake.name, "semaphore"))
+        kind = NAMES.get(mistake.name, "semaphore")
+        name = place.free_name(f"{place.function.facts.name.strip('_')}_{kind}")
         edits.append(source.replace(call, name))
     if name in place.function.module.body.facts.bindings or _is_bound_around(place, name):
         raise Refused(f"`{name}` means something else here")
     line = f"{name} = {source.segment(call)}{comment}\n"
     return place.fix("make it once for the module", *edits, source.declare(line))
+
+
+def _refuse_twins(place: Place, name: str) -> None:
+    """Raise Refused where another function has a local variable that is called so: one of the module would stand for both."""
+    for one in place.function.module.functions:
+        if one is not place.function and one.facts.kind != "module" and name in one.facts.bindings:
+            raise Refused(
+                f"another function of the module makes a `{name}`, too, and they would be one"
+            )
+
+
+def _refuse_endless(place: Place) -> None:
+    """Raise Refused where the function comes to itself: what it holds then, it would wait for."""
+    queue, seen = [place.function], {place.function}
+    for one in queue:
+        for edge in place.workshop.facts.graph.out.get(one, ()):
+            if edge.target is place.function:
+                name = place.function.name
+                raise Refused(
+                    f"`{name}` comes to itself while it holds it, and would wait for itself"
+                )
+            if edge.target not in seen and len(seen) < REACH:
+                seen.add(edge.target)
+                queue.append(edge.target)
 
 
 def _is_bound_around(place: Place, name: str) -> bool:

@@ -30,6 +30,9 @@ SOCKETS = frozenset({"ws_connect", "websocket", "websocket_connect"})
 LOGIN = re.compile(r"log_?in|sign_?in|csrf|logon", re.IGNORECASE)
 """What the address says whose cookies the next calls send."""
 
+PASSWORD = re.compile(r"pass(?:w|\b|_|['\"])|pwd|credential", re.IGNORECASE)
+"""What a call sends with which somebody logs in."""
+
 READS = frozenset({"get", "getlist", "getall", "get_all", "getone"})
 
 CLOSERS = frozenset(
@@ -80,8 +83,11 @@ class Usage:
         if forwards(self.tree, self.within):
             raise Refused("a shared one would mix the cookies of those whose headers it forwards")
         calls = [one for one in map(self._called, self._uses()) if one is not None]
-        if len(calls) > 1 and any(LOGIN.search(ast.unparse(a)) for c in calls for a in c.args[:2]):
+        logins = [c for c in calls if any(LOGIN.search(ast.unparse(a)) for a in c.args[:2])]
+        if logins and (len(calls) > 1 or any(PASSWORD.search(ast.unparse(c)) for c in logins)):
             raise Refused("a shared one would mix the cookies of those who log in")
+        if any(map(_reads_cookies, ast.walk(self.within))):
+            raise Refused("a shared one would mix the cookies that it is answered with")
 
     def _called(self, node: ast.expr) -> ast.Call | None:
         """`client.get(…)`."""
@@ -252,6 +258,18 @@ def refuse_own(call: ast.Call, name: str) -> None:
         )
 
 
+def _reads_cookies(node: ast.AST) -> bool:
+    """Whether the cookies of an answer are read, and not those of who asks."""
+    if not isinstance(node, ast.Attribute) or node.attr != "cookies":
+        return False
+    return isinstance(node.ctx, ast.Load) and not _is_asked(node.value)
+
+
+def _is_asked(node: ast.expr) -> bool:
+    """Whether an object is called like the request that a route answers."""
+    return ast.unparse(node).lower().endswith(("request", "req", "websocket"))
+
+
 def _is_empty(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) or (isinstance(node, ast.Dict) and not node.keys)
 
@@ -266,7 +284,7 @@ def forwards(tree: Tree, within: ast.AST) -> bool:
             if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
                 return True
         if isinstance(node, ast.Attribute) and node.attr == "headers":
-            if not ast.unparse(node.value).lower().endswith(("request", "req", "websocket")):
+            if not _is_asked(node.value):
                 continue
             if isinstance(parent, (ast.Subscript, ast.Compare)):
                 continue

@@ -305,7 +305,7 @@ def _is_one_file(path: str, function: Function, told: frozenset[str]) -> bool:
             kept |= isinstance(one, ast.Name) and one.id not in ("Path", "str", "os", "pathlib")
             if isinstance(one, ast.Name) and one.id != function.self_name and one.id not in told:
                 values = made.get(one.id, [])
-                if len(values) == 1 and one.id not in function.parameters:
+                if values and one.id not in function.parameters:
                     asked += values
                 elif one.id in function.facts.bindings or one.id in function.parameters:
                     return False
