@@ -1120,3 +1120,35 @@ def test_objects_that_are_looked_for_and_then_added(lines: str, refused: bool) -
     """
     found = reasons("blocking-database-call", code)
     assert [bool(one and "which two threads would both do" in one) for one in found] == [refused]
+
+
+@pytest.mark.parametrize(
+    ("made", "refused"),
+    [
+        ("create_client(url, key)", True),
+        ("create_client(url, key, ClientOptions(httpx_client=httpx.Client(http2=False)))", False),
+    ],
+)
+def test_a_client_over_one_connection_is_for_one_thread(made: str, refused: bool) -> None:
+    code = f"""
+    import httpx
+    from supabase import Client, ClientOptions, create_client
+
+
+    class Users:
+        def __init__(self, url, key):
+            self.client: Client = {made}
+
+        def _names(self):
+            return self.client.table("users").select("name").execute().data
+
+        async def names(self):
+            query = self.client.table("users").select("name")
+            return query.execute().data
+
+        async def all_names(self):
+            return self._names()
+    """
+    why = "uses a client that sends over one HTTP/2 connection, which is for one thread at a time"
+    wanted = [f"`Users.names` {why}", f"`Users._names` {why}"] if refused else [None, None]
+    assert reasons("blocking-sdk-call", code) == wanted

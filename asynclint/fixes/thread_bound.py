@@ -41,6 +41,12 @@ ONE_AT_A_TIME = (
 )
 """Roots of classes whose objects any thread may use, and only one at a time: where tasks share one, threads would meet in it."""
 
+MULTIPLEXED = ("supabase.", "postgrest.", "storage3.", "supabase_auth.", "supabase_functions.")
+"""Roots of classes whose synchronous clients send everything over one HTTP/2 connection, which httpcore 1.0 does not guard.
+
+HolmesGPT/holmesgpt#2122 shows what comes of it in threads. With an `httpx_client` of one's own, they need not.
+"""
+
 FILES = ("io.", "gzip.", "zipfile.", "tarfile.", "csv.")
 
 WRITES = frozenset({"write", "writelines", "writerow", "writerows", "flush", "seek", "truncate"})
@@ -167,6 +173,11 @@ def needs_loop(workshop: Workshop, function: Function, site: CallSite) -> Iterat
         if not isinstance(member, LibMethod):
             continue
         library, _, name = member.cls.rpartition(".")
+        if member.cls.startswith(MULTIPLEXED) and member.known.blocks:
+            if not workshop.saying("httpx_client"):
+                yield (
+                    f"`{function.name}` uses a client that sends over one HTTP/2 connection, which is for one thread at a time"
+                )
         if member.cls == "contextvars.ContextVar" and member.name in ("set", "reset"):
             yield f"`{function.name}` sets a context variable, which a thread keeps to itself"
         if library == "asyncio" and f"{name}.{member.name}" in LOOP_OBJECTS:
