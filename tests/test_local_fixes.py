@@ -499,6 +499,7 @@ async def handler(flag: bool) -> object:
         ('return await fetch()["a"] or 1', 'return (await fetch())["a"] or 1'),
         ("await shop().load()", "await (await shop()).load()"),
         ('await shop().stock["a"]', 'await (await shop()).stock["a"]'),
+        ("await shop().count()", "(await shop()).count()"),
         ("for key in fetch(): print(key)", "for key in await fetch(): print(key)"),
         ("assert fetch()", "assert await fetch()"),
         ("return -fetch()", "return -await fetch()"),
@@ -506,6 +507,21 @@ async def handler(flag: bool) -> object:
 )  # fmt: skip
 def test_awaits(line: str, after: str) -> None:
     assert fixed("unawaited-coroutine", _forgotten(line)) == _forgotten(after)
+
+
+def test_what_a_library_answers_at_once_is_not_awaited() -> None:
+    code = """
+    import httpx
+
+
+    async def create(client: httpx.AsyncClient, url):
+        await client.post(url).raise_for_status()
+        return await client.get(url).aread()
+    """
+    text = fixed("unawaited-coroutine", code)
+    assert "        (await client.post(url)).raise_for_status()\n".lstrip() in text
+    assert "await (await client.post" not in text
+    assert "return await (await client.get(url)).aread()" in text
 
 
 @pytest.mark.parametrize(

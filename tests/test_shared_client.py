@@ -221,6 +221,36 @@ def test_startup_handlers_are_moved_into_the_lifespan() -> None:
     assert 'FastAPI(title="x", lifespan=lifespan)' in texts["app.py"]
 
 
+def test_handlers_within_a_factory_are_called_there() -> None:
+    app = """
+    from fastapi import FastAPI
+    from routes import router
+
+
+    def create_app():
+        app = FastAPI(title="x")
+        app.include_router(router)
+
+        @app.on_event("shutdown")
+        async def disconnect():
+            print("down")
+
+        return app
+    """
+    text = fixed({"app.py": app, "routes.py": ROUTE})["app.py"]
+    lifespan = """\
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncOpenAI() as app.state.openai_client:
+            yield
+        await disconnect()
+
+    app = FastAPI(title="x", lifespan=lifespan)
+"""
+    assert lifespan in text
+    assert "on_event" not in text
+
+
 def test_startup_handlers_of_a_router_are_refused() -> None:
     route = ROUTE + '\n\n@router.on_event("startup")\nasync def connect():\n    pass\n'
     assert "startup handlers" in refusal({"app.py": APP, "routes.py": route})

@@ -17,6 +17,8 @@ PLAIN: dict[str, tuple[str, ...]] = {
     "pathlib.Path": PATHS,
     "pathlib.PosixPath": ("pathlib.Path", *PATHS),
     "pathlib.WindowsPath": ("pathlib.Path", *PATHS),
+    "io.BytesIO": ("io.BufferedIOBase", "io.IOBase"),
+    "io.StringIO": ("io.TextIOBase", "io.IOBase"),
 }
 """Class → those above it."""
 

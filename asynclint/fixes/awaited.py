@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.facts.attributes import attribute_type
 from asynclint.facts.program import Function
-from asynclint.facts.types import Coro, Gen, Inst, Type, members
+from asynclint.facts.types import Const, Coro, Func, Gen, Inst, LibMethod, Type, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import results
 from asynclint.fixes.place import Place
@@ -35,7 +35,7 @@ def await_it(place: Place) -> Iterable[Fix]:
     part, source = _awaited_part(place, call), place.source
     if part is None:
         edit = place.awaiting(call)
-    elif all(_is_plain(_result(one)) for one in made):
+    elif all(_is_plain(_result(one)) or _answers_at_once(place, one, part) for one in made):
         # What it gives has nothing in it to wait for: the `await` that is there belongs to the coroutine.
         around = place.tree.parent(part)
         assert around is not None
@@ -76,15 +76,38 @@ def _holds_values(value: Type) -> bool:
 
 def _answers_with_coroutine(place: Place, made: Type, part: ast.expr) -> bool:
     """Whether `await f().method()` awaits a coroutine once `f()` is awaited, too."""
+    evaluator = place.workshop.facts.graph.evaluator
+    methods = _methods(place, made, part)
+    given = [evaluator.result_of(one, place.function.module) for one in methods]
+    return bool(given) and all(isinstance(one, Coro) for one in given)
+
+
+def _answers_at_once(place: Place, made: Type, part: ast.expr) -> bool:
+    """Whether `await f().method()` would await what is no coroutine: the answer of a plain method that is known."""
+    methods = _methods(place, made, part)
+    return bool(methods) and all(
+        (isinstance(one, LibMethod) and not one.known.coroutine and one.known.enters is None)
+        or (isinstance(one, Func) and not one.function.is_async and _gives_value(place, one))
+        for one in methods
+    )
+
+
+def _gives_value(place: Place, method: Type) -> bool:
+    """Whether a function of the project is seen to give a string, a number, a container or nothing."""
+    evaluator = place.workshop.facts.graph.evaluator
+    given = members(evaluator.result_of(method, place.function.module))
+    return all(isinstance(one, Const) or _is_plain(one) for one in given)
+
+
+def _methods(place: Place, made: Type, part: ast.expr) -> list[Type]:
+    """What `method` is of `f().method()`, once `f()` is awaited."""
     result = _result(made)
     if not isinstance(part, ast.Call) or not isinstance(part.func, ast.Attribute):
-        return False
+        return []
     if not isinstance(part.func.value, ast.Call) or result is None:
-        return False
+        return []
     evaluator = place.workshop.facts.graph.evaluator
-    method = attribute_type(evaluator, result, part.func.attr, place.function)
-    given = [evaluator.result_of(one, place.function.module) for one in members(method)]
-    return bool(given) and all(isinstance(one, Coro) for one in given)
+    return list(members(attribute_type(evaluator, result, part.func.attr, place.function)))
 
 
 def _refuse_one_of_several(place: Place, call: ast.Call) -> None:

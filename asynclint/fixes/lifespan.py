@@ -362,20 +362,31 @@ class Lifespan:
         ]
         for function, event in handlers:
             if event == "startup":
-                lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
+                lines.append(f"    {self._call(function)}")
         body = head.rstrip("\n").split("\n")
         lines += [*body, f"{indent}{'    ' if pushes else ''}{end}"]
         if tail:
             lines += tail.rstrip("\n").split("\n")
         for function, event in handlers:
             if event == "shutdown":
-                lines.append(f"    {'await ' if function.is_async else ''}{function.name}()")
+                lines.append(f"    {self._call(function)}")
         edits = [*one, *two, self.argument(name)]
         edits += [self.argument(name, call) for call in self.also]
-        edits.append(self.before("\n".join(lines) + "\n"))
+        # Handlers within a factory are known there alone.
+        nested = any(one.parent is application.function for one, _ in handlers)
+        edits.append(self.before("\n".join(lines) + "\n", nested))
         for function, _ in handlers:
             edits.append(self._undecorate(function))
         return edits
+
+    def _call(self, handler: Function) -> str:
+        """How the lifespan calls a handler that stands in the module, or in the factory that builds the application."""
+        name, around = handler.facts.name, handler.parent
+        if around is None or around not in (self.application.function, handler.module.body):
+            raise Refused("a startup handler stands in another function")
+        if len(around.facts.bindings[name]) != 1 or name == self.called:
+            raise Refused(f"`{name}` does not mean one function only")
+        return f"{'await ' if handler.is_async else ''}{name}()"
 
     def _any(self, edits: tuple[Edit, ...]) -> tuple[str, tuple[Edit, ...]]:
         any_, more = imports.bring(self.source, "typing", "Any")
