@@ -41,17 +41,16 @@ def _others(
     workshop: Workshop, function: Function, path: FilePath
 ) -> Iterator[tuple[Function, Use]]:
     """What the functions of a function's class, or of its module, do with files that may be the same."""
-    known: list[tuple[Function, Use]] = []
-    if not path.is_known:
-        pass
-    elif path.name != OWN:
-        known += workshop.each(_known, function.module).get(path.root, ())
-    elif function.klass is not None:
+    owners: list[Module | Klass] = []
+    if path.is_known and path.name != OWN:
+        owners = [function.module]
+    elif path.is_known and function.klass is not None:
         evaluator = workshop.facts.graph.evaluator
         family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
-        for klass in family | dict.fromkeys(evaluator.subclasses(function.klass)):
-            known += workshop.each(_known, klass).get(path.root, ())
-    return (one for one in known if one[1].path.may_be(path))
+        owners += family | dict.fromkeys(evaluator.subclasses(function.klass))
+    for owner in owners:
+        known = workshop.each(_known, owner).get(path.root, ())
+        yield from (one for one in known if one[1].path.may_be(path))
 
 
 def _strangers(workshop: Workshop, path: FilePath) -> Iterator[tuple[Function, Use]]:
