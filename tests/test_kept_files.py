@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from one_module import fixed, judged, refusals
+from one_module import checked, fixed, judged, refusals
 
 LOST = "and what others write in the meantime would be lost"
 TWICE = "which two at once would both do"
@@ -890,3 +890,61 @@ def test_what_is_written_and_moved_in_one_step(temporary: str, between: str, ref
         "`Modes.put` moves the file behind it, and two at once would write and move the same one"
     )
     assert found.refusal == (reason if refused else None)
+
+
+@pytest.mark.parametrize(
+    ("written", "refused"),
+    [("_task_path(task)", True), ("base / 'all.json'", False), ("logs / task['id']", False)],
+)
+def test_paths_that_a_method_looks_for(written: str, refused: bool) -> None:
+    code = f"""
+    import json
+    from pathlib import Path
+
+
+    class Tasks:
+        def __init__(self, base: Path):
+            self.base = base
+            self.logs = base / "logs"
+
+        def _task_path(self, task):
+            return self.base / task["agent"] / f"{{task['id']}}.json"
+
+        def _find_task_path(self, key):
+            for path in self.base.iterdir():
+                if path.stem == key:
+                    return path
+            return None
+
+        def _read(self, path):
+            return json.loads(path.read_text())
+
+        def _write(self, task):
+            path = self.{written}
+            path.write_text(json.dumps(task))
+
+        async def get(self, key):
+            path = self._find_task_path(key)
+            return self._read(path)
+
+        async def create(self, task):
+            self._write(task)
+    """
+    get = next(f for f in judged("blocking-file-io", code) if "self._read" in f.message)
+    assert get.refusal == (f"`Tasks._write` {MET}" if refused else None)
+
+
+@pytest.mark.parametrize("twin", ["pkg/_sync/client.py", "pkg/client.py", "pkg/other.py"])
+def test_a_file_of_which_a_synchronous_one_is_made(twin: str) -> None:
+    code = """
+from pathlib import Path
+
+
+async def load(name: str) -> str:
+    return Path(name).read_text()
+"""
+    plain = code.replace("async def", "def")
+    files = {"pkg/_async/client.py": code, twin: plain}
+    [found] = checked("blocking-file-io", files)[0]
+    made = f"`{twin}` seems to be made of this file, and would know no thread to wait for"
+    assert found.refusal == (None if "other" in twin else made)

@@ -1392,6 +1392,45 @@ def test_a_clean_up_that_nothing_interrupts_is_done_to_its_end(cleanup: str, ref
     assert found.refusal == (reason if refused else None)
 
 
+@pytest.mark.parametrize(("beside", "refused"), [("import fastmcp", True), ("import httpx", False)])
+def test_a_clean_up_that_is_cancelled_again_stays(beside: str, refused: bool) -> None:
+    code = """
+    import asyncio
+    import shutil
+
+
+    async def load(folder):
+        try:
+            await asyncio.sleep(1)
+        finally:
+            shutil.rmtree(folder)
+    """
+    [found] = judged("blocking-file-io", code, server=f"{beside}\n")
+    reason = "it cleans up after a cancellation, which could cut it short"
+    assert found.refusal == (reason if refused else None)
+
+
+def test_an_archive_that_an_object_keeps_is_for_one_thread() -> None:
+    code = """
+    import asyncio
+    import zipfile
+
+
+    class Store:
+        def __init__(self, path):
+            self.file = zipfile.ZipFile(path, "w")
+            self.lock = asyncio.Lock()
+
+        async def add(self, name, data):
+            async with self.lock:
+                self.file.writestr(name, data)
+
+        async def close(self):
+            self.file.close()
+    """
+    assert "a `ZipFile` is used by one thread at a time" in refusals("blocking-file-io", code)
+
+
 def test_what_is_only_told_at_the_end_is_not_closed() -> None:
     code = """
     import logging

@@ -113,6 +113,8 @@ def test_a_route_that_begins_its_own_run_runs_in_a_thread() -> None:
         ("from matplotlib import pyplot", "figure, axes = pyplot.subplots()", "draws with `pyplot`, which is for one thread at a time"),
         ("import tkinter", "window = tkinter.Tk()", "works on windows, which belong to one thread"),
         ("from PyQt5.QtWidgets import QLabel", "label = QLabel(page.text)", "works on windows, which belong to one thread"),
+        ("import AppKit", "AppKit.NSBundle.mainBundle()", "works with macOS's own classes, of which many belong to the main thread"),
+        ("from Foundation import NSAppleScript", "NSAppleScript.alloc()", "works with macOS's own classes, of which many belong to the main thread"),
         ("import win32com.client", "win32com.client.Dispatch('SAPI.SpVoice')", "uses COM, which has to be set up in each thread"),
     ],
 )  # fmt: skip

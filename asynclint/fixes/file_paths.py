@@ -129,9 +129,18 @@ class FilePath:
         alike = bool(self.word) and self.word == other.word
         return alike and replace(other, root=self.root).may_be(self)
 
+    def may_be_given(self, other: FilePath) -> bool:
+        """Whether a method gives one of both, of which no more is known, that may be the other one, whose name is made anew each time."""
+        given, made = (self, other) if self.root.endswith("()") else (other, self)
+        return given.root.endswith("()") and (made.root.endswith("()") or _varies(made))
+
     def __str__(self) -> str:
         root = self.root.removeprefix(EVERYBODYS)
         return "/".join((root, *self.parts) if root else self.parts).replace("/~", "")
+
+
+def _varies(path: FilePath) -> bool:
+    return any(ANY in one or FIELD.search(one) for one in path.parts)
 
 
 def _plain(parts: tuple[str, ...]) -> list[str]:

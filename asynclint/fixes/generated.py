@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 SAID = re.compile(
     r"@generated|code generated|auto-?generated"
@@ -16,6 +16,9 @@ SAID = re.compile(
 KEEP_OUT = re.compile(r"\bdo not (?:\w+ )?(?:edit|modify|change)\b")
 
 QUOTES = ('"""', "'''")
+
+SOURCE = "_async"
+"""The folder of files from which unasync, and its like, make synchronous ones."""
 
 HEAD = 60
 """Lines looked at in search of the first code."""
@@ -40,3 +43,15 @@ def _head(lines: Sequence[str]) -> Iterator[str]:
         elif text and not text.startswith("#"):
             return
         yield line
+
+
+def synchronous_twin(name: str, files: Container[str]) -> str | None:
+    """The file that a tool makes of an asynchronous one, by taking its `await` away: `_sync/client.py` of `_async/client.py`."""
+    parts = name.split("/")
+    if SOURCE not in parts[:-1]:
+        return None
+    at = parts.index(SOURCE)
+    twins = (
+        "/".join((*parts[:at], *folder, *parts[at + 1 :])) for folder in (("_sync",), ("sync",), ())
+    )
+    return next((one for one in twins if one in files), None)

@@ -6,7 +6,8 @@ import ast
 
 from asynclint.findings import Refused
 from asynclint.fixes import browser, in_order, interleaved, kept_files
-from asynclint.fixes.place import Place
+from asynclint.fixes.generated import synchronous_twin
+from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.step import spot
 
 SYNCHRONOUS = "the enclosing function is not `async def`, so that nothing can be awaited in it"
@@ -16,10 +17,19 @@ def refuse(place: Place) -> None:
     """Raise Refused where no `await` may stand, or other tasks must not run, or there are no threads."""
     if not place.in_coroutine:
         raise Refused(SYNCHRONOUS)
+    twin = synchronous_twin(place.function.module.file.name, place.workshop.once(_names))
+    if twin is not None:
+        raise Refused(
+            f"`{twin}` seems to be made of this file, and would know no thread to wait for"
+        )
     place.refuse_held()
     place.refuse_meant()
     browser.refuse(place)
     place.refuse_cleanup()
+
+
+def _names(workshop: Workshop) -> frozenset[str]:
+    return frozenset(file.name for file in workshop.facts.program.project.files)
 
 
 def refuse_between(place: Place, work: ast.AST) -> None:

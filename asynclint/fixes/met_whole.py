@@ -28,6 +28,8 @@ def refuse(workshop: Workshop, function: Function, found: Iterable[Use]) -> None
         for other, one in (*_others(workshop, function, use.path), *_strangers(workshop, use.path)):
             if other in (function, use.by) or one.how is use.how or (one.held and use.held):
                 continue
+            if LOG.search(str(one.path)):
+                continue
             raise Refused(_reason(one))
 
 
@@ -49,8 +51,13 @@ def _others(
         family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
         owners += family | dict.fromkeys(evaluator.subclasses(function.klass))
     for owner in owners:
-        known = workshop.each(_known, owner).get(path.root, ())
-        yield from (one for one in known if one[1].path.may_be(path))
+        known = workshop.each(_known, owner)
+        yield from (one for one in known.get(path.root, ()) if one[1].path.may_be(path))
+        if path.name == OWN:
+            others = (
+                one for name, root in known.items() if name.startswith(f"{OWN}.") for one in root
+            )
+            yield from (one for one in others if one[1].path.may_be_given(path))
 
 
 def _strangers(workshop: Workshop, path: FilePath) -> Iterator[tuple[Function, Use]]:

@@ -54,6 +54,9 @@ CANCELLATION = frozenset({"BaseException", "CancelledError"})
 TELLS = re.compile(r"\b_?log\w*\b|\bprint\b", re.IGNORECASE)
 """What is called so at the end of a clean-up only says that it is done."""
 
+SCOPES = re.compile(r"^[ \t]*(?:import|from)[ \t]+(?:mcp|fastmcp|anyio)\b", re.MULTILINE)
+"""What runs functions in scopes of anyio's."""
+
 LOOPS = ("asyncio", "anyio", "trio")
 FOREIGN = ("twisted", "curio")
 """Libraries whose event loop runs the coroutines of those that import them; with the second ones no fix is at home."""
@@ -140,6 +143,12 @@ def _strict(workshop: Workshop) -> Evaluator:
     """An evaluator that goes by what the code says at the place itself."""
     usual = workshop.facts.graph.evaluator
     return Evaluator(usual.program, usual.known, trusting=False)
+
+
+def _cancels_again(workshop: Workshop) -> bool:
+    """Whether servers of the project run their functions in scopes of anyio's, which cancel each wait of one that they have cancelled."""
+    said = (file for word in ("mcp", "fastmcp", "anyio") for file in workshop.saying(word))
+    return any(SCOPES.search(file.text or "") for file in said if not file.is_test)
 
 
 def _loops_used(workshop: Workshop) -> Counter[str]:
@@ -379,7 +388,8 @@ class Place:
                     raise Refused("it is what is done where no thread can be had")
             ends = isinstance(one, ast.Try) and below in one.finalbody
             first = isinstance(one, ast.Try) and self._is_first_of(one.finalbody)
-            if ends and (first or self.loop != "asyncio" or self.function.facts.generator):
+            again = self.loop != "asyncio" or self.workshop.once(_cancels_again)
+            if ends and (first or again or self.function.facts.generator):
                 raise Refused("it cleans up after a cancellation, which could cut it short")
             below = one
 

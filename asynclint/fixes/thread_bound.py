@@ -49,7 +49,10 @@ HolmesGPT/holmesgpt#2122 shows what comes of it in threads. With an `httpx_clien
 
 FILES = ("io.", "gzip.", "zipfile.", "tarfile.", "csv.")
 
-WRITES = frozenset({"write", "writelines", "writerow", "writerows", "flush", "seek", "truncate"})
+WRITES = frozenset(
+    {"write", "writelines", "writerow", "writerows", "writestr", "add", "addfile"}
+    | {"flush", "seek", "truncate"}
+)
 """Files that are open, and their methods of which two threads would mix the work."""
 
 THREAD_LOCAL = frozenset({"sqlalchemy.orm.scoped_session"})

@@ -2,6 +2,7 @@
 
 mlflow 3.17 keeps its active run in a `threading.local`, newrelic the transaction by the thread's number, streamlit the page on
 the thread's object, and dspy 3.4 the number of the thread that may configure it. `pyplot` has one current figure for all.
+Windows, COM and many classes of macOS belong to a thread, too.
 """
 
 from __future__ import annotations
@@ -96,6 +97,14 @@ STATES = (
             ("QtWidgets", r"Py(?:Qt|Side)\d\.QtWidgets\..*"),
             ("wx", r"wx\..*"),
         )
+    ),
+    *(
+        State(
+            word,
+            re.compile(rf"{word}\..*"),
+            "works with macOS's own classes, of which many belong to the main thread",
+        )
+        for word in ("AppKit", "Foundation", "objc")
     ),
     *(
         State(
