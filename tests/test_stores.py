@@ -1152,3 +1152,60 @@ def test_a_client_over_one_connection_is_for_one_thread(made: str, refused: bool
     why = "uses a client that sends over one HTTP/2 connection, which is for one thread at a time"
     wanted = [f"`Users.names` {why}", f"`Users._names` {why}"] if refused else [None, None]
     assert reasons("blocking-sdk-call", code) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("""if self.keys.get_left(key) < cost:
+                raise ValueError(key)
+            self.keys.increment_usage(key, cost)""", True),
+        ("""with self.lock:
+                if self.keys.get_left(key) > cost:
+                    self.keys.increment_usage(key, cost)""", False),
+        ("""self.keys.increment_usage(key, cost)
+            return self.keys.get_left(key)""", False),
+        ("""self.other.get_left(key)
+            self.keys.increment_usage(key, cost)""", False),
+        ("return self.keys.get_left(key)", False),
+    ],
+)  # fmt: skip
+def test_what_is_asked_of_a_store_of_the_project_and_taken_from_it(
+    lines: str, refused: bool
+) -> None:
+    code = f"""
+    import sqlite3
+    import threading
+    from contextlib import closing
+
+
+    class Keys:
+        def __init__(self, path):
+            self.path = path
+            self.lock = threading.Lock()
+
+        def get_left(self, key):
+            with self.lock, closing(sqlite3.connect(self.path)) as conn:
+                return conn.execute("SELECT left FROM keys WHERE key = ?", (key,)).fetchone()[0]
+
+        def increment_usage(self, key, cost):
+            with self.lock, closing(sqlite3.connect(self.path)) as conn:
+                conn.execute("UPDATE keys SET left = left - ? WHERE key = ?", (cost, key))
+
+
+    class Service:
+        def __init__(self, path):
+            self.keys = Keys(path)
+            self.other = Keys(path)
+            self.lock = threading.Lock()
+
+        def check(self, key, cost):
+            {lines}
+
+        async def answer(self, key):
+            self.check(key, 1)
+    """
+    twice = (
+        "`Service.check` asks `self.keys` and then takes from it, which two threads would both do"
+    )
+    assert reasons("blocking-database-call", code) == [twice if refused else None]

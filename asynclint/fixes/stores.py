@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from asynclint.facts.graph import SYNC
+from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module, recipe_name
 from asynclint.facts.syntax import extent
@@ -15,6 +16,7 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
+from asynclint.fixes.reached import reached
 from asynclint.fixes.sql import adds, statement
 
 ASKS = re.compile(
@@ -29,6 +31,9 @@ TAKES = re.compile(r"h?del|remove|pop|revoke|consume|invalidate|expire")
 
 MAKES = re.compile(r"(?:get_or_)?create|upsert|h?set|put|insert|save")
 """How those begin that put something under a key again."""
+
+SPENDS = re.compile(r"(?:in|de)crement|charge|consume|deduct|debit|withdraw|spend|claim|reserve")
+"""How methods of the project's own stores begin that count something, or take of it what was asked for before."""
 
 NUMBERS = frozenset({"get_transaction_count"})
 NUMBERED = frozenset({"send_transaction", "send_raw_transaction"})
@@ -136,7 +141,7 @@ def refuse_below(workshop: Workshop, function: Function) -> None:
 
 
 def _refuse_helper(workshop: Workshop, function: Function) -> None:
-    asked = _asked_first(workshop, function)
+    asked = _asked_first(workshop, function) or _spent(workshop, function)
     if asked is not None:
         raise Refused(f"`{function.name}` asks {asked}, which two threads would both do")
 
@@ -170,6 +175,38 @@ def _asked_first(workshop: Workshop, function: Function) -> str | None:
                     store = f"{function.self_name}.{first.store}" if first.own else first.store
                     return f"`{store}` and then changes it"
     return None
+
+
+def _spent(workshop: Workshop, function: Function) -> str | None:
+    """What a function asks a store of the project's, and then takes from it by that, without a lock around both."""
+    sites = [s for s in function.sites if s.kind == "call" and s.callee and s.callee[0] == "attr"]
+    sites = [s for s in sites if not workshop.once(effects).is_locked(function, s)]
+    for second in sites:
+        if not SPENDS.match(second.callee[2]) or not _works_on_store(workshop, function, second):
+            continue
+        for first in sites:
+            if first.callee[1] != second.callee[1] or not ASKS.match(first.callee[2]):
+                continue
+            before = (first.end_line, first.end_col) <= (second.line, second.col)
+            if before and _is_way(function.module, first.block, second.block):
+                if _works_on_store(workshop, function, first):
+                    return f"`{recipe_name(first.callee[1])}` and then takes from it"
+    return None
+
+
+def _works_on_store(workshop: Workshop, function: Function, site: CallSite) -> bool:
+    """Whether a call is one of a method of the project's that calls a store."""
+    found = members(workshop.facts.graph.evaluator.callee(function.module, site))
+    return any(isinstance(m, Func) and any(_uses_store(workshop, m.function)) for m in found)
+
+
+def _uses_store(workshop: Workshop, function: Function) -> Iterator[bool]:
+    evaluator = workshop.facts.graph.evaluator
+    for one in reached(workshop, function):
+        for site in one.sites:
+            found = members(evaluator.callee(one.module, site))
+            known = (known_callee(evaluator, m) for m in found)
+            yield any(k is not None and k.blocks in KINDS for k in known)
 
 
 def _is_fixed(recipe: Recipe) -> bool:
