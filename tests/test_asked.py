@@ -278,3 +278,37 @@ def test_a_deadline_of_all_is_no_time_of_each() -> None:
     """
     reason = "`results.poll` has a deadline from before it starts"
     assert refusal({"app.py": code}, RULE) == reason
+
+
+@pytest.mark.parametrize(
+    ("read", "refused"),
+    [("self.config.max_concurrency", True), ("self.config.timeout", False)],
+)
+def test_what_another_method_takes_for_its_bound(read: str, refused: bool) -> None:
+    code = f"""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    import httpx
+
+
+    class Model:
+        def __init__(self, config):
+            self.config = config
+            self.client = httpx.AsyncClient()
+
+        def batch(self, words):
+            with ThreadPoolExecutor({read}) as executor:
+                return list(executor.map(str, words))
+
+        async def ask(self, word):
+            return await self.client.get(word)
+
+        async def ask_all(self, words):
+            return await asyncio.gather(*[self.ask(word) for word in words])
+    """
+    if refused:
+        reason = "`self.config.max_concurrency` is there to say how many run at once"
+        assert refusal({"app.py": code}, RULE) == reason
+    else:
+        assert "asyncio.Semaphore(10)" in applied({"app.py": code}, RULE).after["app.py"]

@@ -20,6 +20,11 @@ KNOB = re.compile(
 KEPT_KNOB = re.compile(r"^_*(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)$")
 """The same of what an object keeps."""
 
+OWN_KNOB = re.compile(
+    r"\bself(?:\.\w+)*\.(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)\b"
+)
+"""The same where a method reads it of what the object keeps: `self.config.max_concurrency`."""
+
 GATHERED = frozenset({"list", "set", "tuple", "frozenset"})
 
 HOLDING = (
@@ -49,6 +54,12 @@ def refuse_chosen(place: Place) -> None:
         for name in (*klass.self_attributes(), *klass.body.facts.bindings):
             if KEPT_KNOB.match(name):
                 raise Refused(f"`{name}` is there to say how many run at once")
+        for each in klass.methods():
+            found = OWN_KNOB.search(
+                "\n".join(klass.module.span(each.facts.line, each.facts.end_line))
+            )
+            if found is not None:
+                raise Refused(f"`{found[0]}` is there to say how many run at once")
 
 
 def refuse_leaving(place: Place) -> None:
