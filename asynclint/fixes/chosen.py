@@ -17,12 +17,12 @@ KNOB = re.compile(
 )
 """What parameters are called that say how many run at once."""
 
-KEPT_KNOB = re.compile(r"^_*(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)$")
+KEPT = r"(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)"
+
+KEPT_KNOB = re.compile(rf"^_*{KEPT}$")
 """The same of what an object keeps."""
 
-OWN_KNOB = re.compile(
-    r"\bself(?:\.\w+)*\.(?:max_(?:concurren\w*|workers|parallel\w*)|concurrency(?:_limit)?)\b"
-)
+OWN_KNOB = re.compile(rf"\bself(?:\.\w+)*\.{KEPT}\b")
 """The same where a method reads it of what the object keeps: `self.config.max_concurrency`."""
 
 GATHERED = frozenset({"list", "set", "tuple", "frozenset"})

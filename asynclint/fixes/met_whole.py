@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from asynclint.facts.graph import SYNC
 from asynclint.facts.program import Function, Klass, Module
@@ -51,7 +51,7 @@ def _others(
         family = {one: None for one in evaluator.mro(function.klass) if isinstance(one, Klass)}
         owners += family | dict.fromkeys(evaluator.subclasses(function.klass))
     for owner in owners:
-        known = workshop.each(_known, owner)
+        known = workshop.each(_by_roots, owner)
         yield from (one for one in known.get(path.root, ()) if one[1].path.may_be(path))
         if path.name == OWN:
             others = (
@@ -66,7 +66,7 @@ def _strangers(workshop: Workshop, path: FilePath) -> Iterator[tuple[Function, U
     for word in _words(path):
         for file in workshop.saying(word):
             module = program.load(file) if not file.is_test else None
-            known = workshop.each(_known_alike, module) if module is not None else Known()
+            known = workshop.each(_by_words, module) if module is not None else Known()
             yield from (one for one in known.get(word, ()) if one[1].path.is_kin(path))
 
 
@@ -74,19 +74,22 @@ def _words(path: FilePath) -> list[str]:
     return [one for one in (path.file_name, path.word) if one and not path.is_new]
 
 
-def _known(workshop: Workshop, owner: Module | Klass) -> Known:
-    table = Known()
+def _by_roots(workshop: Workshop, owner: Module | Klass) -> Known:
     functions = owner.functions if isinstance(owner, Module) else owner.methods()
-    for function, one in _done(workshop, functions):
-        table.setdefault(one.path.root, []).append((function, one))
-    return table
+    return _table(workshop, functions, lambda path: [path.root])
 
 
-def _known_alike(workshop: Workshop, module: Module) -> Known:
+def _by_words(workshop: Workshop, module: Module) -> Known:
+    return _table(workshop, module.functions, _words)
+
+
+def _table(
+    workshop: Workshop, functions: Iterable[Function], keys: Callable[[FilePath], list[str]]
+) -> Known:
     table = Known()
-    for function, one in _done(workshop, module.functions):
-        for word in _words(one.path):
-            table.setdefault(word, []).append((function, one))
+    for function, one in _done(workshop, functions):
+        for key in keys(one.path):
+            table.setdefault(key, []).append((function, one))
     return table
 
 

@@ -424,10 +424,10 @@ class Step:
     def _asks(self, node: ast.AST, half: Half) -> None:
         """Note what helpers look at whose answers the coroutine uses, or that may raise by it."""
         for one in (node, *own_nodes(node)) if not isinstance(node, NESTED) else ():
-            site = (
-                self._site(one) if isinstance(one, ast.Call) and one is not self.at.node else None
-            )
-            if site is None or not isinstance(one, ast.Call):
+            if not isinstance(one, ast.Call) or one is self.at.node:
+                continue
+            site = self._site(one)
+            if site is None:
                 continue
             evaluator = self.at.workshop.facts.graph.evaluator
             for member in members(evaluator.callee(self.at.function.module, site)):

@@ -197,16 +197,19 @@ def _spent(workshop: Workshop, function: Function) -> str | None:
 def _works_on_store(workshop: Workshop, function: Function, site: CallSite) -> bool:
     """Whether a call is one of a method of the project's that calls a store."""
     found = members(workshop.facts.graph.evaluator.callee(function.module, site))
-    return any(isinstance(m, Func) and any(_uses_store(workshop, m.function)) for m in found)
+    return any(isinstance(m, Func) and workshop.each(_uses_store, m.function) for m in found)
 
 
-def _uses_store(workshop: Workshop, function: Function) -> Iterator[bool]:
+def _uses_store(workshop: Workshop, function: Function) -> bool:
+    """Whether a function, or one below it, calls a store."""
     evaluator = workshop.facts.graph.evaluator
-    for one in reached(workshop, function):
-        for site in one.sites:
-            found = members(evaluator.callee(one.module, site))
-            known = (known_callee(evaluator, m) for m in found)
-            yield any(k is not None and k.blocks in KINDS for k in known)
+    called = (
+        known_callee(evaluator, member)
+        for one in reached(workshop, function)
+        for site in one.sites
+        for member in members(evaluator.callee(one.module, site))
+    )
+    return any(known is not None and known.blocks in KINDS for known in called)
 
 
 def _is_fixed(recipe: Recipe) -> bool:
@@ -307,7 +310,7 @@ def _below(
         for member in members(evaluator.callee(function.module, site)):
             if isinstance(member, LibMethod) and (member.known.blocks in KINDS or adds(member)):
                 for one in _method(function, site, held):
-                    yield in_sql(one, function, site, member)
+                    yield _in_sql(one, function, site, member)
             elif isinstance(member, Func) and deep:
                 if member.function is not function and not member.function.is_async:
                     for one in _below(workshop, member.function, deep - 1, held):
@@ -345,7 +348,7 @@ def _method(function: Function, site: CallSite, locked: bool) -> Iterator[Method
         yield Method(*holder, str(callee[2]), locked, site.block, given)
 
 
-def in_sql(method: Method, function: Function, site: CallSite, member: LibMethod) -> Method:
+def _in_sql(method: Method, function: Function, site: CallSite, member: LibMethod) -> Method:
     """The same, called by what its statement does: `execute("INSERT INTO jobs …")` inserts into `jobs`."""
     found = statement(function, site, member)
     if found is None:
