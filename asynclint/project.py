@@ -578,6 +578,17 @@ class _Reader:
             )
         return found
 
+    def _package_around(self, directory: str) -> tuple[str, ...]:
+        """The directory from which the package is imported in which a directory without `__init__.py` lies, if it does."""
+        above = directory
+        while above.startswith(self.root + os.sep):
+            above = os.path.dirname(above)
+            if self.is_package(above):
+                while self.is_package(above) and above != os.path.dirname(above):
+                    above = os.path.dirname(above)
+                return (above,)
+        return ()
+
     def _module(self, path: str) -> tuple[str, tuple[str, ...]]:
         """The module's name and other names it may be imported by."""
         directory, base = os.path.split(path)
@@ -595,7 +606,8 @@ class _Reader:
             # No package: named from the nearest source root, and by its stem among its neighbours.
             if parts:
                 aliases.append(parts[0])
-            for source in self.sources:
+            around = self._package_around(directory)
+            for source in (*around, *self.sources):
                 if directory == source or directory.startswith(source + os.sep):
                     names = (
                         _relative(directory, source).split(os.sep) if directory != source else []

@@ -423,6 +423,7 @@ def test_stdin_is_excluded_by_force(root: Path) -> None:
         ("src/loose.py", "loose", "src.loose"),
         ("src/acme/billing/invoices.py", "acme.billing.invoices", None),
         ("namespace/part/x.py", "namespace.part.x", "x"),
+        ("app/loose/deep/x.py", "app.loose.deep.x", "x"),
         ("backend/api/__init__.py", "api", "backend.api"),
         ("backend/api/users.py", "api.users", "backend.api.users"),
         ("script.py", "script", None),

@@ -129,7 +129,7 @@ class Components:
             )
         if tag in ("iter", "item", "sub", "star"):
             return self._is_data(function, recipe[1], site, depth + 1)
-        parts = recipe[1] if tag == "any" else recipe[1:] if tag == "binop" else ()
+        parts = recipe[1] if tag == "any" else recipe[1:3] if tag == "binop" else ()
         return any(self._is_data(function, part, site, depth + 1) for part in parts)
 
     def _gives_data(self, function: Function, recipe: Recipe, site: CallSite, depth: int) -> bool:

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from asynclint.facts import guards, places, reads
-from asynclint.facts.annotations import annotation_type, holds_none
-from asynclint.facts.classes import is_overridden_plainly
+from asynclint.facts.annotations import annotation_type, holds_none, is_vague
+from asynclint.facts.classes import implementations, is_overridden_plainly
 from asynclint.facts.decorators import is_veiled
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
@@ -68,6 +68,11 @@ TAKES_VALUES_TOO = {
 """Methods of builtins that cannot use a coroutine."""
 
 AWAITABLE_BASES = frozenset({"Awaitable", "Coroutine", "Future", "Task"})
+
+MAY_BE_AWAITED = re.compile(
+    r"Any\b|object|Awaitable|Coroutine|Future|Task\b|Deferred|Callable|Generator|Iterator"
+)
+"""In a type as it is written: what a coroutine may be, too."""
 
 CERTAIN: dict[str, str] = {
     "test": "is always true in a test",
@@ -328,9 +333,13 @@ class CoroutineFacts:
             declared = annotation_type(
                 self.evaluator, facts.returns_annotation, function.parent or function
             )
-            if not self._is_plain(declared):
+            if self._is_plain(declared):
+                how = "which is declared to return a value"
+            elif self._is_declared_result(function, coroutine, declared):
+                how = "which is declared to return what the coroutine gives"
+            else:
                 return None
-            return ("return", f"is returned by `{facts.name}`, which is declared to return a value")
+            return ("return", f"is returned by `{facts.name}`, {how}")
         if coroutine.function is function:
             return ("return", "is returned by the function that it is of")
         if any(_awaits(recipe) for recipe, _, _ in facts.returns):
@@ -339,7 +348,53 @@ class CoroutineFacts:
             return ("return", f"is returned by `{facts.name}`, which returns values otherwise")
         if self._is_taken_for_value(function):
             return ("return", f"is returned by `{facts.name}`, whose callers take it for its value")
+        if (kin := self._relative_that_gives(function)) is not None:
+            return ("return", f"is returned by `{facts.name}`, while `{kin.name}` returns a value")
         return None
+
+    def _is_declared_result(self, function: Function, coroutine: Coro, declared: Type) -> bool:
+        """`async def get(self) -> Page: return self._get()`, where `_get` gives a `Page`, whatever that is."""
+        if any(
+            is_vague(one) or (isinstance(one, Inst) and self._is_awaitable(one))
+            for one in members(declared)
+        ):
+            return False
+        if declared is not None and declared == coroutine.result:
+            return True
+        own, made_by = function.facts.returns_annotation, coroutine.function
+        return (
+            made_by is not None
+            and made_by.is_async
+            and made_by.facts.returns_annotation == own
+            and not MAY_BE_AWAITED.search(str(own))
+        )
+
+    def _relative_that_gives(self, function: Function) -> Function | None:
+        """A method that this one overrides, or that overrides the same one, whose callers need not await what it returns."""
+        klass = function.klass
+        if klass is None:
+            return None
+        name = function.facts.name
+        for base in self.evaluator.mro(klass):
+            overridden = base.own_method(name) if isinstance(base, Klass) else None
+            if overridden is None or overridden is function:
+                continue
+            for one in (overridden, *implementations(self.evaluator, overridden)):
+                if one is not function and one.is_async and self._gives(one):
+                    return one
+        return None
+
+    def _gives(self, function: Function) -> bool:
+        """Whether a coroutine function says, or shows, that it returns a value."""
+        facts = function.facts
+        if facts.generator:
+            return False
+        if facts.returns_annotation is not None:
+            declared = annotation_type(
+                self.evaluator, facts.returns_annotation, function.parent or function
+            )
+            return declared != NONE and self._is_plain(declared)
+        return any(_awaits(recipe) or _is_value(recipe) for recipe, _, _ in facts.returns)
 
     def _is_taken_for_value(self, function: Function) -> bool:
         """Whether all calls await a function once, and one of them uses what comes in a way that fails for a coroutine."""
@@ -350,14 +405,14 @@ class CoroutineFacts:
             role = edge.site.role
             if edge.site.kind != "call" or role[0] != "await" or edge.how != "async":
                 return False
-            roles = [role[1]]
+            roles, mixed = [role[1]], False
             if role[1][0] == "assign":
                 roles = [use.role for use in edge.caller.facts.uses.get(str(role[1][1]), ())]
-                if len(edge.caller.facts.bindings.get(str(role[1][1]), ())) != 1:
-                    roles = [("?",)]
+                # The uses of a name that is bound again may be of something else.
+                mixed = len(edge.caller.facts.bindings.get(str(role[1][1]), ())) != 1
             if any(self._may_await(edge.caller.module, one) for one in roles):
                 return False
-            found = found or any(_needs_value(one) for one in roles)
+            found = found or (not mixed and any(_needs_value(one) for one in roles))
         return found
 
     def _may_await(self, module: Module, role: Role) -> bool:
@@ -375,11 +430,16 @@ class CoroutineFacts:
             if isinstance(one.of, str):
                 if one.of not in _PLAIN and not one.of.endswith("Response"):
                     return False
-            elif self.evaluator.member(one.of, "__await__") != (None, None) or any(
-                base and base[-1] in AWAITABLE_BASES for base in one.of.facts.bases
-            ):
+            elif self._is_awaitable(one):
                 return False
         return True
+
+    def _is_awaitable(self, one: Inst) -> bool:
+        """Whether objects of a class of the project can be awaited."""
+        return isinstance(one.of, Klass) and (
+            self.evaluator.member(one.of, "__await__") != (None, None)
+            or any(base and base[-1] in AWAITABLE_BASES for base in one.of.facts.bases)
+        )
 
     def _awaited_by_name(self, function: Function, site: CallSite) -> bool:
         """`if (coro := start()) is not None: await coro`: the test is about the coroutine itself."""

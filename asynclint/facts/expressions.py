@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type
 from asynclint.facts.containers import shallow
+from asynclint.facts.imports import imported_roots
 from asynclint.facts.model import Place, Recipe
 from asynclint.facts.names import imported, module_value, name_type
 from asynclint.facts.narrowing import narrowed
@@ -161,7 +162,23 @@ def _binop(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
             known = evaluator.known.method(operand.of, method)
             if known is not None and known.returns:
                 return evaluator.parse_type(known.returns, operand)
+    if left is None and recipe[3:] and _is_text(right):
+        # Where paths are awaited, it may be one of those.
+        if not ASYNC_PATHS.intersection(imported_roots(function.module)):
+            return Inst(JOINED)
     return None
+
+
+JOINED = "pathlib.joined.Path"
+"""What `unknown / "name"` gives."""
+
+ASYNC_PATHS = frozenset({"anyio", "trio", "aiopath", "asyncpath", "apath"})
+"""Libraries with paths whose methods are coroutines."""
+
+
+def _is_text(type_: Type) -> bool:
+    value = type_.value if isinstance(type_, Const) else None
+    return isinstance(value, str) or type_ == Inst("builtins.str")
 
 
 def _replaced(recipe: Recipe, function: Function) -> bool:

@@ -741,7 +741,9 @@ class _Extractor:
     def e_binop(self, node: ast.BinOp, role: Role) -> Recipe:
         self.depth += 1
         self.fn.depth = max(self.fn.depth, self.depth)
-        recipe = ("binop", self.expr(node.left, OP), self.expr(node.right, OP))
+        recipe: Recipe = ("binop", self.expr(node.left, OP), self.expr(node.right, OP))
+        if type(node.op) is ast.Div:
+            recipe += ("/",)
         self.depth -= 1
         return recipe
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from asynclint.facts.imports import imported_roots
 from asynclint.facts.program import Module, Program
 from asynclint.knowledge.model import BlockKind
 
@@ -32,7 +33,7 @@ def faked(program: Program, module: Module) -> frozenset[BlockKind]:
         return frozenset()
     found: frozenset[BlockKind] = frozenset()
     for one in (module, *_shared(program, module)):
-        for root in _imported(one):
+        for root in imported_roots(one):
             found |= FAKES.get(root, frozenset())
     return found
 
@@ -44,16 +45,3 @@ def _shared(program: Program, module: Module) -> Iterator[Module]:
         one = program.find(f"{package}.conftest" if package else "conftest", module.file)
         if one is not None and one.file.path.parent in module.file.path.parents:
             yield one
-
-
-def _imported(module: Module) -> Iterator[str]:
-    """The import roots of a module, in its functions, too."""
-    for function in module.functions:
-        for bindings in function.facts.bindings.values():
-            for binding in bindings:
-                recipe = binding.recipe
-                if binding.kind != "import" or not recipe:
-                    continue
-                path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
-                if isinstance(path, str):
-                    yield path.partition(".")[0]

@@ -197,7 +197,7 @@ class FanOutFacts:
                 if found is not None:
                     return found
         if tag == "binop":
-            for part in recipe[1:]:
+            for part in recipe[1:3]:
                 found = self._collection(function, site, part, depth + 1)
                 if found is not None:
                     return found

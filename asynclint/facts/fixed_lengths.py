@@ -82,7 +82,7 @@ class FixedLengths:
         if tag == "comp":
             return self._is_fixed(function, recipe[3], place, depth + 1)
         if tag in ("any", "binop"):
-            parts = recipe[1] if tag == "any" else recipe[1:]
+            parts = recipe[1] if tag == "any" else recipe[1:3]
             return all(self._is_fixed(function, part, place, depth + 1) for part in parts)
         if tag == "iter":
             return is_chunks(function, recipe[1])

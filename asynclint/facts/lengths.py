@@ -121,7 +121,7 @@ class Lengths:
         if tag == "item":
             return self.unknown(function, recipe[1], site, depth + 1)
         if tag == "binop":
-            return any(self.unknown(function, r, site, depth + 1) for r in recipe[1:])
+            return any(self.unknown(function, r, site, depth + 1) for r in recipe[1:3])
         return False
 
     def _is_sized(self, function: Function, site: CallSite) -> bool:

@@ -24,7 +24,7 @@ is the tag:
 ``("item", recipe, index)``    one element of an unpacked value
 ``("cmp", op, left, right)``   a comparison with one operator
 ``("not", recipe)``            negation
-``("binop", left, right)``     arithmetic
+``("binop", left, right)``     arithmetic; of a division, with ``"/"`` behind
 ``("star", recipe)``           ``*x``
 ``("str", (recipe, …))``       an f-string and its values
 ``("yield", recipe)``          the value sent into a generator

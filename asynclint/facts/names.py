@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from asynclint.facts.annotations import annotation_type, is_vague
 from asynclint.facts.containers import fuller
 from asynclint.facts.contents import is_open
-from asynclint.facts.model import Binding, Parameter, Place, Recipe
+from asynclint.facts.lazy_names import lazy_imports
+from asynclint.facts.model import END, Binding, Parameter, Place, Recipe
 from asynclint.facts.narrowing import narrowed
 from asynclint.facts.program import BUILTINS, Function, Module
 from asynclint.facts.types import NONE, Inst, Lib, Mod, Type, union
@@ -103,6 +104,10 @@ def find_global(evaluator: Evaluator, name: str, module: Module) -> Type:
             path = evaluator.known.canonical(f"{target}.{name}")
             if evaluator.known.cls(path) or evaluator.known.function(path):
                 return Lib(path)
+    for getter, recipe in lazy_imports(name, module):
+        made = evaluator.eval(recipe, getter, (END, 0, -1))
+        if made is not None:
+            return made
     if name in BUILTINS:
         if any(
             evaluator.program.absolute(module, level, star) is None

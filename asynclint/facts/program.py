@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import sys
 from array import array
@@ -405,6 +406,8 @@ class _Entry:
     file: SourceFile
     root: str
     """Directory below which the dotted name holds."""
+    guessed: bool = False
+    """Whether nothing says that the directory is one from which modules are imported."""
 
 
 @dataclass(slots=True)
@@ -436,10 +439,12 @@ class Program:
     def __post_init__(self) -> None:
         self._order = {file.name: i for i, file in enumerate(self.project.files)}
         for file in self.project.files:
+            if file.is_package and file.text is not None:
+                self._package_roots.add(str(PurePath(file.path).parent))
+        above: dict[str, list[tuple[str, str]]] = {}
+        for file in self.project.files:
             if file.text is None:
                 continue
-            if file.is_package:
-                self._package_roots.add(str(PurePath(file.path).parent))
             for name in (file.module, *getattr(file, "aliases", ())):
                 parts = name.split(".")
                 depth = len(parts) + (1 if file.is_package else 0)
@@ -449,6 +454,31 @@ class Program:
                 self._index.setdefault(name, []).append(_Entry(file, str(root)))
                 for i in range(1, len(parts)):
                     self._packages.add(".".join(parts[:i]))
+            folder, base = os.path.split(file.path)
+            if folder not in above:
+                above[folder] = list(self._importing_folders(folder))
+            stem = "" if file.is_package else os.path.splitext(base)[0]
+            for prefix, top in above[folder]:
+                name = f"{prefix}.{stem}" if stem else prefix
+                entries = self._index.setdefault(name, [])
+                if all(one.file is not file for one in entries):
+                    entries.append(_Entry(file, top, guessed=True))
+
+    def _importing_folders(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Folders from which what lies in `folder` may be imported without being installed, with the dotted name of `folder` there.
+
+        `backend` for `backend/app/services`, where `app` has no `__init__.py`: who starts it there imports `app.services`.
+        """
+        root = str(self.project.root)
+        names: list[str] = []
+        found: list[tuple[str, str]] = []
+        while folder.startswith(root + os.sep) and os.path.basename(folder).isidentifier():
+            if folder in self._package_roots:
+                found.clear()
+            names.insert(0, os.path.basename(folder))
+            folder = os.path.dirname(folder)
+            found.append((".".join(names), folder))
+        yield from found
 
     # -- modules ----------------------------------------------------------------------------------
 
@@ -609,6 +639,8 @@ class Program:
         best: tuple[int, SourceFile] | None = None
         for entry in entries:
             near = where.startswith(entry.root.rstrip("/") + "/")
+            if entry.guessed and (not near or top in SHADOWABLE or top in self.known_roots):
+                continue
             if not near and (top in SHADOWABLE or top in self.known_roots):
                 # A script called `queue.py` elsewhere does not hide the standard library.
                 continue

@@ -93,7 +93,7 @@ class StaleFacts:
         if recipe[0] == "binop":
             if _reads(recipe[1], state) and _awaits(recipe[2]):
                 return True
-            return any(self._stale(function, one, state, line, block) for one in recipe[1:])
+            return any(self._stale(function, one, state, line, block) for one in recipe[1:3])
         if recipe[0] != "name" or recipe[1] in function.facts.globals:
             return False
         bindings = function.facts.bindings.get(recipe[1], ())
@@ -152,10 +152,10 @@ def _reads(recipe: Recipe, state: Recipe) -> bool:
     """Whether a value is made of a piece of state: it, or arithmetic with it."""
     if recipe == state:
         return True
-    return bool(recipe) and recipe[0] == "binop" and any(_reads(one, state) for one in recipe[1:])
+    return bool(recipe) and recipe[0] == "binop" and any(_reads(one, state) for one in recipe[1:3])
 
 
 def _awaits(recipe: Recipe) -> bool:
     if not recipe:
         return False
-    return recipe[0] == "await" or (recipe[0] == "binop" and any(map(_awaits, recipe[1:])))
+    return recipe[0] == "await" or (recipe[0] == "binop" and any(map(_awaits, recipe[1:3])))
