@@ -11,6 +11,7 @@ from asynclint.facts.decorators import PROPERTIES, decorator_paths
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.returns import call_function
 from asynclint.facts.types import (
+    NONE,
     Any_,
     Cls,
     Const,
@@ -48,7 +49,10 @@ def attribute_type(evaluator: Evaluator, base: Type, name: str, function: Functi
         found = evaluator.global_name(name, base.module)
         if found is None and name not in base.module.body.facts.bindings:
             sub = evaluator.program.find(f"{base.module.name}.{name}", base.module.file)
-            return Mod(sub) if sub is not None else None
+            return Mod(sub) if sub is not None else evaluator.set_outside(name, base.module)
+        if found == NONE:
+            given = evaluator.set_outside(name, base.module)
+            return found if given is None else union([found, given])
         return found
     if isinstance(base, Lib):
         return _path_attribute(evaluator, base.path, name, function)

@@ -8,6 +8,7 @@ from asynclint.facts.annotations import annotation_type, is_vague, named_type
 from asynclint.facts.containers import fuller
 from asynclint.facts.contents import is_open
 from asynclint.facts.program import Function, Klass
+from asynclint.facts.set_outside import of_instances
 from asynclint.facts.types import NONE, Cls, Coro, Inst, Lib, LibMethod, Type, union
 
 if TYPE_CHECKING:
@@ -62,9 +63,16 @@ def find_member(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Kl
             continue
         found = own_member(evaluator, one, name)
         if found is not None:
+            if found[0] == NONE:
+                given = of_instances(evaluator, klass, name)
+                return (found[0] if given is None else union([found[0], given])), one
             return found[0], one
     if "Mixin" in klass.facts.name:
         return _mixed_in(evaluator, klass, name)
+    if not name.startswith(("__", "model_")):
+        given = of_instances(evaluator, klass, name)
+        if given is not None:
+            return given, klass
     return None, None
 
 

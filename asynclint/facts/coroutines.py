@@ -111,6 +111,18 @@ RAISES = frozenset({"attr", "sub", "unpack", "for", "op", "call", "in"})
 DECLARED = "which is no coroutine"
 """Of an argument: its parameter is declared to be something else."""
 
+TAKES_NONE = "which takes no coroutine"
+"""Of an argument: the standard library's function is not one for coroutines."""
+
+PLAIN_LIBRARIES = frozenset({
+    "os", "posixpath", "ntpath", "json", "re", "shutil", "pathlib", "glob", "fnmatch", "urllib", "base64", "binascii",
+    "hashlib", "hmac", "uuid", "datetime", "time", "calendar", "math", "statistics", "decimal", "fractions", "random",
+    "secrets", "string", "textwrap", "html", "csv", "io", "struct", "zlib", "gzip", "bz2", "lzma", "zipfile", "tarfile",
+    "subprocess", "shlex", "tempfile", "mimetypes", "ipaddress", "difflib", "array", "codecs",
+    "unicodedata", "configparser", "tomllib", "sqlite3", "socket", "ssl", "email", "smtplib",
+})  # fmt: skip
+"""Modules of the standard library that do not use an argument without its value."""
+
 
 ASKED = frozenset({"test", "not", "is", "cmp", "bool"})
 """How a value stands that may be None."""
@@ -302,7 +314,7 @@ class CoroutineFacts:
         if tag == "callee":
             return ("call", "is called")
         if tag == "star":
-            return None
+            return None if coroutine.iterates else ("unpack", CERTAIN["unpack"])
         if tag in ("with",) and not coroutine.enters:
             return ("with", "is entered without `async`")
         if tag == "for" and _is_generator_coroutine(function):
@@ -475,15 +487,22 @@ class CoroutineFacts:
     def _argument(self, function: Function, role: Role, coroutine: Coro) -> tuple[str, str] | None:
         module = function.module
         outer = module.site(role[1])
+        if role[2] == "**":
+            return None if coroutine.iterates else ("unpack", CERTAIN["unpack"])
         callee = self.evaluator.callee(module, outer)
         if isinstance(callee, Lib):
             path = callee.path
+            if path.partition(".")[0] in PLAIN_LIBRARIES:
+                return ("arg", f"is passed to `{_short(path)}`, {TAKES_NONE}")
             if path in COLLECTS or path == "builtins.dict":
                 return (
                     ("arg", f"is passed to `{_short(path)}`") if path != "builtins.dict" else None
                 )
             if path in TAKES_VALUES:
                 return ("arg", f"is passed to `{_short(path)}`")
+        if isinstance(callee, LibMethod) and callee.cls.partition(".")[0] in PLAIN_LIBRARIES:
+            called = f"{callee.cls.rpartition('.')[2]}.{callee.name}"
+            return ("arg", f"is passed to `{called}`, {TAKES_NONE}")
         taking = self._takes_values(module, outer)
         if taking:
             return ("arg", f"is passed to `{taking}`")
@@ -513,6 +532,8 @@ class CoroutineFacts:
         if not callee or callee[0] != "attr" or callee[2] not in _TAKING_METHODS:
             return ""
         base = self.evaluator.at_site(callee[1], outer, module)
+        if base is None and callee[2] in TAKES_VALUES_TOO["str"] & {"startswith", "endswith"}:
+            return f"str.{callee[2]}"
         if isinstance(base, Const):
             kind = type(base.value).__name__
         elif isinstance(base, Inst) and isinstance(base.of, str):
@@ -548,7 +569,8 @@ class CoroutineFacts:
         if isinstance(where, int):
             if any(r and r[0] == "star" for r, _ in outer.args):
                 return None
-            parameter = positional[where] if where < len(positional) else None
+            rest = [p for p in target.facts.params if p.kind == "args"]
+            parameter = next(iter([*positional, *rest][where:]), None) or next(iter(rest), None)
         else:
             parameter = target.parameters.get(where)
         if parameter is None or parameter.annotation is None:
@@ -735,7 +757,7 @@ _PLAIN = frozenset({
 
 def _is_certain(verdict: tuple[str, str]) -> bool:
     """Whether a use takes a coroutine for its value, whatever becomes of it elsewhere."""
-    return verdict[0] in RAISES or verdict[1].endswith(DECLARED)
+    return verdict[0] in RAISES or verdict[1].endswith((DECLARED, TAKES_NONE))
 
 
 def _needs_value(role: Role) -> bool:

@@ -21,12 +21,13 @@ from asynclint.facts.decorators import decorated
 from asynclint.facts.expressions import RECIPES
 from asynclint.facts.known_calls import short_name
 from asynclint.facts.library_calls import call_known, call_library, runs_argument
-from asynclint.facts.model import Binding, CallSite, Parameter, Place, Recipe
+from asynclint.facts.model import AttributeBinding, Binding, CallSite, Parameter, Place, Recipe
 from asynclint.facts.mute import Mute
 from asynclint.facts.names import find_bound_type, find_global, is_fixed, name_type
 from asynclint.facts.parameters import find_parameter_type
 from asynclint.facts.program import Function, Klass, Module, Program
 from asynclint.facts.returns import call_function, find_return_type, passed_through
+from asynclint.facts.set_outside import of_module
 from asynclint.facts.type_texts import OF_RECEIVER, filled, read_type
 from asynclint.facts.types import (
     NONE,
@@ -76,6 +77,9 @@ class Evaluator:
         self._members: dict[tuple[Klass, str], tuple[Type, Klass | str | None]] = {}
         self._mro: dict[Klass, tuple[Klass | str | None, ...]] = {}
         self._globals: dict[tuple[str, str], Type] = {}
+        self._set_outside: dict[tuple[str, str], Type] = {}
+        self.set_by_name: dict[str, list[tuple[Function, AttributeBinding]]] = {}
+        """By attribute: where it is set of what is not `self`, as far as that was asked."""
         self._params: dict[tuple[Function, str], Type] = {}
         self._type_texts: dict[str, tuple[Type, bool]] = {}
         self._wrappers: dict[Function, str] = {}
@@ -143,6 +147,11 @@ class Evaluator:
         if key in self._globals:
             return self._globals[key]
         return self.keep(self._globals, key, lambda: find_global(self, name, module))
+
+    def set_outside(self, name: str, module: Module) -> Type:
+        """What other modules put into a global of a module."""
+        key = (module.file.name, name)
+        return self.keep(self._set_outside, key, lambda: of_module(self, module, name))
 
     def parameter_type(self, function: Function, parameter: Parameter) -> Type:
         """The type of a parameter: self, annotation, injected dependency."""

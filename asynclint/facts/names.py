@@ -147,7 +147,8 @@ def imported(evaluator: Evaluator, module: Module, level: int, source: str, name
     if sub is not None:
         return Mod(sub)
     if level or evaluator.program.is_ours(target, module.file):
-        return None
+        full = f"{target}.{name}"
+        return Lib("~" + full) if evaluator.program.is_package(full) else None
     return Lib(evaluator.known.canonical(f"{target}.{name}"))
 
 

@@ -463,6 +463,9 @@ class Program:
                 entries = self._index.setdefault(name, [])
                 if all(one.file is not file for one in entries):
                     entries.append(_Entry(file, top, guessed=True))
+                while "." in name:
+                    name = name.rpartition(".")[0]
+                    self._packages.add(name)
 
     def _importing_folders(self, folder: str) -> Iterator[tuple[str, str]]:
         """Folders from which what lies in `folder` may be imported without being installed, with the dotted name of `folder` there.
