@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 MARKERS = ("asynclint.toml", "pyproject.toml", "setup.py", "setup.cfg", ".git")
 """What stands at the root of a project."""
 
+PROJECT_FILES = frozenset(
+    {"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py"}
+)
+"""What stands at the root of a project within a larger one; its modules are imported from there and from its `src`."""
+
 PROBED = (
     ("asynclint.toml", False),
     ("pyproject.toml", False),
@@ -204,6 +209,7 @@ class Listing:
             self.reader.cwd,
             self.reader.root,
             self.reader.sources,
+            sorted(self.reader.projects),
             self.whole,
             packages,
             problems,
@@ -345,6 +351,10 @@ class _Reader:
         usual = config.exclude == DEFAULT_EXCLUDE
         self.outputs = OUTPUTS - set(config.extend_exclude) if usual else frozenset[str]()
         self.asked_for_packages: list[str] = []
+        self.projects: set[str] = set()
+        """Directories that hold what projects keep at their top."""
+        self._sources_of: tuple[int, list[str]] = (-1, [])
+        """How many projects there were, and the source roots then."""
         self.pythons = Pythons(root)
         self.requirements = Requirements(root)
         self.width = Width(root)
@@ -385,6 +395,8 @@ class _Reader:
             below: list[tuple[str, str]] = []
             for entry in self._entries(directory, reported):
                 name = entry.name
+                if name in PROJECT_FILES:
+                    self.projects.add(directory)
                 if name in self.plain and not self._named_like_output(entry.path):
                     continue
                 try:
@@ -578,6 +590,15 @@ class _Reader:
             )
         return found
 
+    def _sources(self) -> list[str]:
+        """The source roots, the deepest first: the configured ones, and the top and the `src` of each project below the root."""
+        count, sources = self._sources_of
+        if count != len(self.projects):
+            found = {*self.sources, *self.projects, *(f"{one}{os.sep}src" for one in self.projects)}
+            sources = sorted(found, key=lambda one: (-len(one), one))
+            self._sources_of = len(self.projects), sources
+        return sources
+
     def _package_around(self, directory: str) -> tuple[str, ...]:
         """The directory from which the package is imported in which a directory without `__init__.py` lies, if it does."""
         above = directory
@@ -601,32 +622,26 @@ class _Reader:
             if above == top:
                 break
             top = above
-        aliases: list[str] = []
-        if top == directory:
-            # No package: named from the nearest source root, and by its stem among its neighbours.
-            if parts:
-                aliases.append(parts[0])
-            around = self._package_around(directory)
-            for source in (*around, *self.sources):
-                if directory == source or directory.startswith(source + os.sep):
-                    names = (
-                        _relative(directory, source).split(os.sep) if directory != source else []
-                    )
-                    if all(name.isidentifier() for name in names):
-                        parts = [*names, *parts]
-                    break
+        aliases = [".".join(parts[:1] if top == directory else parts)]
+        # A script's directory is a source root of its own, even where it is a package.
+        if top != directory and stem != "__init__":
+            aliases.append(".".join(parts[1:]))
+        # What lies in no package is named from the nearest source root.
+        sources = self._sources()
+        for source in (*self._package_around(top), *(sources if top == directory else ())):
+            if _is_below(top, source):
+                names = _relative(top, source).split(os.sep) if top != source else []
+                if all(name.isidentifier() for name in names):
+                    parts = [*names, *parts]
+                break
         module = ".".join(parts)
-        for source in self.sources:
+        for source in sources:
             if path.startswith(source + os.sep):
                 steps = os.path.splitext(_relative(path, source))[0].split(os.sep)
                 if steps[-1] == "__init__":
                     steps = steps[:-1]
                 if all(name.isidentifier() for name in steps):
                     aliases.append(".".join(steps))
-        if top != directory:
-            # A script's directory is a source root of its own, even where it is a package.
-            if stem != "__init__":
-                aliases.append(".".join(parts[1:]))
         unique = [a for a in dict.fromkeys(aliases) if a and a != module]
         return module or stem, tuple(unique)
 

@@ -445,6 +445,25 @@ def test_module_names(name: str, module: str, alias: str | None, root: Path) -> 
         assert alias in file.aliases
 
 
+@pytest.mark.parametrize("mark", ["pyproject.toml", "setup.py", "requirements.txt"])
+def test_projects_below_the_root_are_source_roots(mark: str, root: Path) -> None:
+    write(
+        root, f"libs/{mark}", "libs/space/part/x.py", "tools/src/space/other/y.py", f"tools/{mark}"
+    )
+    write(root, "libs/space/part/__init__.py")
+    project = found()
+    assert "space.part.x" in one(project, "libs/space/part/x.py").aliases
+    assert one(project, "tools/src/space/other/y.py").module == "space.other.y"
+
+
+def test_package_in_folder_without_init_in_package(root: Path) -> None:
+    write(root, "service/app/__init__.py", "service/app/loose/inner/__init__.py")
+    write(root, "service/app/loose/inner/x.py")
+    file = one(found(), "service/app/loose/inner/x.py")
+    assert file.module == "app.loose.inner.x"
+    assert "inner.x" in file.aliases
+
+
 def test_configured_source_roots(root: Path) -> None:
     write(root, "lib/python/acme/x.py", "lib/y.py")
     project = found(src=("lib/python", "lib"))

@@ -162,7 +162,7 @@ def _binop(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
             known = evaluator.known.method(operand.of, method)
             if known is not None and known.returns:
                 return evaluator.parse_type(known.returns, operand)
-    if left is None and recipe[3:] and _is_text(right):
+    if left is None and recipe[3:] and _is_text(right) and not function.module.file.is_test:
         # Where paths are awaited, it may be one of those.
         if not ASYNC_PATHS.intersection(imported_roots(function.module)):
             return Inst(JOINED)
