@@ -73,6 +73,7 @@ def find_member(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Kl
         given = of_instances(evaluator, klass, name)
         if given is not None:
             return given, klass
+        return _mixed_in(evaluator, klass, name)
     return None, None
 
 

@@ -679,7 +679,7 @@ class CoroutineFacts:
                 verdicts.append(verdict)
             elif function.is_async and _hands_out(use.role):
                 handed_out = True
-            elif use.role[0] == "arg" and not self._asks_or_runs(function.module, use.role):
+            elif self._is_handed_out(function.module, use.role):
                 unclear = True
             else:
                 return None
@@ -688,10 +688,21 @@ class CoroutineFacts:
             tested = [v for v in verdicts if v[0] in ("test", "not") or _is_certain(v)]
             return tested[0] if tested and len(function.facts.bindings.get(name, ())) == 1 else None
         if unclear:
-            # Whatever an unknown function does with the coroutine: this use of it raises.
-            if len(function.facts.bindings.get(name, ())) > 1:
+            # Whatever an unknown function does with the coroutine: this use of it raises, or asks what is always so.
+            bindings = function.facts.bindings.get(name, [])
+            if len(bindings) != 1:
                 return None
-            return next((v for v in verdicts if _is_certain(v)), None)
+            made_by = coroutine.function
+            always = (
+                made_by is not None
+                and made_by.is_async
+                and bindings[0].recipe == ("call", site.index)
+                and not function.module.file.is_test
+            )
+            return next(
+                (v for v in verdicts if _is_certain(v) or (always and v[0] in ("test", "not"))),
+                None,
+            )
         return verdicts[0] if verdicts else ("unused", "is assigned and not used")
 
     def _declared_as_value(self, function: Function, name: str) -> bool:
@@ -720,6 +731,13 @@ class CoroutineFacts:
             return False
         callee = module.site(role[1]).callee
         return _runs(module, role) or bool(callee and callee[-1] in ASKS)
+
+    def _is_handed_out(self, module: Module, role: Role) -> bool:
+        """Whether a value is given, alone or among others, to something that nothing says to run it."""
+        inner: Role = role
+        while inner[0] in ("elem", "dictval") and isinstance(inner[-1], tuple):
+            inner = inner[-1]
+        return inner[0] == "arg" and not self._asks_or_runs(module, inner)
 
     def _in_list(self, function: Function, use: Use) -> tuple[str, str] | None:
         """A value put into a list that the function returns as a list of something else."""
@@ -768,10 +786,12 @@ def _needs_value(role: Role) -> bool:
 
 
 def _sends_value(function: Function, use: Use) -> bool:
-    """`channel.send("text")` of a coroutine that has not run: it can be sent one thing, `None`."""
+    """`channel.send("text")` of a coroutine that has not run: it can be sent one thing, `None`, and nothing awaits what comes."""
     for site in function.sites:
         if site.kind == "call" and (site.line, site.col) == (use.line, use.col):
             if site.callee and site.callee[0] == "attr" and site.callee[2] == "send":
+                if site.role[0] == "await":
+                    return True
                 given = [recipe for recipe, keyword in site.args if keyword is None]
                 if len(given) != 1 or len(site.args) != 1:
                     return True
