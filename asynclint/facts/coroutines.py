@@ -804,16 +804,26 @@ def _is_known_plain(function: Function, site: CallSite) -> bool:
     module = function.module
     if site.callee is None:
         return False
-    asked = [
-        ("call", other.index)
+    asking = [
+        (("call", other.index), other.args[0][0])
         for other in function.sites
-        if other.args
-        and other.args[0][0] == site.callee
-        and other.callee
-        and ASKS_KIND.search(str(other.callee[-1]))
+        if other.args and other.callee and ASKS_KIND.search(str(other.callee[-1]))
     ]
-    return bool(asked) and not any(
-        b.kind == "if" and b.info in asked for b in module.chain(site.block)
+    asked = [call for call, about in asking if about == site.callee]
+    if asked and not any(b.kind == "if" and b.info in asked for b in module.chain(site.block)):
+        return True
+    if site.callee[0] != "attr":
+        return False
+    # `if iscoroutinefunction(self.start): … else: self.stop()`: the same object has the other kind of methods there.
+    beside = [
+        call
+        for call, about in asking
+        if about and about[0] == "attr" and about[1] == site.callee[1]
+    ]
+    return any(
+        (b.kind == "else" and b.info in beside)
+        or (b.kind == "if" and b.info and b.info[0] == "not" and b.info[1] in beside)
+        for b in module.chain(site.block)
     )
 
 

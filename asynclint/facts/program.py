@@ -37,6 +37,8 @@ SHADOWABLE = frozenset(sys.stdlib_module_names)
 RELATIVE = re.compile(r"^\s*from\s+\.", re.MULTILINE)
 """An import that only a module of a package can do."""
 
+STATIC: Recipe = ("name", "staticmethod")
+
 KEEPING = frozenset({"setdefault", "update", "add", "append", "put", "set", "register", "setattr"})
 """Methods that put something into a container."""
 
@@ -290,9 +292,10 @@ class Function:
 
     @property
     def self_name(self) -> str | None:
-        """Name of the first parameter of a method."""
+        """Name of the first parameter of a method that is not static."""
         if self.klass is not None and self.facts.params and self.facts.params[0].kind == "pos":
-            return self.facts.params[0].name
+            if STATIC not in self.facts.decorators:
+                return self.facts.params[0].name
         return None
 
     @property

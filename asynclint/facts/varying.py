@@ -240,9 +240,7 @@ def _first(recipe: Recipe) -> str:
 
 def _argument(edge: Edge, function: Function, name: str) -> Recipe:
     """The argument that a call of a project function passes for a parameter; MISSING for its default."""
-    positional = [p.name for p in function.facts.params if p.kind == "pos"]
-    if function.klass is not None and positional and edge.how == "call":
-        positional = positional[1:]
+    positional = function.positional
     i = 0
     for recipe, keyword in edge.site.args:
         if keyword is None:
