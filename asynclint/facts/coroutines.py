@@ -89,6 +89,10 @@ CERTAIN: dict[str, str] = {
 }
 
 
+HTTP_CLIENTS = frozenset({"httpx", "httpx2", "aiohttp", "requests", "niquests"})
+REQUEST_PARTS = frozenset({"json", "params", "headers", "cookies"})
+"""Arguments of theirs that are written into the request."""
+
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 
 ASKS_KIND = re.compile(r"is_?(coro|async|awaitable)", re.IGNORECASE)
@@ -469,7 +473,7 @@ class CoroutineFacts:
         wanted = TESTS_MEMBERS if tag == "comp" else FORMATS_MEMBERS
         if isinstance(callee, Lib) and callee.path in wanted:
             return _short(callee.path)
-        return None
+        return _request(callee, role) if tag in ("elem", "dictval") else None
 
     def _is_route(self, function: Function) -> bool:
         points = self.graph.entries.get(function, [])
@@ -500,6 +504,8 @@ class CoroutineFacts:
                 )
             if path in TAKES_VALUES:
                 return ("arg", f"is passed to `{_short(path)}`")
+        if (request := _request(callee, role)) is not None:
+            return ("arg", f"is passed to `{request}`, {TAKES_NONE}")
         if isinstance(callee, LibMethod) and callee.cls.partition(".")[0] in PLAIN_LIBRARIES:
             called = f"{callee.cls.rpartition('.')[2]}.{callee.name}"
             return ("arg", f"is passed to `{called}`, {TAKES_NONE}")
@@ -848,6 +854,14 @@ def _is_value(recipe: Recipe) -> bool:
     if recipe[0] == "const":
         return recipe[1] is not None
     return recipe[0] in ("cmp", "not", "str")
+
+
+def _request(callee: Type, role: Role) -> str | None:
+    """The method of an HTTP client that an argument is written into a request for."""
+    if isinstance(callee, LibMethod) and callee.cls.partition(".")[0] in HTTP_CLIENTS:
+        if role[2] in REQUEST_PARTS:
+            return f"{callee.cls.rpartition('.')[2]}.{callee.name}"
+    return None
 
 
 def _logs(callee: Recipe) -> bool:

@@ -648,8 +648,9 @@ class Program:
             if entry.guessed and (not near or top in SHADOWABLE or top in self.known_roots):
                 continue
             if not near and (top in SHADOWABLE or top in self.known_roots):
-                # A script called `queue.py` elsewhere does not hide the standard library.
-                continue
+                # A script called `queue.py` elsewhere does not hide the standard library; what lies in `src` is installed.
+                if top in SHADOWABLE or os.path.basename(entry.root) != "src" or "." not in name:
+                    continue
             if entry.file is importer and "." not in name and top in SHADOWABLE:
                 continue
             if entry.root in self._package_roots and self._hides(top, importer):
