@@ -353,8 +353,8 @@ class _Reader:
         self.asked_for_packages: list[str] = []
         self.projects: set[str] = set()
         """Directories that hold what projects keep at their top."""
-        self._sources_of: tuple[int, list[str]] = (-1, [])
-        """How many projects there were, and the source roots then."""
+        self._sources_of: dict[str, list[str]] = {}
+        """By directory, once all have been walked."""
         self.pythons = Pythons(root)
         self.requirements = Requirements(root)
         self.width = Width(root)
@@ -590,14 +590,21 @@ class _Reader:
             )
         return found
 
-    def _sources(self) -> list[str]:
-        """The source roots, the deepest first: the configured ones, and the top and the `src` of each project below the root."""
-        count, sources = self._sources_of
-        if count != len(self.projects):
-            found = {*self.sources, *self.projects, *(f"{one}{os.sep}src" for one in self.projects)}
-            sources = sorted(found, key=lambda one: (-len(one), one))
-            self._sources_of = len(self.projects), sources
-        return sources
+    def _sources_above(self, directory: str) -> list[str]:
+        """The source roots in which a directory lies, the deepest first: the configured ones, and the top and the `src` of each project."""
+        found = self._sources_of.get(directory)
+        if found is None:
+            above = os.path.dirname(directory)
+            found = self._sources_above(above) if above != directory else []
+            name = os.path.basename(directory)
+            if (
+                directory in self.sources
+                or directory in self.projects
+                or (name == "src" and above in self.projects)
+            ):
+                found = [directory, *found]
+            self._sources_of[directory] = found
+        return found
 
     def _package_around(self, directory: str) -> tuple[str, ...]:
         """The directory from which the package is imported in which a directory without `__init__.py` lies, if it does."""
@@ -627,21 +634,18 @@ class _Reader:
         if top != directory and stem != "__init__":
             aliases.append(".".join(parts[1:]))
         # What lies in no package is named from the nearest source root.
-        sources = self._sources()
-        for source in (*self._package_around(top), *(sources if top == directory else ())):
-            if _is_below(top, source):
-                names = _relative(top, source).split(os.sep) if top != source else []
-                if all(name.isidentifier() for name in names):
-                    parts = [*names, *parts]
-                break
+        sources = self._sources_above(directory)
+        for source in (*self._package_around(top), *(sources if top == directory else ()))[:1]:
+            names = _relative(top, source).split(os.sep) if top != source else []
+            if all(name.isidentifier() for name in names):
+                parts = [*names, *parts]
         module = ".".join(parts)
         for source in sources:
-            if path.startswith(source + os.sep):
-                steps = os.path.splitext(_relative(path, source))[0].split(os.sep)
-                if steps[-1] == "__init__":
-                    steps = steps[:-1]
-                if all(name.isidentifier() for name in steps):
-                    aliases.append(".".join(steps))
+            steps = os.path.splitext(_relative(path, source))[0].split(os.sep)
+            if steps[-1] == "__init__":
+                steps = steps[:-1]
+            if all(name.isidentifier() for name in steps):
+                aliases.append(".".join(steps))
         unique = [a for a in dict.fromkeys(aliases) if a and a != module]
         return module or stem, tuple(unique)
 
