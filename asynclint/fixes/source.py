@@ -141,6 +141,15 @@ class Words:
                 self.imports.append((node, node in top))
 
 
+def _dotted(file: SourceFile, directory: Path) -> str | None:
+    """The name of a module as it is imported from a directory above it; None where it has none."""
+    if directory not in file.path.parents:
+        return None
+    parts = file.path.relative_to(directory).with_suffix("").parts
+    parts = parts[:-1] if file.is_package else parts
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
+
+
 def _root(file: SourceFile, name: str) -> Path:
     """The directory from which a dotted name leads to a file."""
     depth = name.count(".") + (1 if file.is_package else 0)
@@ -225,16 +234,16 @@ class Source:
 
     def spelled(self, module: Module) -> str:
         """The name of another module as this one imports it: counted from the same directory, where that can be."""
-        names = (module.name, *module.file.aliases)
-        for here in (*self._imported_from(), _root(self.module.file, self.module.name)):
-            for name in names:
-                if _root(module.file, name) == here:
-                    return name
+        imported = (*self._imported_from(self.module), *self._imported_from(module))
+        for here in (*imported, _root(self.module.file, self.module.name)):
+            name = _dotted(module.file, here)
+            if name is not None and self._program.find(name, self.module.file) is module:
+                return name
         return module.name
 
-    def _imported_from(self) -> Iterator[Path]:
-        """The directories from which the module counts the project's modules that it imports."""
-        for bindings in self.module.body.facts.bindings.values():
+    def _imported_from(self, module: Module) -> Iterator[Path]:
+        """The directories from which a module counts the project's modules that it imports."""
+        for bindings in module.body.facts.bindings.values():
             for binding in bindings:
                 recipe = binding.recipe
                 if binding.kind != "import" or not recipe:
@@ -242,7 +251,7 @@ class Source:
                 path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
                 if not isinstance(path, str):
                     continue
-                found = self._program.find(path, self.module.file)
+                found = self._program.find(path, module.file)
                 if found is not None:
                     yield _root(found.file, path)
 
