@@ -642,7 +642,7 @@ class Program:
             return None
         top = name.partition(".")[0]
         where = str(importer.path)
-        best: tuple[int, SourceFile] | None = None
+        best: tuple[tuple[bool, int], SourceFile] | None = None
         for entry in entries:
             near = where.startswith(entry.root.rstrip("/") + "/")
             if entry.guessed and (not near or top in SHADOWABLE or top in self.known_roots):
@@ -655,7 +655,8 @@ class Program:
                 continue
             if entry.root in self._package_roots and self._hides(top, importer):
                 continue
-            score = len(entry.root) if near else -1
+            # Tests are often laid out like what they test, and do not hide it.
+            score = (near and not entry.guessed, len(entry.root) if near else -1)
             if best is None or score > best[0]:
                 best = (score, entry.file)
             elif score == best[0] and _is_behind(best[1], entry.file):
@@ -663,7 +664,7 @@ class Program:
                 best = (score, entry.file)
             elif score == best[0] and _is_behind(entry.file, best[1]):
                 continue
-            elif score == best[0] and score < 0 and entry.file is not best[1]:
+            elif score == best[0] and not near and entry.file is not best[1]:
                 # Two modules of one name, neither near: which one is meant is unknown.
                 best = (score, best[1]) if entry.file.module != name else (score, entry.file)
         return best[1] if best else None
