@@ -159,8 +159,12 @@ def is_overridden_plainly(evaluator: Evaluator, function: Function) -> bool:
 
 
 def _mixed_in(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
-    """What a mixin finds in the classes that it is mixed into, where all have the same."""
-    found = [evaluator.member(one, name) for one in evaluator.subclasses(klass)]
+    """What a mixin finds in the classes that it is mixed into, where all have the same; those of tests say little of the others."""
+    found = [
+        evaluator.member(one, name)
+        for one in evaluator.subclasses(klass)
+        if klass.module.file.is_test or not one.module.file.is_test
+    ]
     kinds = {value for value, _ in found}
     return found[0] if found and len(kinds) == 1 else (None, None)
 
