@@ -16,7 +16,7 @@ from zlib import crc32
 
 from asynclint.findings import Finding, Span
 from asynclint.pythons import Pythons
-from asynclint.replay import look, look_of, names
+from asynclint.replay import PROJECT_FILES, look, look_of, names
 from asynclint.requirements import Requirements
 from asynclint.widths import Width
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 MARKERS = ("asynclint.toml", "pyproject.toml", "setup.py", "setup.cfg", ".git")
 """What stands at the root of a project."""
-
-PROJECT_FILES = frozenset(
-    {"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py"}
-)
-"""What stands at the root of a project within a larger one; its modules are imported from there and from its `src`."""
 
 PROBED = (
     ("asynclint.toml", False),

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     edits may go; texts by their digests, where they are newer than those that are kept; output and exit code."""
 
 FOLDER = ".asynclint_cache"
+
+PROJECT_FILES = frozenset(
+    {"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py"}
+)
+"""What stands at the root of a project within a larger one; its modules are imported from there and from its `src`."""
 NAME = "replay"
 MAGIC = b"asynclint replay 3\n"
 
@@ -162,7 +167,7 @@ def names(entries: Iterable[os.DirEntry[str]]) -> list[str]:
             if entry.is_dir():
                 if name != FOLDER:
                     found.append(f"{name}/")
-            elif name.endswith((".py", ".gitignore")):
+            elif name.endswith((".py", ".gitignore")) or name in PROJECT_FILES:
                 found.append(name)
         except OSError:
             found.append(name)

@@ -657,6 +657,8 @@ def known(small: Path, cold: None) -> tuple[int, str, str]:
         ("pyproject.toml", '[tool.asynclint]\nignore = ["all"]\n'),
         ("ruff.toml", "line-length = 60\n"),
         (".flake8", "[flake8]\nmax-line-length = 60\n"),
+        ("below/requirements.txt", ""),
+        ("below/pyproject.toml", ""),
         ("../__init__.py", ""),
         ("../.gitignore", ""),
         ("../.git/HEAD", ""),
