@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     edits may go; texts by their digests, where they are newer than those that are kept; output and exit code."""
 
 FOLDER = ".asynclint_cache"
+NAME = "replay"
+MAGIC = b"asynclint replay 3\n"
 
 PROJECT_FILES = frozenset(
     {"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py"}
 )
 """What stands at the root of a project within a larger one; its modules are imported from there and from its `src`."""
-NAME = "replay"
-MAGIC = b"asynclint replay 3\n"
 
 MAX_CHANGED = 8
 """Files. Who changed more of them pulled or switched branches."""

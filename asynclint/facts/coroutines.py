@@ -346,9 +346,7 @@ class CoroutineFacts:
         if not function.is_async or facts.generator:
             return None
         if facts.returns_annotation is not None:
-            declared = annotation_type(
-                self.evaluator, facts.returns_annotation, function.parent or function
-            )
+            declared = self._declared_return(function)
             if self._is_plain(declared):
                 how = "which is declared to return a value"
             elif self._is_declared_result(function, coroutine, declared):
@@ -367,6 +365,11 @@ class CoroutineFacts:
         if (kin := self._relative_that_gives(function)) is not None:
             return ("return", f"is returned by `{facts.name}`, while `{kin.name}` returns a value")
         return None
+
+    def _declared_return(self, function: Function) -> Type:
+        """What a function is annotated to return."""
+        annotation = function.facts.returns_annotation
+        return annotation_type(self.evaluator, annotation, function.parent or function)
 
     def _is_declared_result(self, function: Function, coroutine: Coro, declared: Type) -> bool:
         """`async def get(self) -> Page: return self._get()`, where `_get` gives a `Page`, whatever that is."""
@@ -406,9 +409,7 @@ class CoroutineFacts:
         if facts.generator:
             return False
         if facts.returns_annotation is not None:
-            declared = annotation_type(
-                self.evaluator, facts.returns_annotation, function.parent or function
-            )
+            declared = self._declared_return(function)
             return declared != NONE and self._is_plain(declared)
         return any(_awaits(recipe) or _is_value(recipe) for recipe, _, _ in facts.returns)
 
@@ -756,9 +757,7 @@ class CoroutineFacts:
             return None
         from asynclint.facts.types import Inst
 
-        declared = annotation_type(
-            self.evaluator, function.facts.returns_annotation, function.parent or function
-        )
+        declared = self._declared_return(function)
         if isinstance(declared, Inst) and declared.args and isinstance(declared.args[0], Inst):
             element = declared.args[0]
             if not isinstance(element.of, str) or element.of in _PLAIN:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type
 from asynclint.facts.containers import shallow
-from asynclint.facts.imports import imported_roots
 from asynclint.facts.model import Place, Recipe
 from asynclint.facts.names import imported, module_value, name_type
 from asynclint.facts.narrowing import narrowed
@@ -164,7 +163,7 @@ def _binop(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
                 return evaluator.parse_type(known.returns, operand)
     if left is None and recipe[3:] and _is_text(right) and not function.module.file.is_test:
         # Where paths are awaited, it may be one of those.
-        if not ASYNC_PATHS.intersection(imported_roots(function.module)):
+        if ASYNC_PATHS.isdisjoint(function.module.imported_roots):
             return Inst(JOINED)
     return None
 

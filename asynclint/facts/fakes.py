@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asynclint.facts.imports import imported_roots
 from asynclint.facts.program import Module, Program
 from asynclint.knowledge.model import BlockKind
 
@@ -33,7 +32,7 @@ def faked(program: Program, module: Module) -> frozenset[BlockKind]:
         return frozenset()
     found: frozenset[BlockKind] = frozenset()
     for one in (module, *_shared(program, module)):
-        for root in imported_roots(one):
+        for root in one.imported_roots:
             found |= FAKES.get(root, frozenset())
     return found
 

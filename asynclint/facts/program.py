@@ -56,6 +56,7 @@ class Module:
         "_children",
         "_ends",
         "_filled",
+        "_imported_roots",
         "_lines",
         "_makes_lazy",
         "_set_attributes",
@@ -73,6 +74,7 @@ class Module:
         self._lines: list[str] | None = None
         self._ends: array[int] | None = None
         self._set_attributes: set[str] | None = None
+        self._imported_roots: set[str] | None = None
         self._filled: set[Recipe] | None = None
         self._children: dict[int, list[int]] | None = None
         self._makes_lazy: bool | None = None
@@ -130,6 +132,21 @@ class Module:
                 b.attr for f in self.functions for b in f.facts.attribute_bindings
             }
         return self._set_attributes
+
+    @property
+    def imported_roots(self) -> set[str]:
+        """The first names of what it imports from outside of its package, in its functions, too."""
+        if self._imported_roots is None:
+            recipes = [
+                b.recipe
+                for f in self.functions
+                for bindings in f.facts.bindings.values()
+                for b in bindings
+                if b.kind == "import" and b.recipe
+            ]
+            paths = [r[1] if r[0] == "import" else r[2] if not r[1] else None for r in recipes]
+            self._imported_roots = {p.partition(".")[0] for p in paths if isinstance(p, str)}
+        return self._imported_roots
 
     @property
     def filled(self) -> set[Recipe]:

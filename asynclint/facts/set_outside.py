@@ -51,7 +51,9 @@ def _bindings(evaluator: Evaluator, name: str) -> list[tuple[Function, Attribute
             if f".{name}" not in text or not any(sign in text for sign in signs):
                 continue
             module = evaluator.program.load(file)
-            for function in module.functions if module is not None else ():
+            if module is None or name not in module.set_attributes:
+                continue
+            for function in module.functions:
                 for binding in function.facts.attribute_bindings:
                     if binding.attr == name and binding.base != ("name", function.self_name):
                         kept.append((function, binding))
