@@ -1933,3 +1933,255 @@ def test_the_asynchronous_client_of_such_a_library_is_shared() -> None:
     """
     texts = fixed({"app.py": APP, "routes.py": route})
     assert "session = request.app.state.curl_cffi_session\n" in texts["routes.py"]
+
+
+# -- tests that have nothing to do with it ------------------------------------------------------------
+
+MAILED = {
+    "main.py": """
+    from fastapi import FastAPI
+
+    from routers import mail
+
+    app = FastAPI()
+    app.include_router(mail.router)
+    """,
+    "routers/__init__.py": "",
+    "routers/mail.py": """
+    import httpx
+    from fastapi import APIRouter
+
+    router = APIRouter()
+
+
+    @router.post("/mail")
+    async def send(text: str) -> int:
+        async with httpx.AsyncClient() as client:
+            return (await client.post("https://mail.example/", content=text)).status_code
+    """,
+    "weather.py": """
+    import httpx
+
+
+    async def forecast() -> str:
+        async with httpx.AsyncClient() as session:
+            return (await session.get("https://weather.example/")).text
+    """,
+}
+
+PATCHED = """
+import asyncio
+from unittest.mock import AsyncMock, patch
+
+from weather import forecast
+{imported}
+
+@patch("httpx.AsyncClient", AsyncMock())
+def test_forecast({parameters}):
+    assert asyncio.run(forecast())
+    {asked}
+"""
+
+
+def patched(imported: str = "", parameters: str = "", asked: str = "") -> str:
+    return PATCHED.format(imported=imported, parameters=parameters, asked=asked)
+
+
+def test_what_a_test_replaces_for_other_code() -> None:
+    assert (
+        "async with" not in fixed({**MAILED, "tests/test_weather.py": patched()})["routers/mail.py"]
+    )
+
+
+CLIENT = """
+import pytest
+from fastapi.testclient import TestClient
+
+from main import app
+
+
+@pytest.fixture
+def http():
+    with TestClient(app) as made:
+        yield made
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        patched(imported="from routers import mail"),
+        patched(imported="from routers.mail import send"),
+        patched(asked='http.post("/mail")', parameters="http"),
+        patched(parameters="http"),
+        patched(asked='assert pick("routers.mail")'),
+    ],
+)
+def test_what_a_test_replaces_for_the_code_that_would_share_it(test: str) -> None:
+    files = {**MAILED, "tests/conftest.py": CLIENT, "tests/test_weather.py": test}
+    reason = "`tests/test_weather.py` puts something else in the place of `httpx.AsyncClient`"
+    assert refusal(files) == reason
+
+
+@pytest.mark.parametrize("autouse", ["", "(autouse=True)"])
+def test_what_a_fixture_replaces_may_be_for_any_test(autouse: str) -> None:
+    conftest = f"""
+    import pytest
+
+
+    @pytest.fixture{autouse}
+    def offline(monkeypatch):
+        monkeypatch.setattr("httpx.AsyncClient", None)
+    """
+    reason = "`tests/conftest.py` puts something else in the place of `httpx.AsyncClient`"
+    assert refusal({**MAILED, "tests/conftest.py": conftest}) == reason
+
+
+def test_a_fixture_of_another_file_that_comes_to_it() -> None:
+    conftest = """
+    import pytest
+
+
+    @pytest.fixture(autouse=True)
+    def mailed():
+        from routers.mail import send
+
+        return send
+    """
+    files = {**MAILED, "tests/conftest.py": conftest, "tests/test_weather.py": patched()}
+    reason = "`tests/test_weather.py` puts something else in the place of `httpx.AsyncClient`"
+    assert refusal(files) == reason
+
+
+SERVED = """
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from {module} import router
+
+app = FastAPI()
+app.include_router(router)
+
+
+def test_it():
+    with TestClient(app) as client:
+        assert client.post("/other").status_code == 200
+"""
+
+
+def test_an_application_of_a_test_that_serves_something_else() -> None:
+    other = "from fastapi import APIRouter\n\nrouter = APIRouter()\n"
+    files = {**MAILED, "routers/other.py": other}
+    test = SERVED.format(module="routers.other")
+    assert "async with" not in fixed({**files, "tests/test_other.py": test})["routers/mail.py"]
+
+
+def test_an_application_of_a_test_that_serves_it_by_way_of_another_module() -> None:
+    served = "from fastapi import APIRouter\n\nfrom routers import mail\n\nrouter = APIRouter()\n"
+    files = {**MAILED, "served.py": served + "router.include_router(mail.router)\n"}
+    test = SERVED.format(module="served")
+    reason = "`tests/test_served.py` builds an application that has not this lifespan"
+    assert refusal({**files, "tests/test_served.py": test}) == reason
+
+
+# -- projects beside each other -----------------------------------------------------------------------
+
+BESIDE = {
+    "pyproject.toml": '[project]\nname = "core"\n',
+    "core/__init__.py": "",
+    "core/server.py": """
+    from fastapi import FastAPI
+
+    from core.version import VERSION
+
+    app = FastAPI(version=VERSION)
+    """,
+    "core/version.py": 'VERSION = "1"\n',
+    "hosted/pyproject.toml": '[project]\nname = "hosted"\n',
+    "hosted/main.py": """
+    from core.server import app
+
+    from routes.keys import router
+
+    app.include_router(router)
+    """,
+    "hosted/routes/__init__.py": "",
+    "hosted/routes/keys.py": """
+    import httpx
+    from fastapi import APIRouter
+
+    from core.version import VERSION
+
+    router = APIRouter()
+
+
+    async def made(name: str) -> int:
+        async with httpx.AsyncClient() as client:
+            return (await client.post("https://keys.example/", content=name)).status_code
+
+
+    @router.post("/keys")
+    async def make(name: str) -> int:
+        return await made(name)
+    """,
+}
+
+
+def test_a_lifespan_that_cannot_import_what_it_would_open() -> None:
+    reason = "`core/server.py` cannot import `hosted/routes/keys.py` as others do"
+    assert refusal(BESIDE) == reason
+
+
+def test_a_constant_that_the_lifespan_cannot_import() -> None:
+    keys = """
+    import httpx
+    from fastapi import APIRouter
+
+    from routes.named import AGENT
+
+    router = APIRouter()
+
+
+    @router.post("/keys")
+    async def make(name: str) -> int:
+        async with httpx.AsyncClient(headers={"User-Agent": AGENT}) as client:
+            return (await client.post("https://keys.example/", content=name)).status_code
+    """
+    files = {**BESIDE, "hosted/routes/keys.py": keys, "hosted/routes/named.py": 'AGENT = "a"\n'}
+    reason = "`core/server.py` cannot import `hosted/routes/named.py` as others do"
+    assert refusal(files) == reason
+
+
+# -- what is served without a path of its own -----------------------------------------------------------
+
+
+def test_tests_that_ask_for_whatever_depends_on_it_without_starting_the_application() -> None:
+    app = """
+    import httpx
+    from fastapi import Depends, FastAPI
+
+    app = FastAPI()
+
+
+    async def quote() -> str:
+        async with httpx.AsyncClient() as client:
+            return (await client.get("https://quotes.example/")).text
+
+
+    @app.get("/today")
+    async def today(text: str = Depends(quote)) -> str:
+        return text
+    """
+    test = """
+    from fastapi.testclient import TestClient
+
+    from app import app
+
+    client = TestClient(app)
+
+
+    def test_today():
+        assert client.get("/today").text
+    """
+    reason = "`tests/test_app.py` asks for the application without starting the application"
+    assert refusal({"app.py": app, "tests/test_app.py": test}) == reason

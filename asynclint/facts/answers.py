@@ -151,8 +151,8 @@ class Answers:
         for site, one in found:
             if one.kind in fakes:
                 continue
-            # A test waits for what it tests: what that reads and writes is not the test's to change.
-            tested = function.module.file.is_test and one.kind == "file" and one.through is not None
+            # A test is alone on its loop: what it reads and writes, itself or in what it tests, keeps nobody waiting.
+            tested = function.module.file.is_test and one.kind == "file"
             if startup or tested or runs.alone(function, site, one.kind, one.name):
                 one = replace(one, startup=True)
             facts.at(function, site).blocking.setdefault(one.kind, one)

@@ -218,6 +218,7 @@ class Constructor(Part):
                 return str(item)
             if module_there is not None:
                 self.acyclic(target.module, module_there)
+                path = target.spelled(module_there)
             alias = name if name != item else None
             local, edits = imports.bring(target, path, str(item), None, alias)
         self.plan.add(*edits)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from asynclint.facts.program import Module
+from asynclint.facts.program import Function, Module
 from asynclint.findings import Refused
 from asynclint.fixes.holders import Holders
 from asynclint.fixes.mentions import Global, Held, Holder, Result
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Source
+from asynclint.fixes.unstarted import Tests
 
 REPLACING = ("patch", "setattr", "dependency_overrides")
 """One of these is in every text that puts something in the place of something else."""
@@ -72,8 +74,9 @@ def _by_object(owner: str, name: str) -> list[str]:
     return [rf"setattr{given}", rf"patch\.object{given}"]
 
 
-def refuse_constructor(workshop: Workshop, path: str) -> None:
-    """Raise Refused where a test puts something else in the place of a library's class, or of how it is made or entered.
+def refuse_constructor(workshop: Workshop, path: str, functions: Iterable[Function]) -> None:
+    """Raise Refused where a test puts something else in the place of a library's class, or of how it is made or entered,
+    and may come to one of the functions between what is served and the constructor.
 
     Its other methods may be replaced: those of an object that is there already are replaced, too.
     """
@@ -91,7 +94,9 @@ def refuse_constructor(workshop: Workshop, path: str) -> None:
     for file in workshop.saying(library, last):
         text = file.text or ""
         if file.is_test and any(re.search(pattern, text) for pattern in patterns):
-            raise Refused(f"`{file.name}` puts something else in the place of `{library}.{last}`")
+            if workshop.once(Tests).may_reach(file, functions):
+                what = f"{library}.{last}"
+                raise Refused(f"`{file.name}` puts something else in the place of `{what}`")
 
 
 def refuse_patched(holders: Holders, library: str, module: Module) -> None:

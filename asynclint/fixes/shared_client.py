@@ -23,7 +23,7 @@ from asynclint.fixes.request_reach import Reach, parameter
 from asynclint.fixes.rewriting import Rewriting
 from asynclint.fixes.source import Source
 from asynclint.fixes.tool_server import ToolServer
-from asynclint.fixes.unstarted import Tests
+from asynclint.fixes.unstarted import SERVES, Tests
 
 ONE_USER = frozenset({"connection"})
 """What serves one task at a time: sharing it between requests would mix their traffic."""
@@ -47,11 +47,6 @@ ENOUGH = 10
 """Connections that do for many requests, which wait for a moment at most. aiohttp and httpx allow a hundred by themselves."""
 
 OWN_APPLICATION = re.compile(r"=\s*(?:\w+\.)?(?:FastAPI|Starlette|Litestar|Sanic|Quart)\(")
-
-SERVES = re.compile(
-    r"\binclude_router\(|\bmount\(|\w*(?:rout|configur|register|middleware)\w*\(\s*app\b"
-)
-"""Calls that let an application serve what others have written."""
 
 CAUGHT = frozenset(
     {"Exception", "BaseException", "KeyError", "ValueError", "OpenAIError", "AnthropicError"}
@@ -273,7 +268,7 @@ class _Sharing(Part):
         if isinstance(callee, Lib) and not (
             isinstance(call.func, ast.Name) and call.func.id in top
         ):
-            refuse_constructor(self.workshop, callee.path)
+            refuse_constructor(self.workshop, callee.path, list(self._between()))
 
     def _tested(self) -> None:
         """A doubt where tests make a client of the application that may not start it.
@@ -282,16 +277,19 @@ class _Sharing(Part):
         without starting it, or use the function without any.
         """
         files = self.workshop.facts.program.project.files
+        tests = self.workshop.once(Tests)
+        between = list(self._between())
         for file in files:
             text = (file.text or "") if file.is_test else ""
-            if OWN_APPLICATION.search(text) and SERVES.search(text):
+            if not (OWN_APPLICATION.search(text) and SERVES.search(text)):
+                continue
+            if tests.may_serve(file, between):
                 raise Refused(f"`{file.name}` builds an application that has not this lifespan")
         if any(file.is_test for file in files):
-            for function in self._between():
+            for function in between:
                 if self.reach.called_by_name(function, "tests"):
                     raise Refused(f"tests call `{function.name}` without an application")
-        tests = self.workshop.once(Tests)
-        tests.refuse_used(self._between())
+        tests.refuse_used(between)
         tests.refuse_unstarted(self._entries()[0])
         for file in files:
             if not file.is_test or not file.text:

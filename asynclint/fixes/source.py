@@ -233,27 +233,53 @@ class Source:
         return any(b.recipe not in modules for b in bindings)
 
     def spelled(self, module: Module) -> str:
-        """The name of another module as this one imports it: counted from the same directory, where that can be."""
-        imported = (*self._imported_from(self.module), *self._imported_from(module))
-        for here in (*imported, _root(self.module.file, self.module.name)):
-            name = _dotted(module.file, here)
+        """The name of another module as this one imports it: counted from the same directory, where that can be.
+
+        Raises Refused where the project imports it from another directory only: under two names it would be there twice.
+        """
+        usual = set(self._importers(module)) or self._deepest(module)
+        own = [_root(file, path) for file, path in self._imports(self.module)]
+        for here in (*own, *usual, _root(self.module.file, self.module.name)):
+            name = _dotted(module.file, here) if not usual or here in usual else None
             if name is not None and self._program.find(name, self.module.file) is module:
                 return name
+        if usual and _root(module.file, module.name) not in usual:
+            raise Refused(f"`{self.path}` cannot import `{module.file.name}` as others do")
         return module.name
 
-    def _imported_from(self, module: Module) -> Iterator[Path]:
-        """The directories from which a module counts the project's modules that it imports."""
+    def _importers(self, module: Module) -> Iterator[Path]:
+        """The directories from which the project counts a module where it imports it."""
+        last = module.file.path.parent.name if module.file.is_package else module.file.path.stem
+        for file in self._program.project.files:
+            other = None
+            if file.text and last in file.text and not file.is_test:
+                other = self._program.load(file)
+            for found, path in self._imports(other) if other is not None else ():
+                if found is module.file:
+                    yield _root(found, path)
+
+    def _deepest(self, module: Module) -> set[Path]:
+        """The nearest of the directories around a module from which it counts what it imports; none where it imports nothing."""
+        found = (_root(file, path) for file, path in self._imports(module))
+        around = [root for root in found if root in module.file.path.parents]
+        return {max(around, key=lambda root: len(root.parts))} if around else set()
+
+    def _imports(self, module: Module) -> Iterator[tuple[SourceFile, str]]:
+        """The project's modules that a module imports by their whole names, at its top: the file, and the name."""
         for bindings in module.body.facts.bindings.values():
             for binding in bindings:
                 recipe = binding.recipe
                 if binding.kind != "import" or not recipe:
                     continue
-                path = recipe[1] if recipe[0] == "import" else recipe[2] if not recipe[1] else None
-                if not isinstance(path, str):
-                    continue
-                found = self._program.find(path, module.file)
-                if found is not None:
-                    yield _root(found.file, path)
+                if recipe[0] == "import":
+                    paths = [recipe[1]]
+                else:
+                    paths = [f"{recipe[2]}.{recipe[3]}", recipe[2]] if not recipe[1] else []
+                for path in paths:
+                    found = self._program.find(path, module.file) if path else None
+                    if found is not None and _dotted(found.file, _root(found.file, path)) == path:
+                        yield found.file, path
+                        break
 
     @cached_property
     def code(self) -> str:

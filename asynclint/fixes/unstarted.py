@@ -12,6 +12,7 @@ from asynclint.facts.syntax import called
 from asynclint.findings import Refused
 from asynclint.fixes.place import Workshop
 from asynclint.fixes.source import Tree
+from asynclint.project import SourceFile
 
 CLIENTS = frozenset(
     {"TestClient", "AsyncTestClient", "ASGITransport", "create_test_client", "test_client"}
@@ -50,6 +51,13 @@ GAP = "\0"
 
 OVERRIDES = "dependency_overrides"
 
+SERVES = re.compile(
+    r"\binclude_router\(|\bmount\(|\w*(?:rout|configur|register|middleware)\w*\(\s*app\b"
+)
+"""Calls that let an application serve what others have written."""
+
+WORD = re.compile(r"[^\W\d]\w*")
+
 
 class TestFile:
     """One file of tests: what it names, and what it asks an application for."""
@@ -79,6 +87,36 @@ class TestFile:
 
     def calls(self) -> Iterator[ast.Call]:
         return (node for node in ast.walk(self.root) if isinstance(node, ast.Call))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(WORD.findall(self.text))
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """What stands at its top, by each name that it binds: the text. Fixtures that nobody names are under ""."""
+        found: dict[str, str] = {}
+        lines = self.text.split("\n")
+        for node in self.root.body:
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+            text = "\n".join(lines[first - 1 : node.end_lineno]) + "\n"
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                names = {node.name}
+                if any("autouse" in ast.unparse(one) for one in node.decorator_list):
+                    names.add("")
+            else:
+                stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+                names = {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+            for name in names:
+                found[name] = found.get(name, "") + text
+        return found
+
+    @property
+    def asks(self) -> bool:
+        """Whether it makes a client of an application, or asks for a path: of which application is not known."""
+        if not self.words.isdisjoint(CLIENTS) or STARTS.search(self.text):
+            return True
+        return any(_written(path).startswith(("/", GAP)) for path in self.asked)
 
     @cached_property
     def entered(self) -> set[str]:
@@ -237,6 +275,65 @@ class Tests:
         made = [file for file in self.files if any(name in file.text for name in CLIENTS)]
         return [file for file in made if file.unstarted(self.files)]
 
+    def may_reach(self, file: SourceFile, functions: Iterable[Function]) -> bool:
+        """Whether the tests of a file may come to one of some functions: they name it, its class or its module, or ask an application.
+
+        What they take from other files of tests, fixtures among it, is theirs. A file that is there for others may be
+        used by any test.
+        """
+        test = self._by_name.get(file.name)
+        if test is None or test.is_for_others:
+            return True
+        whole = self._with_parts(test)
+        return whole.asks or not whole.words.isdisjoint(_naming(functions))
+
+    def may_serve(self, file: SourceFile, functions: Iterable[Function]) -> bool:
+        """Whether the application that a file of tests builds may serve one of some functions.
+
+        It names one, or its module, or a module of the project that hands routes on and names it.
+        """
+        test = self._by_name.get(file.name)
+        if test is None:
+            return True
+        wanted = _naming(functions)
+        words = set(self._with_parts(test).words)
+        waiting = dict(self._serving)
+        while words.isdisjoint(wanted):
+            named = [name for name in waiting if name in words]
+            if not named:
+                return False
+            for name in named:
+                words |= waiting.pop(name)
+        return True
+
+    @cached_property
+    def _serving(self) -> dict[str, frozenset[str]]:
+        """The modules of the project that hand routes on, by their last names: the words in them."""
+        found: dict[str, frozenset[str]] = {}
+        for file in self.workshop.facts.program.project.files:
+            if not file.is_test and file.text and SERVES.search(file.text):
+                name = file.path.parent.name if file.path.stem == "__init__" else file.path.stem
+                found[name] = found.get(name, frozenset()) | frozenset(WORD.findall(file.text))
+        return found
+
+    def _with_parts(self, test: TestFile) -> TestFile:
+        """A file of tests with what it uses of the files that are there for tests."""
+        text, words = test.text, test.words | {""}
+        waiting = dict(self._parts)
+        while named := [name for name in waiting if name in words]:
+            new = "".join(waiting.pop(name) for name in named)
+            text += "\n" + new
+            words = frozenset(WORD.findall(new))
+        return TestFile(test.name, text)
+
+    @cached_property
+    def _parts(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for file in self.files:
+            for name, text in file.parts.items() if file.is_for_others else ():
+                found[name] = found.get(name, "") + text
+        return found
+
     def refuse_used(self, functions: Iterable[Function]) -> None:
         """Raise Refused where tests use one of some functions by themselves."""
         for function in functions if self.files else ():
@@ -288,6 +385,16 @@ class Tests:
                         raise Refused(f"`{file.name}` calls tools of `{server}` without a session")
 
 
+def _naming(functions: Iterable[Function]) -> set[str]:
+    """The last names of some functions, of their classes and of their modules."""
+    found: set[str] = set()
+    for function in functions:
+        found |= {function.facts.name, function.module.name.rpartition(".")[2]}
+        if function.klass is not None:
+            found.add(function.klass.facts.name)
+    return found
+
+
 def routed(entry: Function) -> list[str]:
     """The paths under which an entry point is registered; "" where one is not written beside it."""
     found = []
@@ -302,10 +409,12 @@ def routed(entry: Function) -> list[str]:
 
 
 def may_match(path: ast.expr, route: str) -> bool:
-    """Whether a path that a test asks for may be that of a route, whatever prefix its router has."""
+    """Whether a path that a test asks for may be that of a route, whatever prefix its router has; "" may be any."""
     text = _written(path)
     if not text.startswith(("/", "http:", "https:", GAP)) or "{" in text:
         return False
+    if not route:
+        return True
     text = text.partition("?")[0].partition("#")[0].rstrip("/")
     if GAP not in text:
         return _pattern(route).search(text) is not None
