@@ -63,3 +63,27 @@ def test_what_a_test_replaces(
 def test_code_that_is_no_test_asks_the_service() -> None:
     code = TEST.format(imported="import fakeredis", call="put('a', 'b')")
     assert len(findings({"store.py": STORE, "app.py": code}, *RULES)) == 1
+
+
+@pytest.mark.parametrize(
+    ("imported", "code", "level"),
+    [
+        ("import time", "time.sleep(1)", "error"),
+        ("import time", "monkeypatch.setattr(time, 'sleep', print)\n    time.sleep(1)", "note"),
+        ("import time", "monkeypatch.setattr('time.sleep', print)\n    time.sleep(1)", "note"),
+        ("import time", "with patch('store.time.sleep'):\n        time.sleep(1)", "note"),
+        ("import time", "with patch.object(time, 'sleep'):\n        time.sleep(1)", "note"),
+        ("import time", "with patch('asyncio.sleep'):\n        time.sleep(1)", "error"),
+        ("import time", "mocker.patch('time.sleep')\n    time.sleep(1)", "note"),
+        ("", "mocker.patch('builtins.input')\n    input()", "note"),
+        ("import requests", "mocker.patch('requests.get')\n    requests.post('u')", "error"),
+        ("from store import Store", "Store().send('u')", "note"),
+    ],
+)
+def test_what_a_test_calls_itself(imported: str, code: str, level: str) -> None:
+    test = f"{imported}\n\n\nasync def test_it(monkeypatch, mocker) -> None:\n    {code}\n"
+    rules = (*RULES, "blocking-sleep", "blocking-wait")
+    files = {"store.py": STORE, "tests/test_it.py": test}
+    assert [one.level for one in findings(files, *rules)] == [level]
+    elsewhere = {"store.py": STORE, "app.py": test}
+    assert [one.level for one in findings(elsewhere, *rules)] == ["error"]

@@ -15,7 +15,7 @@ from asynclint.facts.coroutines import CoroutineFacts
 from asynclint.facts.early import EarlyFacts
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
-from asynclint.facts.fakes import faked
+from asynclint.facts.fakes import faked, replaced
 from asynclint.facts.fanout import FanOutFacts
 from asynclint.facts.graph import Graph
 from asynclint.facts.held import HeldFacts
@@ -151,8 +151,11 @@ class Answers:
         for site, one in found:
             if one.kind in fakes:
                 continue
-            # A test is alone on its loop: what it reads and writes, itself or in what it tests, keeps nobody waiting.
-            tested = function.module.file.is_test and one.kind == "file"
+            # A test is alone on its loop: what it reads and writes keeps nobody waiting, and how what it tests
+            # waits is not the test's to change; much of that it replaces.
+            tested = function.module.file.is_test and (
+                one.kind == "file" or one.through is not None or replaced(function.module, one.name)
+            )
             if startup or tested or runs.alone(function, site, one.kind, one.name):
                 one = replace(one, startup=True)
             facts.at(function, site).blocking.setdefault(one.kind, one)

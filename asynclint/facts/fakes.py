@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from asynclint.facts.program import Module, Program
@@ -44,3 +45,17 @@ def _shared(program: Program, module: Module) -> Iterator[Module]:
         one = program.find(f"{package}.conftest" if package else "conftest", module.file)
         if one is not None and one.file.path.parent in module.file.path.parents:
             yield one
+
+
+def replaced(module: Module, name: str) -> bool:
+    """Whether a test puts something else in the place of a function: `patch("time.sleep")`, `setattr(time, "sleep", …)`."""
+    owner, _, last = name.rpartition(".")
+    text = module.file.text or ""
+    if last not in text or ("patch" not in text and "setattr" not in text):
+        return False
+    first = re.escape(owner.rpartition(".")[2]) if owner else "builtins"
+    path = rf"patch(?:\.\w+)*\(\s*[\"'](?:[\w.]+\.)?{first}\.{last}[\"']"
+    given = rf"\(\s*(?:[\w.]+\.)?{first}\s*,\s*[\"']{last}[\"']"
+    spelled = rf"setattr\(\s*[\"'](?:[\w.]+\.)?{first}\.{last}[\"']"
+    patterns = (path, rf"patch\.object{given}", rf"setattr{given}", spelled)
+    return any(re.search(one, text) for one in patterns)

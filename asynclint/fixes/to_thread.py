@@ -19,10 +19,12 @@ from asynclint.fixes import (
     lent,
     library_settings,
     may_wait,
+    missing,
     no_thread,
     stores,
     thread_bound,
     thread_state,
+    transactions,
     trees,
     written_back,
 )
@@ -70,6 +72,7 @@ def _first(place: Place) -> Fix:
     interrupted.refuse(place)
     answered.refuse(place, call)
     written_back.refuse(place)
+    missing.refuse(place)
     stores.refuse(place)
     may_wait.refuse_between(place, call)
     refuse_without_threads(place.workshop, place.function.module)
@@ -87,6 +90,7 @@ def _first(place: Place) -> Fix:
     in_thread.refuse(place)
     embedded.refuse(place)
     connections.refuse(place)
+    transactions.refuse(place)
     if place.loop == "trio":
         raise Refused("its coroutines run on the event loop of trio")
     return _of_loop(place, call) or _awaited(place, call)
