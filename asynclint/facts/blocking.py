@@ -24,6 +24,7 @@ from asynclint.facts.readable import READS, is_readable
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
+    Any_,
     Coro,
     Func,
     Inst,
@@ -331,6 +332,8 @@ class BlockingFacts:
 
     def call_name(self, callee: Type, site: CallSite, module: Module) -> str:
         """A library call as messages name it: "time.sleep", "OpenAI.chat.completions.create"."""
+        if isinstance(callee, Any_):
+            callee = callee.members[0]
         if isinstance(callee, Part):
             callee = callee.of
         if isinstance(callee, Lib):

@@ -65,6 +65,8 @@ def find_member(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Kl
         if found is not None:
             if found[0] == NONE:
                 given = of_instances(evaluator, klass, name)
+                if given is None:
+                    given = _below(evaluator, klass, name)
                 return (found[0] if given is None else union([found[0], given])), one
             return found[0], one
     if "Mixin" in klass.facts.name:
@@ -156,6 +158,17 @@ def is_overridden_plainly(evaluator: Evaluator, function: Function) -> bool:
         for one in implementations(evaluator, function)
         if one is not function
     )
+
+
+def _below(evaluator: Evaluator, klass: Klass, name: str) -> Type:
+    """What the classes below one put in the place of its None: `model = None`, and `model = User` in a subclass."""
+    values = []
+    for one in evaluator.subclasses(klass):
+        if klass.module.file.is_test or not one.module.file.is_test:
+            found = own_member(evaluator, one, name)
+            if found is not None and found[0] != NONE:
+                values.append(found[0])
+    return union(values) if values else None
 
 
 def _mixed_in(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import Recipe
 from asynclint.facts.program import Function, Klass
-from asynclint.facts.types import Cls, Func, Inst, Lib, LibMethod, Threaded, Type
+from asynclint.facts.types import Any_, Cls, Func, Inst, Lib, LibMethod, Threaded, Type
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -90,6 +90,9 @@ def _unveiled(evaluator: Evaluator, function: Function) -> Type:
 def _decorate(
     evaluator: Evaluator, decorator: Type, value: Type, function: Function, called: bool
 ) -> Type:
+    if isinstance(decorator, Any_):
+        found = [_decorate(evaluator, one, value, function, called) for one in decorator.members]
+        return found[0] if all(one == found[0] for one in found) else None
     if isinstance(decorator, (Lib, LibMethod)):
         path = decorator.path if isinstance(decorator, Lib) else decorator.known.name
         if path in KEEPERS or path in PROPERTIES or path in ASYNC_MANAGERS or path in SYNC_MANAGERS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type
 from asynclint.facts.containers import shallow
+from asynclint.facts.enumerations import VALUE, member_value
 from asynclint.facts.model import Place, Recipe
 from asynclint.facts.names import imported, module_value, name_type
 from asynclint.facts.narrowing import narrowed
@@ -30,6 +31,10 @@ def _name(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -
 
 def _attr(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -> Type:
     base = evaluator.eval(recipe[1], function, at)
+    if recipe[2] == VALUE:
+        value = member_value(evaluator, recipe[1], base, function, at)
+        if value is not None:
+            return value
     result = attribute_type(evaluator, base, recipe[2], function)
     if result is None and base is None:
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type, opened
 from asynclint.facts.containers import MAPPINGS, SEQUENCES
+from asynclint.facts.enumerations import enumerated
 from asynclint.facts.model import Place, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.returns import call_function
@@ -113,7 +114,8 @@ def element_type(evaluator: Evaluator, type_: Type) -> Type:
         return None
     if isinstance(type_, Any_):
         return union([element_type(evaluator, m) for m in type_.members])
-    return None
+    klass = enumerated(evaluator, type_)
+    return Inst(klass) if klass is not None else None
 
 
 def item_type(type_: Type, index: int) -> Type:
@@ -155,7 +157,8 @@ def subscript_type(
         known = evaluator.known.method(type_.of, "__getitem__")
         return evaluator.parse_type(known.returns, type_) if known is not None else None
     if isinstance(type_, (Lib, Cls)):
-        return type_
+        klass = enumerated(evaluator, type_)
+        return Inst(klass) if klass is not None else type_
     if isinstance(type_, Any_):
         return union([subscript_type(evaluator, m, index, function, at) for m in type_.members])
     return None
