@@ -75,6 +75,10 @@ def bound(place: Place) -> Iterable[Fix]:
     if there is not None:
         yield place.fix(title, *(_wrapped(place, node, there) for node in made), once=once)
         return
+    if source.lowest is not None and source.lowest < (3, 8):
+        raise Refused(
+            "the project runs on Python 3.7, too, which has no positional-only parameters"
+        )
     semaphore = place.free_name("semaphore", "limiter", "fan_out_limit")
     wrapper = place.free_name("bounded", "with_limit", "run_bounded")
     module, edits = place.imported(_library(place, call))

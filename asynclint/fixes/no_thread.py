@@ -36,7 +36,7 @@ def refuse(place: Place) -> None:
 def _refuse_old_python(place: Place) -> None:
     """Raise Refused where the project runs on a Python that has no `asyncio.to_thread`."""
     project = place.workshop.facts.program.project
-    lowest = project.pythons.of_root if project.pythons is not None else None
+    lowest = place.source.lowest
     above = place.function.module.file.path.parents
     for file in project.files:
         if file.path.name == "setup.py" and file.path.parent in above:

@@ -215,9 +215,9 @@ class Source:
 
     @property
     def lowest(self) -> tuple[int, int] | None:
-        """The lowest Python that the project says it runs on; None where it does not."""
+        """The lowest Python that the project around it says it runs on; None where it does not."""
         pythons = self._program.project.pythons
-        return pythons.of_root if pythons is not None else None
+        return pythons.around(self.module.file.path) if pythons is not None else None
 
     def is_ours(self, name: str) -> bool:
         """Whether a dotted module name belongs to the project."""
@@ -238,14 +238,19 @@ class Source:
         Raises Refused where the project imports it from another directory only: under two names it would be there twice.
         """
         usual = set(self._importers(module)) or self._deepest(module)
-        own = [_root(file, path) for file, path in self._imports(self.module)]
-        for here in (*own, *usual, _root(self.module.file, self.module.name)):
+        for here in dict.fromkeys((*self._own_roots, *usual)):
             name = _dotted(module.file, here) if not usual or here in usual else None
             if name is not None and self._program.find(name, self.module.file) is module:
                 return name
         if usual and _root(module.file, module.name) not in usual:
             raise Refused(f"`{self.path}` cannot import `{module.file.name}` as others do")
         return module.name
+
+    @cached_property
+    def _own_roots(self) -> list[Path]:
+        """The directories from which the module counts what it imports, and itself."""
+        found = [_root(file, path) for file, path in self._imports(self.module)]
+        return list(dict.fromkeys((*found, _root(self.module.file, self.module.name))))
 
     def _importers(self, module: Module) -> Iterator[Path]:
         """The directories from which the project counts a module where it imports it."""
@@ -254,7 +259,7 @@ class Source:
             other = None
             if file.text and last in file.text and not file.is_test:
                 other = self._program.load(file)
-            for found, path in self._imports(other) if other is not None else ():
+            for found, path in self._imports(other, last) if other is not None else ():
                 if found is module.file:
                     yield _root(found, path)
 
@@ -264,8 +269,11 @@ class Source:
         around = [root for root in found if root in module.file.path.parents]
         return {max(around, key=lambda root: len(root.parts))} if around else set()
 
-    def _imports(self, module: Module) -> Iterator[tuple[SourceFile, str]]:
-        """The project's modules that a module imports by their whole names, at its top: the file, and the name."""
+    def _imports(self, module: Module, last: str = "") -> Iterator[tuple[SourceFile, str]]:
+        """The project's modules that a module imports by their whole names, at its top: the file, and the name.
+
+        Of those whose names end so, where `last` says how.
+        """
         for bindings in module.body.facts.bindings.values():
             for binding in bindings:
                 recipe = binding.recipe
@@ -276,7 +284,9 @@ class Source:
                 else:
                     paths = [f"{recipe[2]}.{recipe[3]}", recipe[2]] if not recipe[1] else []
                 for path in paths:
-                    found = self._program.find(path, module.file) if path else None
+                    if not path or (last and path.rpartition(".")[2] != last):
+                        continue
+                    found = self._program.find(path, module.file)
                     if found is not None and _dotted(found.file, _root(found.file, path)) == path:
                         yield found.file, path
                         break
