@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from asynclint.facts.annotations import annotation_type, is_vague, named_type
@@ -46,6 +47,18 @@ def linearize(evaluator: Evaluator, klass: Klass) -> tuple[Klass | str | None, .
                 order.remove(one)
             order.append(one)
     return tuple(order)
+
+
+def library_bases(evaluator: Evaluator, klass: Klass) -> Iterator[str]:
+    """The classes of libraries below which a class is, by path: those, too, that no order of lookup names."""
+    for one in evaluator.mro(klass):
+        if isinstance(one, Klass):
+            scope = one.module.functions[one.facts.function]
+            at = one.facts.line, 0, scope.facts.root_block
+            for base in one.facts.bases:
+                value = evaluator.eval(base, scope, at)
+                if isinstance(value, Lib):
+                    yield value.path
 
 
 def find_member(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asynclint.facts.classes import library_bases
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Any_, Cls, Func, Inst, Lib, LibMethod, Threaded, Type
+from asynclint.facts.wrappers import EITHER, FACTORY
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -23,6 +25,10 @@ KEEPERS = {
     "typing_extensions.override", "typing.final", "typing_extensions.overload", "typing.no_type_check",
     "abc.abstractclassmethod", "abc.abstractstaticmethod", "warnings.deprecated", "typing_extensions.deprecated",
 }  # fmt: skip
+
+
+CONTEXT = "contextlib.ContextDecorator"
+"""The base of context managers that are decorators, too."""
 
 
 def decorator_paths(evaluator: Evaluator, function: Function) -> frozenset[str]:
@@ -114,11 +120,16 @@ def _decorate(
         method, _ = (
             evaluator.member(klass, "__call__") if isinstance(klass, Klass) else (None, None)
         )
+        if method is None and isinstance(klass, Klass):
+            # `class Timed(ContextDecorator)`: its `__enter__` and `__exit__` run around the function.
+            return value if CONTEXT in library_bases(evaluator, klass) else None
         decorator, called = method, False
     if isinstance(decorator, Func):
         kind = evaluator.wrapper_kind(decorator.function)
-        if called and kind.startswith("factory:"):
-            kind = kind[len("factory:") :]
+        if kind.startswith(EITHER):
+            kind = kind[len(EITHER) :]
+        elif called and kind.startswith(FACTORY):
+            kind = kind[len(FACTORY) :]
         elif called:
             # `@decorator()` of a decorator that also works without arguments.
             kind = kind if kind == "transparent" else "unknown"

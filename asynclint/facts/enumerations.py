@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asynclint.facts.classes import library_bases
 from asynclint.facts.model import Place, Recipe
 from asynclint.facts.program import Function, Klass
-from asynclint.facts.types import Cls, Func, Inst, Lib, Type, union
+from asynclint.facts.types import Cls, Func, Inst, Type, union
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -37,15 +38,7 @@ def member_value(
 
 
 def _is_enumeration(evaluator: Evaluator, klass: Klass) -> bool:
-    """Whether one of its bases is the standard library's, which no order of lookup names: there are no methods in it."""
-    for one in evaluator.mro(klass):
-        if isinstance(one, Klass):
-            scope = one.module.functions[one.facts.function]
-            at = one.facts.line, 0, scope.facts.root_block
-            found = (evaluator.eval(base, scope, at) for base in one.facts.bases)
-            if any(isinstance(base, Lib) and base.path in ENUMERATIONS for base in found):
-                return True
-    return False
+    return not ENUMERATIONS.isdisjoint(library_bases(evaluator, klass))
 
 
 def _values(evaluator: Evaluator, klass: Klass) -> Type:

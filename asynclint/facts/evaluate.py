@@ -309,7 +309,7 @@ class Evaluator:
         return self.keep(self._values, function, lambda: decorated(self, function), Func(function))
 
     def wrapper_kind(self, function: Function) -> str:
-        """What a project decorator makes of a function: transparent, async, thread, factory:<kind> or unknown.
+        """What a project decorator makes of a function: transparent, async, thread, factory:<kind>, either:<kind> or unknown.
 
         `coroutines` keeps what a coroutine function is, and does something else with plain ones.
         """

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import Recipe
 from asynclint.facts.program import Function
-from asynclint.facts.types import Func
+from asynclint.facts.types import Func, Lib
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
+
+
+FACTORY, EITHER = "factory:", "either:"
+"""What stands before the kind of the decorator that a function gives, and before that of one which may be called, or not."""
+
+CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
 
 
 def find_wrapper_kind(evaluator: Evaluator, function: Function, depth: int) -> str:
@@ -34,8 +40,12 @@ def find_wrapper_kind(evaluator: Evaluator, function: Function, depth: int) -> s
     if kinds == {"async", "unknown"}:
         return "coroutines"
     for kind in kinds:
-        if kind.startswith("factory:") and kinds <= {kind, "transparent", "skip", "unknown"}:
-            return kind
+        if kind.startswith(FACTORY):
+            if kinds == {kind, kind[len(FACTORY) :]}:
+                # `return decorator if function is None else decorator(function)`.
+                return f"{EITHER}{kind[len(FACTORY) :]}"
+            if kinds <= {kind, "transparent", "skip", "unknown"}:
+                return kind
     return "unknown"
 
 
@@ -60,14 +70,20 @@ def _returned_kind(evaluator: Evaluator, function: Function, recipe: Recipe, dep
         return _nested_kind(evaluator, function, inner_function, first, depth)
     if recipe[0] == "call":
         site = function.module.site(recipe[1])
+        callee = evaluator.at_site(site.callee, site, function.module)
+        if isinstance(callee, Lib) and callee.path in CASTS and len(site.args) == 2:
+            return _returned_kind(evaluator, function, site.args[1][0], depth)
+        known = known_callee(evaluator, callee)
         if len(site.args) == 1 and site.args[0][0] == ("name", first):
             # `return decorator(f)`: whatever the inner decorator does.
-            callee = evaluator.at_site(site.callee, site, function.module)
             if isinstance(callee, Func):
                 return evaluator.wrapper_kind(callee.function)
-            known = known_callee(evaluator, callee)
             if known is not None and (known.transparent or known.caches):
                 return "transparent"
+        elif known is not None and known.transparent and site.args:
+            # `return retry(stop=…)`: a decorator of a library.
+            if all(name and name != "**" for _, name in site.args):
+                return f"{FACTORY}transparent"
     return "unknown"
 
 
@@ -92,7 +108,7 @@ def _nested_kind(
         for recipe, _, _ in inner.facts.returns:
             if recipe and recipe[0] == "call":
                 site = inner.module.site(recipe[1])
-                if site.callee == ("name", first):
+                if site.callee in (("name", first), ("name", inner.facts.name)):
                     continue
             if recipe and recipe[0] in ("name", "const", "any"):
                 continue
@@ -105,5 +121,5 @@ def _nested_kind(
                 return "thread"
     nested = find_wrapper_kind(evaluator, inner, depth + 1)
     if inner_first is not None and nested in ("transparent", "async", "thread", "coroutines"):
-        return f"factory:{nested}"
+        return f"{FACTORY}{nested}"
     return "unknown"

@@ -29,6 +29,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "curl_cffi": ("curl_cffi", "curl_cffi 0.16.3", ("curl_cffi",)),
     "cyclopts": ("cyclopts", "cyclopts 5.1.0", ("cyclopts",)),
     "data": ("data", "", ("json", "pickle", "tomllib", "configparser", "marshal", "shelve", "csv", "zipfile", "tarfile", "gzip", "bz2", "lzma", "hashlib", "sqlite3", "linecache")),
+    "decorators": ("decorators", "overrides 7.7.0, deprecated 1.3.1, retry 0.9.2, beartype 0.23.1, flask-login 0.6.3", ("overrides", "deprecated", "retry", "beartype", "flask_login")),
     "discord": ("discord", "discord.py 2.7.1", ("discord", "nextcord", "disnake")),
     "django": ("django", "django 5.2.19, channels 4.3.2, django-ninja 1.7.1, djangorestframework 3.18.3", ("django", "channels", "ninja", "rest_framework")),
     "docker": ("docker", "docker 7.2.0", ("docker",)),
