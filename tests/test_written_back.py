@@ -970,3 +970,57 @@ def test_each_of_the_files_that_a_name_stands_for_is_the_same_each_time(
     [found] = judged("blocking-file-io", code)
     reason = "`place` is written in place, and two threads would mix what they write"
     assert found.refusal == (reason if refused else None)
+
+
+KEPT = """
+import json
+
+{imported}
+
+
+class Loader:
+    @staticmethod
+    def save(path, config):
+        with open(path, "w") as file:
+            json.dump(config, file)
+
+    @staticmethod
+    def save_with_backup(path, config):
+        Loader.save(path, config)
+
+    def store(self, path, config):
+        self.save(path, config)
+
+    @staticmethod
+    def save_beside(path, config, name):
+        Loader.save(path / name, config)
+
+
+async def change(config, path, name):
+    {call}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("Loader.save(CONFIG, config)", True),
+        ("Loader.save(path=CONFIG, config=config)", True),
+        ('Loader.save("state.json", config)', True),
+        ("Loader.save(settings.files.state, config)", True),
+        ("Loader.save_with_backup(CONFIG, config)", True),
+        ("Loader().store(CONFIG, config)", True),
+        ("Loader.save(path, config)", False),
+        ("Loader.save(path.parent, config)", False),
+        ("Loader.save_with_backup(path, CONFIG)", False),
+        ("Loader.save_beside(CONFIG, config, name)", False),
+        ("file = name\n    Loader.save(file, config)", False),
+    ],
+)
+def test_a_file_that_a_caller_names_each_time(call: str, told: bool) -> None:
+    code = KEPT.format(imported="from settings import CONFIG, settings", call=call)
+    [found] = judged("blocking-file-io", code)
+    reason = "`path` is written in place, and two threads would mix what they write"
+    assert ((found.refusal or "").partition(";")[0] if not found.fixes else None) == (
+        reason if told else None
+    )

@@ -78,7 +78,7 @@ def refuse(place: Place) -> None:
             changed.refuse(place, place.site, member.function)
             changed.refuse_filled(place, member.function)
             twice.refuse(place, place.site, member.function)
-            written_back.refuse_told(place.call, member.function)
+            written_back.refuse_told(place, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(

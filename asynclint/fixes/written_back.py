@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from asynclint.facts import syntax
+from asynclint.facts.graph import SYNC
 from asynclint.facts.program import Function
 from asynclint.findings import Refused
 from asynclint.fixes.awaiting import Frame, frames
 from asynclint.fixes.file_uses import mode_of_flags
 from asynclint.fixes.passing import WAITS
-from asynclint.fixes.place import Place
+from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.source import NESTED, own_nodes
 from asynclint.fixes.step import GUARD, spot
 
@@ -268,15 +269,49 @@ def _takes_away(node: ast.AST) -> bool:
     )
 
 
-def refuse_told(call: ast.Call, function: Function) -> None:
-    """Raise Refused where a call names the file, as it does each time, that a function of a module then writes in place."""
-    names = list(function.parameters) if function.klass is None else []
+def refuse_told(place: Place, function: Function) -> None:
+    """Raise Refused where a call names the file, as it does each time, that a function then writes in place, itself or below."""
+    _refuse_told(place.workshop, place.call, place.function, frozenset(), function, DEEP)
+
+
+def _refuse_told(
+    workshop: Workshop,
+    call: ast.Call,
+    caller: Function,
+    known: frozenset[str],
+    function: Function,
+    deep: int,
+) -> None:
+    """The same for a call in a function whose `known` parameters are the same each time."""
+    names = [name for name in function.parameters if name != function.self_name]
     pairs = [*zip(names, call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
-    pairs = [one for one in pairs if one[0] in names]
-    told = frozenset(name for name, value in pairs if name and isinstance(value, ast.Constant))
-    node = syntax.definition(function) if told and _opens(function) else None
-    if node is not None and not any(_is_locked(one) for one in own_nodes(node)):
+    told = frozenset(
+        name for name, value in pairs if name in names and _is_fixed(value, caller, known)
+    )
+    node = syntax.definition(function) if told else None
+    if node is None or any(_is_locked(one) for one in own_nodes(node)):
+        return
+    if _opens(function):
         _refuse_met(function, _accesses(own_nodes(node)), told)
+    targets = {
+        edge.site.extent: edge.target
+        for edge in workshop.facts.graph.out.get(function, ())
+        if edge.how in SYNC and not edge.target.is_async and edge.target is not function
+    }
+    for one in own_nodes(node) if deep and targets else ():
+        target = targets.get(syntax.extent(one)) if isinstance(one, ast.Call) else None
+        if isinstance(one, ast.Call) and target is not None:
+            _refuse_told(workshop, one, function, told, target, deep - 1)
+
+
+def _is_fixed(value: ast.expr, caller: Function, known: frozenset[str]) -> bool:
+    """Whether an argument is the same each time: a constant, a global of the caller's, or what the caller is told."""
+    while isinstance(value, ast.Attribute):
+        value = value.value
+    if isinstance(value, ast.Name):
+        local = value.id in caller.facts.bindings or value.id in caller.parameters
+        return value.id in known or not local
+    return isinstance(value, ast.Constant)
 
 
 def _refuse_met(
