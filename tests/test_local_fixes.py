@@ -2069,8 +2069,8 @@ class Jobs:
     def __SAVE__
 
 
-async def later(jobs: Jobs):
-    jobs.save("x")
+async def later(jobs: Jobs, name: str):
+    jobs.save(name)
 """
 
 
@@ -2096,7 +2096,9 @@ def test_a_thread_does_not_go_through_what_the_loop_changes(save: str, named: st
 
 def test_an_object_of_the_coroutine_s_own_is_not_changed_by_others() -> None:
     save = "def save(self, path):\n        with open(path, 'w') as f:\n            json.dump(self.jobs, f)"
-    code = JOBS.replace("def __SAVE__", save).replace("(jobs: Jobs):", "():\n    jobs = Jobs()")
+    code = JOBS.replace("def __SAVE__", save).replace(
+        "jobs: Jobs, name: str):", "name: str):\n    jobs = Jobs()"
+    )
     assert "await asyncio.to_thread(jobs.save" in fixed("blocking-file-io", code)
 
 

@@ -227,26 +227,6 @@ def test_threads_are_for_pythons_that_have_them(
             assert ("which has no `asyncio.to_thread`" in output) != offered
 
 
-@pytest.mark.parametrize("root", ["", '[project]\nname = "y"\nrequires-python = ">=3.10"\n'])
-def test_a_project_below_the_root_runs_on_pythons_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: str
-) -> None:
-    code = "import shutil\n\n\nasync def f(path):\n    shutil.rmtree(path)\n"
-    (tmp_path / "pyproject.toml").write_text(root)
-    for name, python in (("old", ">=3.8"), ("new", ">=3.11")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "app.py").write_text(code)
-        table = f'[project]\nname = "{name}"\nrequires-python = "{python}"\n'
-        (tmp_path / name / "pyproject.toml").write_text(table)
-    monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        assert run(["check", ".", "--output-format", "json"]) == 1
-        found = {f["path"]: f for f in json.loads(capsys.readouterr().out)}
-        assert found["new/app.py"]["fixes"]
-        assert not found["old/app.py"]["fixes"]
-        assert "has no `asyncio.to_thread`" in found["old/app.py"]["refusal"]
-
-
 @pytest.mark.parametrize(("python", "bound"), [(">=3.7", False), ("~=3.7", False), (">=3.8", True)])
 def test_a_bound_is_for_pythons_that_can_read_it(
     tmp_path: Path,
