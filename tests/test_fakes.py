@@ -87,3 +87,21 @@ def test_what_a_test_calls_itself(imported: str, code: str, level: str) -> None:
     assert [one.level for one in findings(files, *rules)] == [level]
     elsewhere = {"store.py": STORE, "app.py": test}
     assert [one.level for one in findings(elsewhere, *rules)] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("imported", "code", "title"),
+    [
+        ("import requests", 'requests.post("u")', None),
+        ("import subprocess", 'subprocess.run(["make"])', None),
+        ("import time", "time.sleep(1)", "await `asyncio.sleep` instead"),
+    ],
+)
+def test_no_thread_is_made_in_a_test(imported: str, code: str, title: str | None) -> None:
+    text = f"import asyncio\n{imported}\n\n\nasync def test_it() -> None:\n    {code}\n"
+    [found] = findings({"tests/test_it.py": text})
+    assert [one.title for one in found.fixes][:1] == ([title] if title else [])
+    reason = "nobody else waits for the event loop of a test, and a thread would gain nothing"
+    assert (found.refusal or "").partition(";")[0] == ("" if title else reason)
+    [elsewhere] = findings({"app.py": text})
+    assert elsewhere.fixes

@@ -10,13 +10,16 @@ from asynclint.fixes.generated import synchronous_twin
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.step import spot
 
+ALONE = "nobody else waits for the event loop of a test, and a thread would gain nothing"
 SYNCHRONOUS = "the enclosing function is not `async def`, so that nothing can be awaited in it"
 
 
 def refuse(place: Place) -> None:
-    """Raise Refused where no `await` may stand, or other tasks must not run, or there are no threads."""
+    """Raise Refused where no `await` may stand, or other tasks must not run, or there are no threads, or nobody gains."""
     if not place.in_coroutine:
         raise Refused(SYNCHRONOUS)
+    if place.function.module.file.is_test:
+        raise Refused(ALONE)
     twin = synchronous_twin(place.function.module.file.name, place.workshop.once(_names))
     if twin is not None:
         raise Refused(
