@@ -175,22 +175,22 @@ def is_overridden_plainly(evaluator: Evaluator, function: Function) -> bool:
 
 def _below(evaluator: Evaluator, klass: Klass, name: str) -> Type:
     """What the classes below one put in the place of its None: `model = None`, and `model = User` in a subclass."""
-    values = []
-    for one in evaluator.subclasses(klass):
-        if klass.module.file.is_test or not one.module.file.is_test:
-            found = own_member(evaluator, one, name)
-            if found is not None and found[0] != NONE:
-                values.append(found[0])
+    found = (own_member(evaluator, one, name) for one in _subclasses(evaluator, klass))
+    values = [one[0] for one in found if one is not None and one[0] != NONE]
     return union(values) if values else None
 
 
+def _subclasses(evaluator: Evaluator, klass: Klass) -> list[Klass]:
+    """The classes below one that tell what it is for: those of tests say little of the others."""
+    found = evaluator.subclasses(klass)
+    if klass.module.file.is_test:
+        return found
+    return [one for one in found if not one.module.file.is_test]
+
+
 def _mixed_in(evaluator: Evaluator, klass: Klass, name: str) -> tuple[Type, Klass | str | None]:
-    """What a mixin finds in the classes that it is mixed into, where all have the same; those of tests say little of the others."""
-    found = [
-        evaluator.member(one, name)
-        for one in evaluator.subclasses(klass)
-        if klass.module.file.is_test or not one.module.file.is_test
-    ]
+    """What a mixin finds in the classes that it is mixed into, where all have the same."""
+    found = [evaluator.member(one, name) for one in _subclasses(evaluator, klass)]
     kinds = {value for value, _ in found}
     return found[0] if found and len(kinds) == 1 else (None, None)
 

@@ -111,7 +111,7 @@ class TestFile:
                 found[name] = found.get(name, "") + text
         return found
 
-    @property
+    @cached_property
     def asks(self) -> bool:
         """Whether it makes a client of an application, or asks for a path: of which application is not known."""
         if not self.words.isdisjoint(CLIENTS) or STARTS.search(self.text):
@@ -268,6 +268,8 @@ class Tests:
         files = workshop.facts.program.project.files
         self.files = [TestFile(f.name, f.text) for f in files if f.is_test and f.text]
         self._by_name = {file.name: file for file in self.files}
+        self._whole: dict[str, TestFile] = {}
+        """By name: files of tests with what they use of those that are there for tests."""
 
     @cached_property
     def unstarted(self) -> list[TestFile]:
@@ -317,14 +319,17 @@ class Tests:
         return found
 
     def _with_parts(self, test: TestFile) -> TestFile:
-        """A file of tests with what it uses of the files that are there for tests."""
+        """A file of tests with what it uses of the files that are there for tests; each is read once."""
+        if test.name in self._whole:
+            return self._whole[test.name]
         text, words = test.text, test.words | {""}
         waiting = dict(self._parts)
         while named := [name for name in waiting if name in words]:
             new = "".join(waiting.pop(name) for name in named)
             text += "\n" + new
             words = frozenset(WORD.findall(new))
-        return TestFile(test.name, text)
+        whole = self._whole[test.name] = TestFile(test.name, text)
+        return whole
 
     @cached_property
     def _parts(self) -> dict[str, str]:
