@@ -444,6 +444,9 @@ async def ask(prompt: str) -> str:
     return await answer(prompt)
 """
 
+READ_ONLY = "from openai import AsyncOpenAI\n\n"
+"""What the import comes behind where what is read of the environment prepares for nothing."""
+
 
 @pytest.mark.parametrize(
     ("prepare", "first"),
@@ -452,6 +455,11 @@ async def ask(prompt: str) -> str:
         ("load_dotenv()\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
         ("settings = {}\n\nfrom shop.routes import router\n", "from shop.routes import router\n"),
         ("from shop.routes import router\n\nos.environ['A'] = 'b'\n", "= 'b'\n"),
+        ("from shop.routes import router\n\nos.environ.setdefault('A', 'b')\n", "'b')\n"),
+        ("from shop.routes import router\n\nos.environ |= {'A': 'b'}\n", "'b'}\n"),
+        ("from shop.routes import router\n\nTAG = os.environ.get('A', '')\n", READ_ONLY),
+        ("from shop.routes import router\n\nTAG = os.environ['A']\n", READ_ONLY),
+        ("from shop.routes import router\n\nTAG = os.environ['A'] == 'b'\n", READ_ONLY),
         ("logging.basicConfig()\n\nfrom shop.routes import router\n", "import router\n"),
         (
             "from shop.routes import router\n\nlogging.basicConfig()\n",

@@ -268,7 +268,8 @@ def _named(node: ast.Import | ast.ImportFrom) -> tuple[str, bool]:
 
 
 PREPARING = re.compile(
-    r"load_dotenv|environ|putenv|\.setup\(|sys\.path|patch_all|set_event_loop_policy"
+    r"load_dotenv|\benviron\s*(?:\[[^\]]*\]\s*=(?!=)|\.(?:setdefault|update|pop|clear)\b|\|=)"
+    r"|\bdel\s.*\benviron\b|putenv|\.setup\(|sys\.path|patch_all|set_event_loop_policy"
 )
 """What code does that is to run before other modules are imported."""
 
