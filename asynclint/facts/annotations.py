@@ -67,6 +67,8 @@ def as_instance(evaluator: Evaluator, value: Type) -> Type:
             return None
         if value.path in SEQUENCES or value.path in MAPPINGS or value.path.startswith("builtins."):
             return Inst(value.path)
+        if value.path in COROUTINES:
+            return Coro(None, "")
         if evaluator.known.cls(value.path) is not None:
             return Inst(value.path)
         return None

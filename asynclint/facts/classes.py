@@ -10,7 +10,7 @@ from asynclint.facts.containers import fuller
 from asynclint.facts.contents import is_open
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.set_outside import of_instances
-from asynclint.facts.types import NONE, Cls, Coro, Inst, Lib, LibMethod, Type, union
+from asynclint.facts.types import NONE, Cls, Coro, Inst, Lib, LibMethod, Super, Type, union
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -164,13 +164,38 @@ def implementations(evaluator: Evaluator, function: Function) -> list[Function]:
     return result
 
 
-def is_overridden_plainly(evaluator: Evaluator, function: Function) -> bool:
-    """Whether a call of a coroutine function may give no coroutine: a subclass has a plain one, a generator or a manager."""
+def is_overridden_plainly(evaluator: Evaluator, function: Function, receiver: Type = None) -> bool:
+    """Whether a call of a coroutine function may give no coroutine: a subclass has a plain one, a generator or a manager.
+
+    `receiver` is what it is called on, where that is known: what stands beside it says nothing.
+    """
+    found = implementations(evaluator, function)
+    if not found or (isinstance(receiver, Inst) and receiver.exact):
+        return False
+    if isinstance(receiver, Super):
+        found = _reached(evaluator, receiver.klass, receiver.after, function)
+    elif isinstance(receiver, Inst) and isinstance(receiver.of, Klass):
+        found = _reached(evaluator, receiver.of, None, function)
     return any(
         not isinstance(evaluator.call(evaluator.function_value(one), None, one.module), Coro)
-        for one in implementations(evaluator, function)
+        for one in found
         if one is not function
     )
+
+
+def _reached(
+    evaluator: Evaluator, klass: Klass, after: Klass | None, function: Function
+) -> list[Function]:
+    """What a method's name means in a class and the classes below it, looked up behind one of their bases."""
+    found: dict[Function, None] = {}
+    for one in (klass, *evaluator.subclasses(klass)):
+        order = evaluator.mro(one)
+        for base in order[order.index(after) + 1 if after in order else 0 :]:
+            own = base.own_method(function.facts.name) if isinstance(base, Klass) else None
+            if own is not None and not own.facts.stub:
+                found[own] = None
+                break
+    return list(found)
 
 
 def _below(evaluator: Evaluator, klass: Klass, name: str) -> Type:

@@ -194,7 +194,9 @@ class CoroutineFacts:
         if found is None:
             return None
         made_by = coroutine.function
-        if made_by is not None and is_overridden_plainly(self.evaluator, made_by):
+        if made_by is not None and is_overridden_plainly(
+            self.evaluator, made_by, self._receiver(function, site)
+        ):
             return None
         if made_by is not None and not function.is_async and is_veiled(self.evaluator, made_by):
             return None  # A decorator may run it where there is no loop.
@@ -209,6 +211,12 @@ class CoroutineFacts:
                 return None
         name = self._name(site, coroutine)
         return LostCoroutine(name, how, detail, function.is_async, self._because(coroutine))
+
+    def _receiver(self, function: Function, site: CallSite) -> Type:
+        """What a method is called on."""
+        if not site.callee or site.callee[0] != "attr":
+            return None
+        return self.evaluator.at_site(site.callee[1], site, function.module)
 
     def _may_give_none(self, function: Function, site: CallSite) -> bool:
         """Whether a plain function makes the coroutine in some cases only, so that a test of what it gives makes sense."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asynclint.facts.annotations import annotation_type, is_vague
+from asynclint.facts.classes import implementations
 from asynclint.facts.containers import SEQUENCES
 from asynclint.facts.decorators import ASYNC_MANAGERS, SYNC_MANAGERS, decorator_paths
 from asynclint.facts.model import END, CallSite, FunctionFacts, Recipe
@@ -15,6 +16,8 @@ from asynclint.facts.types import NONE, Cls, Coro, Func, Gen, Inst, Manager, Typ
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
+
+ABSTRACT = "abc.abstractmethod"
 
 WHICH = re.compile(r"async|aio")
 """Parameters that say which of two things a function gives."""
@@ -41,7 +44,21 @@ def call_function(evaluator: Evaluator, function: Function, bound: Type = None) 
         )
     if facts.generator:
         return Gen(_yielded(evaluator, function), False, function)
+    if facts.stub and ABSTRACT in paths and isinstance(bound, Inst):
+        coroutine = _implemented(evaluator, function)
+        if coroutine is not None:
+            return coroutine
     return _self_typed(evaluator.return_type(function), function, bound)
+
+
+def _implemented(evaluator: Evaluator, function: Function) -> Coro | None:
+    """The coroutine of an abstract method that is declared plain, and that each class that has it makes a coroutine function."""
+    found = implementations(evaluator, function)
+    made = [call_function(evaluator, one) for one in found if not one.facts.decorators]
+    if len(made) < len(found) or all(one.module.file.is_test for one in found):
+        return None
+    coroutines = [one for one in made if isinstance(one, Coro) and one.function is not None]
+    return coroutines[0] if coroutines and len(coroutines) == len(made) else None
 
 
 def passed_through(
