@@ -28,6 +28,7 @@ from zlib import crc32
 from asynclint import packs, silent
 from asynclint.config import Config
 from asynclint.findings import Edit, Finding, Fix, Link, Safety, Span
+from asynclint.metadata import text_of
 from asynclint.project import Listing, Project, SourceFile
 from asynclint.replay import (
     FOLDER,
@@ -63,6 +64,8 @@ Place = tuple[int, int, int]
 """Where a blob is: offset, length, checksum."""
 Stamp = tuple[int, int, int, int, bytes]
 """Size, time of modification, time of change, inode, digest of the text."""
+Asked = tuple[str, bytes]
+"""A file below the root that tells what a project needs, and the digest of what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Cache:
         self._stamps: dict[str, Stamp] = {}
         self._digests: dict[str, bytes] = {}
         """By absolute path: what stands for the texts that were checked, or were found to be as they were."""
-        self._answers: list[tuple[bytes, Place]] = []
+        self._answers: list[tuple[bytes, Place, list[Asked]]] = []
         self._index: Place | None = None
         self._old: dict[bytes, Place | None] | None = None
         self._new: dict[bytes, Place | None] = {}
@@ -147,14 +150,20 @@ class Cache:
         for path in listing.wanted:
             digests[path] = self._looked_at(path, listing, better)
         keys = [self._key(digests, one) for one in ((True,) if fixes else (True, False))]
-        place = next((place for known, place in self._answers if known in keys), None)
-        data = self._blob(place) if place is not None else None
-        if data is None:
-            return None
-        if better:
-            self._stamps |= better
-            self._write(self._answers)
-        return _answer(marshal.loads(data))
+        for key, place, asked in self._answers:
+            said = {path: text_of(Path(path)) for path, _ in asked} if key in keys else {}
+            if key not in keys or any(digest(said[path]) != known for path, known in asked):
+                continue
+            data = self._blob(place)
+            if data is None:
+                return None
+            # What is printed goes by them as much as what was found.
+            listing.reader.pythons.asked.update(said)
+            if better:
+                self._stamps |= better
+                self._write(self._answers)
+            return _answer(marshal.loads(data))
+        return None
 
     def _looked_at(self, path: str, listing: Listing, better: dict[str, Stamp]) -> bytes:
         """The digest of a file's text, which is read only if the file looks different from what is known."""
@@ -205,12 +214,10 @@ class Cache:
         if digests.keys() != listing.wanted.keys():
             return
         key = self._key(digests, fixes)
-        others = [(k, p) for k, p in self._answers if k != key]
-        if listing.reader.pythons.asked or listing.reader.requirements.asked:
-            # What other files of the project say is in no key: only `keep_output` knows how they look.
-            self._write(others)
-        else:
-            self._write(others[: MAX_ANSWERS - 1], (key, marshal.dumps(_plain(answer))))
+        others = [one for one in self._answers if one[0] != key]
+        said = listing.reader.pythons.asked | listing.reader.requirements.asked
+        asked = [(path, digest(text)) for path, text in sorted(said.items())]
+        self._write(others[: MAX_ANSWERS - 1], (key, asked, marshal.dumps(_plain(answer))))
         self._keep_texts({digests[p]: files[p].text or "" for p in digests})
 
     def _keep_texts(self, texts: Mapping[bytes, str]) -> None:
@@ -349,7 +356,9 @@ class Cache:
         self.close()
 
     def _write(
-        self, answers: list[tuple[bytes, Place]], new: tuple[bytes, bytes] | None = None
+        self,
+        answers: list[tuple[bytes, Place, list[Asked]]],
+        new: tuple[bytes, list[Asked], bytes] | None = None,
     ) -> None:
         """Put a new file in place of the old one, with a new answer and those of the old blobs that are still wanted."""
         if self.problem is not None:
@@ -360,12 +369,13 @@ class Cache:
             out = self._out
             # Most edits change no finding: the same answer is written once.
             same: dict[bytes, Place] = {}
-            kept: list[tuple[bytes, Place]] = []
-            for key, data in (*([new] if new else []), *((k, self._blob(p)) for k, p in answers)):
+            kept: list[tuple[bytes, Place, list[Asked]]] = []
+            older = ((key, asked, self._blob(place)) for key, place, asked in answers)
+            for key, asked, data in (*([new] if new else []), *older):
                 if data is not None:
                     if data not in same:
                         same[data] = out.put(data)
-                    kept.append((key, same[data]))
+                    kept.append((key, same[data], asked))
             index = dict(self._new)
             used = len(self._new) + len(self._used)
             old = self._places()

@@ -27,8 +27,8 @@ class Nearest(ABC, Generic[Said]):
         """Nothing above `root` is looked at."""
         self._root = root
         self._known: dict[Path, Said | None] = {}
-        self.asked: list[str] = []
-        """The files below the root that were looked for."""
+        self.asked: dict[str, str] = {}
+        """The files below the root that were looked for, and what they said; "" where one is not there."""
 
     @property
     def of_root(self) -> Said | None:
@@ -50,18 +50,19 @@ class Nearest(ABC, Generic[Said]):
 
     def _of(self, directory: Path) -> Said | None:
         if directory not in self._known:
-            said = map(self._said, self._looked_for(directory))
+            said = map(self._said, self._files(directory))
             found = next((one for one in said if one is not None), None)
             if found is None and directory != self._root and self._root in directory.parents:
                 found = self._of(directory.parent)
             self._known[directory] = found
         return self._known[directory]
 
-    def _looked_for(self, directory: Path) -> list[Path]:
-        found = self._files(directory)
-        if directory != self._root:
-            self.asked += map(os.fspath, found)
-        return found
+    def _text(self, path: Path) -> str:
+        """What a file says; "" where it is not there, or is no text."""
+        text = text_of(path)
+        if path.parent != self._root:
+            self.asked[os.fspath(path)] = text
+        return text
 
     def _files(self, directory: Path) -> list[Path]:
         found = [directory / name for name in NAMES]

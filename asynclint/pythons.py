@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from asynclint.metadata import Nearest, needed_by_poetry, table_in, table_of, text_of
+from asynclint.metadata import Nearest, needed_by_poetry, table_in, table_of
 
 Version = tuple[int, int]
 
@@ -27,16 +27,16 @@ class Pythons(Nearest[Version]):
     """The lowest Python of each directory's project, by the nearest file of metadata that names one."""
 
     def _said(self, path: Path) -> Version | None:
-        text = text_of(path)
+        text = self._text(path)
         if path.name in ("PKG-INFO", "METADATA"):
             return _lowest(METADATA.findall(text)) or _classified(text)
         if path.suffix != ".toml":
-            return named_in_setup(text)
+            return _named_in_setup(text)
         table = table_of(text)
         return (_lowest(_in_table(table)) or _classified(text)) if table else None
 
 
-def named_in_setup(text: str) -> Version | None:
+def _named_in_setup(text: str) -> Version | None:
     """The lowest Python that the text of a setup.py or a setup.cfg names."""
     return _lowest(SETUP.findall(text)) or _classified(text)
 

@@ -97,6 +97,14 @@ class Repairs:
                 found[index] = theirs[index] if index in theirs else self.one(found[index])
         return found
 
+    def asked(self, more: Sequence[dict[str, str]] = ()) -> list[dict[str, str]]:
+        """What was read of the files that tell what projects below the root need, with what another process has read."""
+        project = self.program.project
+        found = [one.asked for one in (project.pythons, project.requirements) if one is not None]
+        for known, other in zip(found, more, strict=False):
+            known.update(other)
+        return found
+
     def _may_have(self, finding: Finding) -> bool:
         rule = self._pack.rules.get(finding.rule)
         return rule is not None and rule.repairs and not finding.fixes and not finding.refusal
@@ -113,6 +121,7 @@ class _Other:
         taken: mmap | bytearray,
     ) -> None:
         """Raises OSError where there can be no more processes."""
+        self._repairs = repairs
         self._answer: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = os.fork()
         if self._process == 0:
@@ -125,7 +134,7 @@ class _Other:
                         done[index] = repairs.one(findings[index])
                 import pickle
 
-                pickle.dump(done, self._answer)
+                pickle.dump((done, repairs.asked()), self._answer)
                 self._answer.flush()
                 status = 0
             finally:
@@ -140,5 +149,7 @@ class _Other:
             import pickle
 
             self._answer.seek(0)
-            found: dict[int, Finding] = pickle.load(self._answer)
+            found: dict[int, Finding]
+            found, asked = pickle.load(self._answer)
+            self._repairs.asked(asked)
             return found

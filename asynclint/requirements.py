@@ -66,7 +66,7 @@ class Requirements(Nearest[frozenset[str]]):
         return (self._versions.around(path) or {}).get(name)
 
     def _said(self, path: Path) -> frozenset[str] | None:
-        listed = _listed(path)
+        listed = _listed(path, self._text(path))
         return _names(listed) if listed is not None else None
 
 
@@ -76,13 +76,13 @@ class Versions(Nearest[dict[str, Version]]):
     What is needed under some condition, or for an extra, counts, too.
     """
 
-    def __init__(self, root: Path, asked: list[str]) -> None:
+    def __init__(self, root: Path, asked: dict[str, str]) -> None:
         """The files that are looked for are added to `asked`."""
         super().__init__(root)
         self.asked = asked
 
     def _said(self, path: Path) -> dict[str, Version] | None:
-        listed = _listed(path, every=True)
+        listed = _listed(path, self._text(path), every=True)
         if listed is None:
             return None
         found: dict[str, Version] = {}
@@ -91,12 +91,11 @@ class Versions(Nearest[dict[str, Version]]):
         return found
 
 
-def _listed(path: Path, every: bool = False) -> list[str] | None:
+def _listed(path: Path, text: str, every: bool = False) -> list[str] | None:
     """What a file says that the project needs, as pip would write it; None where it does not say.
 
     With `every` there is also what only some need.
     """
-    text = text_of(path)
     if not text:
         return None
     if path.suffix == ".toml":

@@ -432,6 +432,51 @@ def test_a_width_that_changes_is_noticed(small: Path) -> None:
             assert run("--output-format", "json") == uncached("--output-format", "json")
 
 
+NEWER = "import time\n\n\ndef first[T](one: T) -> T:\n    return one\n" + SLEEP[13:]
+
+
+@pytest.mark.usefixtures("cold")
+def test_an_answer_goes_by_what_projects_below_the_root_need(small: Path) -> None:
+    """Whether code of a later Python is a mistake depends on a file that is no code."""
+    below = small / "service"
+    below.mkdir()
+    (below / "app.py").write_text(NEWER, "utf-8")
+    said = below / "pyproject.toml"
+    older, newer = (
+        f'[project]\nname = "service"\nrequires-python = ">={one}"\n' for one in ("3.10", "3.12")
+    )
+    for text in (older, newer, older):
+        said.write_text(text, "utf-8")
+        expected = uncached("--output-format", "json")
+        assert run("--output-format", "json") == expected
+        # What prints otherwise is not printed again, but answered all the same: nothing is inferred.
+        assert "functions:" not in run("--output-format", "concise", "--debug-stats")[2]
+        assert run("--output-format", "concise") == uncached("--output-format", "concise")
+        assert run("--output-format", "json") == expected
+    said.unlink()
+    assert run("--output-format", "json") == uncached("--output-format", "json")
+
+
+@pytest.mark.usefixtures("cold")
+def test_an_answer_goes_by_what_fixes_read_of_projects_below_the_root(tree: Path) -> None:
+    """Also where another process looked for the fixes."""
+    below = tree / "service"
+    below.mkdir()
+    names = [f"f{number}" for number in range(80)]
+    body = "".join(
+        f"\n\nasync def {name}(path: str) -> None:\n    with open(path) as file:\n        print(file.read())\n"
+        for name in names
+    )
+    (below / "app.py").write_text(body.lstrip(), "utf-8")
+    said = below / "pyproject.toml"
+    for version in ("3.7", "3.10", "3.8"):
+        said.write_text(f'[project]\nname = "x"\nrequires-python = ">={version}"\n', "utf-8")
+        expected = uncached("--output-format", "json")
+        assert run("--output-format", "json", "--jobs", "2") == expected
+        assert run("--output-format", "json", "--statistics")[0] == expected[0]
+        assert run("--output-format", "json", "--jobs", "2") == expected
+
+
 def test_names_are_validated_although_there_is_an_answer(small: Path) -> None:
     run()
     assert run("--select", "no-such-rule")[0] == 2

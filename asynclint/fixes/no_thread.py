@@ -8,7 +8,6 @@ import re
 from asynclint.findings import Refused
 from asynclint.fixes import sight
 from asynclint.fixes.place import Place, Workshop
-from asynclint.pythons import named_in_setup
 
 MODE = re.compile(r"[bt]*[wxa+][bt+]*")
 """With which a file is opened to be written."""
@@ -35,12 +34,7 @@ def refuse(place: Place) -> None:
 
 def _refuse_old_python(place: Place) -> None:
     """Raise Refused where the project runs on a Python that has no `asyncio.to_thread`."""
-    project = place.workshop.facts.program.project
     lowest = place.source.lowest
-    above = place.function.module.file.path.parents
-    for file in project.files:
-        if file.path.name == "setup.py" and file.path.parent in above:
-            lowest = named_in_setup(file.text or "") or lowest
     if lowest is not None and lowest < (3, 9) and place.loop == "asyncio":
         raise Refused("the project runs on Python 3.8, too, which has no `asyncio.to_thread`")
 

@@ -215,9 +215,9 @@ class Source:
 
     @property
     def lowest(self) -> tuple[int, int] | None:
-        """The lowest Python that the project says it runs on; None where it does not."""
+        """The lowest Python that the project around the module says it runs on; None where it does not."""
         pythons = self._program.project.pythons
-        return pythons.of_root if pythons is not None else None
+        return pythons.around(self.module.file.path) if pythons is not None else None
 
     def is_ours(self, name: str) -> bool:
         """Whether a dotted module name belongs to the project."""
