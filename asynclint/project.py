@@ -200,6 +200,7 @@ class Listing:
                 above = os.path.dirname(above)
         packages = sorted(d for d in directories if self.reader.is_package(d))
         problems = [(p.name, p.problem and p.problem.message) for p in self.reader.problems]
+        needed = self.reader.requirements.of_root
         return (
             self.reader.cwd,
             self.reader.root,
@@ -209,7 +210,7 @@ class Listing:
             packages,
             problems,
             self.reader.pythons.of_root,
-            self.reader.requirements.of_root,
+            None if needed is None else sorted(needed),
             crc32(self.reader.requirements.described.encode("utf-8", "surrogatepass")),
             (self.reader.width.told, self.reader.width.allowed),
         )

@@ -432,6 +432,27 @@ def test_a_width_that_changes_is_noticed(small: Path) -> None:
             assert run("--output-format", "json") == uncached("--output-format", "json")
 
 
+def test_an_answer_is_found_by_another_process(small: Path) -> None:
+    """Sets are in another order there."""
+    needed = ["fastapi", "httpx", "anthropic", "openai", "aiohttp"]
+    settings = f'[project]\nname = "x"\ndependencies = {needed}\n{SETTINGS[1]}'
+    (small / "pyproject.toml").write_text(settings, "utf-8")
+    (small / "requirements.txt").write_text("\n".join(needed), "utf-8")
+    said = [
+        subprocess.run(
+            program("--debug-stats"),
+            env={**environment(), "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+        )
+        for seed in range(1, 5)
+    ]
+    assert "functions:" in said[0].stderr
+    for one in said[1:]:
+        assert "functions:" not in one.stderr
+        assert one.stdout == said[0].stdout
+
+
 NEWER = "import time\n\n\ndef first[T](one: T) -> T:\n    return one\n" + SLEEP[13:]
 
 
