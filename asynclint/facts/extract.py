@@ -153,8 +153,10 @@ class _Extractor:
         self.group = 0
         self.depth = 0
         self.statement: tuple[int, int, bool] | None = None
-        self.arms: tuple[Block, ...] = ()
-        """Of the last `if` with an `else`."""
+        self.arms: tuple[int, ...] = ()
+        """The blocks of which the last compound statement ran one; none where it may run none."""
+        self.left: set[int] = set()
+        """The blocks behind which nothing runs, from whatever they hold."""
         self.bound_at: tuple[int, int] | None = None
         """Where an assignment takes effect: at its end, so that its own value sees the names before it."""
 
@@ -210,13 +212,22 @@ class _Extractor:
         return len(blocks) - 1
 
     def _suite(
-        self, body: list[ast.stmt], kind: str, info: Recipe, line: int, group: int = 0
-    ) -> Block:
+        self,
+        body: list[ast.stmt],
+        kind: str,
+        info: Recipe,
+        line: int,
+        group: int = 0,
+        reached: bool = True,
+    ) -> int:
         outer = self.block
         inside = self.block = self._new_block(outer, kind, info, line, group)
-        self._statements(body)
+        if reached:
+            self._statements(body)
+        else:
+            self._unreached(body)
         self.block = outer
-        return self.facts.blocks[inside]
+        return inside
 
     def _statements(self, body: list[ast.stmt]) -> None:
         for node in body:
@@ -229,21 +240,49 @@ class _Extractor:
                     line = _INTEGERS[node.lineno]
                     self.statement = (line, _INTEGERS[node.end_lineno or line], False)
                 handler(self, node)
+            if kind in _LEAVING and self._leaves(node):
+                if node is not body[-1]:
+                    self._unreached(body[body.index(node) + 1 :])
+                break
         self.statement = None
-        if body:
-            last = body[-1]
-            kind = type(last)
-            block = self.facts.blocks[self.block]
-            if kind is ast.Return or kind is ast.Raise:
-                block.ends = block.raises = True
-            elif kind is ast.Continue or kind is ast.Break:
-                block.ends = True
-            elif kind is ast.If and last.orelse:  # type: ignore[attr-defined]
-                # `if a: return … else: raise …` ends the block that holds it.
-                arms = self.arms
-                if all(arm.ends for arm in arms):
-                    block.ends = True
-                    block.raises = all(arm.raises for arm in arms)
+
+    def _leaves(self, node: ast.stmt) -> bool:
+        """Whether nothing behind a statement runs; what the block then is."""
+        kind = type(node)
+        blocks = self.facts.blocks
+        block = blocks[self.block]
+        arms: tuple[int, ...] = ()
+        if kind is ast.Return or kind is ast.Raise:
+            block.raises = True
+        elif kind is ast.While:
+            if not _is_endless(node):  # type: ignore[arg-type]
+                return False
+            block.raises = True
+        elif kind is not ast.Continue and kind is not ast.Break:
+            # `if a: return … else: raise …` ends the block that holds it.
+            arms = self.arms
+            if not arms or not all(blocks[arm].ends for arm in arms):
+                return False
+            block.raises = all(blocks[arm].raises for arm in arms)
+        block.ends = True
+        if all(arm in self.left for arm in arms):
+            self.left.add(self.block)
+            return True
+        return False
+
+    def _unreached(self, body: list[ast.stmt]) -> None:
+        """Read statements that never run: they bind names, and make a generator of a function, but call nothing."""
+        fn = self.fn
+        kept = fn.calls, fn.returns, fn.loads, fn.awaits
+        first = len(self.facts.functions)
+        fn.calls, fn.returns, fn.loads, fn.awaits = [], [], [], []
+        block = self.facts.blocks[self.block]
+        ends, raises = block.ends, block.raises
+        self._statements(body)
+        block.ends, block.raises = ends, raises
+        fn.calls, fn.returns, fn.loads, fn.awaits = kept
+        for inner in self.facts.functions[first:]:
+            inner.calls, inner.loads = [], []
 
     # -- statements -----------------------------------------------------------------------------
 
@@ -315,10 +354,13 @@ class _Extractor:
         test = self.expr(node.test, TEST)
         self.group += 1
         group = self.group
-        body = self._suite(node.body, "if", test, node.lineno, group)
+        holds = _constant(node.test)
+        body = self._suite(node.body, "if", test, node.lineno, group, holds is not False)
+        arms: tuple[int, ...] = () if holds is not True else (body,)
         if node.orelse:
-            orelse = self._suite(node.orelse, "else", test, node.lineno, group)
-            self.arms = (body, orelse)
+            orelse = self._suite(node.orelse, "else", test, node.lineno, group, holds is not True)
+            arms = arms or ((body, orelse) if holds is None else (orelse,))
+        self.arms = arms
 
     def s_while(self, node: ast.While) -> None:
         outer = self.block
@@ -326,11 +368,15 @@ class _Extractor:
         inside = self.block
         test = self.expr(node.test, TEST)
         self.facts.blocks[inside].info = test
-        self._statements(node.body)
+        holds = _constant(node.test)
+        if holds is False:
+            self._unreached(node.body)
+        else:
+            self._statements(node.body)
         # A loop body that ends in `break` or `continue` does not end what follows the loop.
         self.block = outer
         if node.orelse:
-            self._suite(node.orelse, "loopelse", test, node.lineno)
+            self._suite(node.orelse, "loopelse", test, node.lineno, reached=holds is not True)
 
     def s_for(self, node: ast.For | ast.AsyncFor) -> None:
         is_async = type(node) is ast.AsyncFor
@@ -362,17 +408,19 @@ class _Extractor:
         self.block = self._new_block(
             outer, "awith" if is_async else "with", tuple(items), node.lineno
         )
-        inside = self.facts.blocks[self.block]
+        inside = self.block
         self._statements(node.body)
         self.block = outer
-        if inside.raises and type(node.body[-1]) is ast.Return:
-            # A final return leaves the function; a final raise may be swallowed by the manager.
-            self.facts.blocks[outer].ends = self.facts.blocks[outer].raises = True
+        # A final return leaves the function; a final raise may be swallowed by the manager. So may be what the value of the
+        # return raises: what follows is read as if it ran.
+        self.left.discard(inside)
+        returns = self.facts.blocks[inside].raises and type(node.body[-1]) is ast.Return
+        self.arms = (inside,) if returns else ()
 
     def s_try(self, node: ast.Try) -> None:
         self.group += 1
         group = self.group
-        self._suite(node.body, "try", None, node.lineno, 0)
+        arms = [self._suite(node.body, "try", None, node.lineno, 0)]
         for handler in node.handlers:
             outer = self.block
             caught = self.expr(handler.type, INDEX) if handler.type is not None else None
@@ -380,16 +428,24 @@ class _Extractor:
             if handler.name:
                 self._bind_name(handler.name, ("caught", caught), None, "except", handler)
             self._statements(handler.body)
+            arms.append(self.block)
             self.block = outer
         if node.orelse:
-            self._suite(node.orelse, "tryelse", None, node.lineno, group)
+            reached = arms[0] not in self.left
+            orelse = self._suite(node.orelse, "tryelse", None, node.lineno, group, reached)
+            if not self.facts.blocks[arms[0]].ends:
+                arms[0] = orelse
         if node.finalbody:
-            self._suite(node.finalbody, "finally", None, node.lineno)
+            final = self._suite(node.finalbody, "finally", None, node.lineno)
+            if self.facts.blocks[final].ends:
+                arms = [final]
+        self.arms = tuple(arms)
 
     def s_match(self, node: ast.Match) -> None:
         subject = self.expr(node.subject, TEST)
         self.group += 1
         group = self.group
+        arms = []
         for case in node.cases:
             outer = self.block
             self.block = self._new_block(outer, "case", subject, case.pattern.lineno, group)
@@ -397,7 +453,10 @@ class _Extractor:
             if case.guard is not None:
                 self.expr(case.guard, TEST)
             self._statements(case.body)
+            arms.append(self.block)
             self.block = outer
+        last = node.cases[-1]
+        self.arms = tuple(arms) if last.guard is None and _takes_all(last.pattern) else ()
 
     def _pattern(self, pattern: ast.pattern) -> None:
         for node in ast.walk(pattern):
@@ -958,6 +1017,46 @@ def _header(node: ast.stmt) -> tuple[int, int, bool] | None:
     return (node.lineno, line - 1, True) if line > node.lineno else None
 
 
+def _constant(test: ast.expr) -> bool | None:
+    """Whether a test always holds, or never; None for all that is no constant."""
+    if type(test) is _Constant:
+        return bool(test.value)
+    if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
+        inner = _constant(test.operand)
+        return None if inner is None else not inner
+    return None
+
+
+def _is_endless(loop: ast.While) -> bool:
+    """`while True:` without a `break` of its own."""
+    if not _constant(loop.test):
+        return False
+    waiting: list[ast.stmt] = list(loop.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Break):
+            return False
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            waiting += node.orelse
+            continue
+        for part in ("body", "orelse", "finalbody"):
+            waiting += getattr(node, part, ())
+        for arm in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            waiting += arm.body
+    return True
+
+
+def _takes_all(pattern: ast.pattern) -> bool:
+    """`case _:`, `case other:`."""
+    if isinstance(pattern, ast.MatchOr):
+        return _takes_all(pattern.patterns[-1])
+    return isinstance(pattern, ast.MatchAs) and (
+        pattern.pattern is None or _takes_all(pattern.pattern)
+    )
+
+
 def _end(body: list[ast.stmt]) -> int:
     return body[-1].end_lineno or body[-1].lineno
 
@@ -995,6 +1094,10 @@ _COMPOUND = frozenset({
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match,
 })  # fmt: skip
 
+_LEAVING = frozenset({
+    ast.Return, ast.Raise, ast.Continue, ast.Break, ast.If, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match,
+})  # fmt: skip
+
 _COMPREHENSIONS = {
     ast.ListComp: "list",
     ast.SetComp: "set",
@@ -1029,6 +1132,7 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Any, Any], None]] = {
 }
 if sys.version_info >= (3, 11):
     _STATEMENTS[ast.TryStar] = _Extractor.s_try
+    _LEAVING |= {ast.TryStar}
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[[Any, Any, Role], Recipe]] = {
     ast.Constant: _Extractor.e_constant,
