@@ -254,8 +254,10 @@ class _Extractor:
         arms: tuple[int, ...] = ()
         if kind is ast.Return or kind is ast.Raise:
             block.raises = True
-        elif kind is ast.While:
-            if not _is_endless(node):  # type: ignore[arg-type]
+        elif kind is ast.While or kind is ast.Assert:
+            if kind is ast.While and not _is_endless(node):  # type: ignore[arg-type]
+                return False
+            if kind is ast.Assert and _constant(node.test) is not False:  # type: ignore[attr-defined]
                 return False
             block.raises = True
         elif kind is not ast.Continue and kind is not ast.Break:
@@ -1024,6 +1026,13 @@ def _constant(test: ast.expr) -> bool | None:
     if type(test) is ast.UnaryOp and type(test.op) is ast.Not:
         inner = _constant(test.operand)
         return None if inner is None else not inner
+    if type(test) is ast.BoolOp:
+        # One that is false decides an `and`, one that is true an `or`.
+        decides = type(test.op) is ast.Or
+        parts = [_constant(part) for part in test.values]
+        if decides in parts:
+            return decides
+        return None if None in parts else not decides
     return None
 
 
@@ -1095,7 +1104,7 @@ _COMPOUND = frozenset({
 })  # fmt: skip
 
 _LEAVING = frozenset({
-    ast.Return, ast.Raise, ast.Continue, ast.Break, ast.If, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match,
+    ast.Return, ast.Raise, ast.Assert, ast.Continue, ast.Break, ast.If, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match,
 })  # fmt: skip
 
 _COMPREHENSIONS = {

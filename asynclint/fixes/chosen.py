@@ -10,6 +10,7 @@ from asynclint.facts.known_calls import known_callee
 from asynclint.facts.syntax import called
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place
+from asynclint.fixes.source import below
 
 KNOB = re.compile(
     r"^_*(?:limit|batch_size|(?:n|num|max|max_num)_(?:workers|parallel|threads)|workers|parallelism|n_jobs)$"
@@ -44,7 +45,7 @@ def refuse_chosen(place: Place) -> None:
         for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             if KNOB.search(one.arg):
                 raise Refused(f"`{one.arg}` is there to say how many run at once")
-        for node in _own(place, function):
+        for node in _own(function):
             if isinstance(node, ast.Attribute) and KEPT_KNOB.match(node.attr):
                 raise Refused(f"`{ast.unparse(node)}` is there to say how many run at once")
         function = place.tree.function(function)
@@ -67,7 +68,7 @@ def refuse_leaving(place: Place) -> None:
     function = place.tree.function(place.call)
     if function is None:
         return
-    for one in _own(place, function):
+    for one in _own(function):
         if isinstance(one, ast.Call) and called(one) == "wait" and _is_told(one):
             raise Refused("how long it waits for them is told by the caller")
     evaluator = place.workshop.facts.graph.evaluator
@@ -75,9 +76,9 @@ def refuse_leaving(place: Place) -> None:
     if known is None or known.spawns is None or known.keeps:
         return
     holders = _holders(place, function)
-    if any(_leaves(place, function, name) for name in holders):
+    if any(_leaves(function, name) for name in holders):
         raise Refused("its tasks outlive the function that makes them")
-    if any(_is_ended(one, holders) for one in _own(place, function)):
+    if any(_is_ended(one, holders) for one in _own(function)):
         raise Refused("its tasks run until they are cancelled")
 
 
@@ -111,7 +112,7 @@ def _holders(place: Place, function: ast.AST) -> set[str]:
     while True:
         more = {
             holder
-            for one in _own(place, function)
+            for one in _own(function)
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one.id in found
             for holder in _held(place, one)
             if holder
@@ -145,16 +146,21 @@ def _held(place: Place, node: ast.expr) -> Iterator[str]:
         above = one
 
 
-def _leaves(place: Place, function: ast.AST, holder: str) -> bool:
+def _leaves(function: ast.AST, holder: str) -> bool:
     """Whether what holds tasks is no variable of the function's."""
     if not holder.isidentifier() or holder == "return":
         return True
     return not any(
         isinstance(one, ast.Name) and one.id == holder and isinstance(one.ctx, ast.Store)
-        for one in _own(place, function)
+        for one in _own(function)
     )
 
 
-def _own(place: Place, function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function that are not of a function within it."""
-    return (one for one in ast.walk(function) if place.tree.function(one) is function)
+def _own(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that a function runs, those outside first; what a function within it runs is left out."""
+    waiting: list[ast.AST] = list(getattr(function, "body", ()))
+    for one in waiting:
+        yield one
+        inner = getattr(one, "body", ()) if isinstance(one, (Definition, ast.Lambda)) else ()
+        inner = inner if isinstance(inner, list) else (inner,)
+        waiting += [each for each in below(one) if each not in inner]
