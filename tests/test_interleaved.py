@@ -323,6 +323,44 @@ def test_a_client_may_be_closed_and_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "lost"),
+    [
+        ("def start(self):\n            self._reader = threading.Thread(target=print)", True),
+        (
+            "async def restart(self):\n            self._reader = other = threading.Thread(target=print)",
+            True,
+        ),
+        ("def forget(self):\n            self._reader = None", False),
+        ("def start(self):\n            self._other = threading.Thread(target=print)", False),
+    ],
+)
+def test_what_is_closed_and_forgotten_may_be_another_one_meanwhile(method: str, lost: bool) -> None:
+    """`start`, called while the old thread is waited for, puts a new one where None is put then."""
+    code = f"""
+    import threading
+
+
+    class Channel:
+        def __init__(self):
+            self._reader = threading.Thread(target=print)
+
+        {method}
+
+        async def stop(self):
+            if self._reader is not None:
+                self._reader.join(timeout=5)
+                self._reader = None
+    """
+    if lost:
+        [reason] = refusals("blocking-wait", code)
+        assert "`self._reader` is asked before and set afterwards" in reason
+    else:
+        assert "await asyncio.to_thread(self._reader.join, timeout=5)" in fixed(
+            "blocking-wait", code
+        )
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (

@@ -81,10 +81,34 @@ class Conditions:
         if self._imported_before(function.module, site) or self._not_installed(function, site):
             return True
         for block, holds in self._decisions(function, site):
-            for target in _missing(_by_default(block.info, function), holds):
+            test = self._unless_stale(function, _by_default(block.info, function), holds)
+            for target in _missing(test, holds):
                 if self._lasting(function, target) and self._filled(function, target):
                     return True
         return False
+
+    def _unless_stale(self, function: Function, test: Recipe, holds: bool) -> Recipe:
+        """A test without what asks whether something has changed: `cached is None or made_for != key`, with `made_for = key`."""
+        if not test or test[0] != "any" or (test[2] == "or") != holds:
+            return test
+        changed = ("NotEq", "IsNot") if holds else ("Eq", "Is")
+        parts = tuple(
+            part
+            for part in test[1]
+            if not part
+            or part[0] != "cmp"
+            or part[1] not in changed
+            or not any(self._is_kept(function, side) for side in part[2:4])
+        )
+        return parts[0] if len(parts) == 1 else ("any", parts, *test[2:])
+
+    def _is_kept(self, function: Function, target: Recipe) -> bool:
+        """Whether the function keeps something there for the next call."""
+        if not target or target[0] not in ("name", "attr") or not self._lasting(function, target):
+            return False
+        if target[0] == "name":
+            return target[1] in function.facts.globals and target[1] in function.facts.bindings
+        return _sets(function, target[1], target[2])
 
     def _imported_before(self, module: Module, site: CallSite) -> bool:
         """In `except ImportError:`, or after a `try` that returns what it imports."""

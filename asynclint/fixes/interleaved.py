@@ -40,8 +40,7 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     whole = step.key(object_of(at.node))
     if twice and (whole in before.tells or (whole in after.calls and step.is_told)):
         return f"`{shown(whole)}` is called twice in one step, and others would call it in between"
-    # `if self.client is not None: self.client.close(); self.client = None` closes twice, at worst.
-    kept = {step.key(_receiver(at.node))}
+    kept = _kept(at, step)
     asked = (before.tests & behind.sets) | (before.reads & after.sets) | _asked(before, after)
     for one in sorted(asked - kept):
         return f"`{shown(one)}` {ASKED}, {TWICE}"
@@ -52,7 +51,7 @@ def _asked_before_lock(at: Spot) -> str | None:
     """Why a wait under a lock comes between a test before it and what is set by that; a free lock suspends nobody."""
     step = Step(at)
     before, inside, after = step.before_lock(), step.in_lock(), step.after()
-    kept = {step.key(_receiver(at.node))} | inside.tests | inside.reads | after.tests
+    kept = _kept(at, step) | inside.tests | inside.reads | after.tests
     asked = (before.tests & step.behind().sets) | (before.reads & after.sets)
     for one in sorted((asked | _asked(before, after)) - kept):
         return f"`{shown(one)}` is asked before the lock is taken and set under it, {TWICE}"
@@ -78,6 +77,22 @@ def _broken_around(at: Spot, kept: set[str]) -> str | None:
             for one in sorted(_asked(before, after) - private - kept):
                 return f"`{shown(one)}` {ASKED} {step}, {TWICE}"
     return None
+
+
+def _kept(at: Spot, step: Step) -> set[str]:
+    """What may be asked before and set behind: `if self.client: self.client.close(); self.client = None` closes twice, at worst.
+
+    Not where a method puts another one there: the client of `start`, called meanwhile, would be lost.
+    """
+    receiver = _receiver(at.node)
+    method = at.function.method_around()
+    if method is not None and method.klass is not None:
+        own, _, attr = receiver.partition(".")
+        for function, binding in method.klass.self_attributes().get(attr, ()):
+            made = binding.recipe not in (None, ("const", None))
+            if own == method.self_name and made and function.facts.name != "__init__":
+                return set()
+    return {step.key(receiver)}
 
 
 def _asked(before: Half, after: Half) -> set[str]:
