@@ -161,6 +161,10 @@ def _lib_attribute(evaluator: Evaluator, receiver: Type, path: str, name: str) -
             return evaluator.parse_type(dynamic.returns, receiver)
     if path.rpartition(".")[2] == "State" and path.startswith(("starlette", "fastapi")):
         return evaluator.application_state.value(name)
+    if name in ("get", "pop") and isinstance(receiver, Inst):
+        known_class = evaluator.known.cls(path)
+        if known_class is not None and known_class.items:
+            return Taking(receiver, by_key=True)
     if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
         value = receiver.args[1] if len(receiver.args) > 1 else None
         return Taking(value) if value is not None else None

@@ -33,6 +33,7 @@ from asynclint.facts.types import (
     LibMethod,
     Manager,
     Part,
+    Taking,
     Type,
     members,
 )
@@ -265,7 +266,9 @@ class BlockingFacts:
             recipe = bindings[0].recipe if len(bindings) == 1 else None
         if recipe and recipe[0] == "call":
             inner = module.site(recipe[1])
-            return self.call_name(self.evaluator.callee(module, inner), inner, module)
+            callee = self.evaluator.callee(module, inner)
+            # `answer.get("body")` gives what was there before.
+            return None if isinstance(callee, Taking) else self.call_name(callee, inner, module)
         return None
 
     def _decorated(self, function: Function) -> Stop | None:

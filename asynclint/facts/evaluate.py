@@ -24,6 +24,7 @@ from asynclint.facts.library_calls import call_known, call_library, runs_argumen
 from asynclint.facts.model import AttributeBinding, Binding, CallSite, Parameter, Place, Recipe
 from asynclint.facts.mute import Mute
 from asynclint.facts.names import find_bound_type, find_global, is_fixed, name_type
+from asynclint.facts.operations import kept_type
 from asynclint.facts.parameters import find_parameter_type
 from asynclint.facts.program import Function, Klass, Module, Program
 from asynclint.facts.returns import call_function, find_return_type, passed_through
@@ -275,6 +276,8 @@ class Evaluator:
         if isinstance(callee, Part):
             return self.call(callee.of, site, module)
         if isinstance(callee, Taking):
+            if callee.by_key:
+                return kept_type(self, callee.of, site.args[0][0]) if site and site.args else None
             return callee.of
         if isinstance(callee, Threaded):
             return Coro(self.result_of(callee.of, module), callee.name)

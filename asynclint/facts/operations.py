@@ -129,6 +129,17 @@ def item_type(type_: Type, index: int) -> Type:
     return None
 
 
+def kept_type(evaluator: Evaluator, type_: Type, key: Recipe) -> Type:
+    """What an instance of a library's mapping keeps under a key, where that is known."""
+    if not isinstance(type_, Inst) or not isinstance(type_.of, str):
+        return None
+    known = evaluator.known.cls(type_.of)
+    if known is None or not known.items or not key or key[0] != "const":
+        return None
+    text = known.items.get(key[1]) if isinstance(key[1], str) else None
+    return evaluator.parse_type(text, type_) if text is not None else None
+
+
 def subscript_type(
     evaluator: Evaluator, type_: Type, index: Recipe, function: Function, at: Place
 ) -> Type:
@@ -155,7 +166,9 @@ def subscript_type(
                 return type_
             return type_.args[0] if type_.args else None
         known = evaluator.known.method(type_.of, "__getitem__")
-        return evaluator.parse_type(known.returns, type_) if known is not None else None
+        if known is None:
+            return kept_type(evaluator, type_, index)
+        return evaluator.parse_type(known.returns, type_)
     if isinstance(type_, (Lib, Cls)):
         klass = enumerated(evaluator, type_)
         return Inst(klass) if klass is not None else type_

@@ -131,6 +131,8 @@ class Taking:
     """A mapping's method that gives what is kept in it: `get`, `setdefault`, `pop`, `items`, `values`."""
 
     of: Type
+    by_key: bool = False
+    """What it gives is an item of the mapping `of`."""
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -158,6 +158,8 @@ def _class(knowledge: Knowledge, name: str, cls: Class) -> Iterator[str]:
             if attribute not in shown:
                 shown.add(attribute)
                 yield f"  .{attribute}: {type_}"
+        for item, type_ in sorted(above.items.items()) if above else ():
+            yield f"  [{item!r}]: {type_}"
 
 
 def _about(cls: Class) -> Iterator[str]:

@@ -183,6 +183,7 @@ def _check_types(result: Library, where: str) -> None:
     for path, cls in result.classes.items():
         types |= {f"{path}.{name}": method.returns for name, method in cls.methods.items()}
         types |= {f"{path}.{name}": type_ for name, type_ in cls.attributes.items()}
+        types |= {f"{path}[{name}]": type_ for name, type_ in cls.items.items()}
     for path, type_ in types.items():
         try:
             compile(type_ or "None", path, "eval")
@@ -331,7 +332,7 @@ def _class(tables: Table, path: str, where: str, old: set[str]) -> Class:
                 for group, entry in _table(parts, key, where).items()
                 for name in group.split()
             }
-        elif key == "attributes":
+        elif key in ("attributes", "items"):
             values[key] = dict(_table(parts, key, where))
         else:
             values[key] = _value(Class, key, value, at)

@@ -168,6 +168,8 @@ class Class:
     a coroutine function, all methods that have no entry of their own."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Attribute or property → type."""
+    items: dict[str, str] = field(default_factory=dict)
+    """Of a mapping: key → type of what is kept there."""
     enter: Literal["sync", "async", "both"] | None = None
     """Whether it is a context manager; entering gives the instance unless `enters_as`."""
     enters_as: str | None = None
