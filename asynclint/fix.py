@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import stat
 import tempfile
@@ -53,6 +54,12 @@ def run(
     A fix is applied whole or not at all. Of fixes that touch each other the first is applied, the others wait for the next
     round. A fix after which a file would not compile, its finding would still be there or a new one would be, is refused.
     """
+
+    def again(fixed: Project) -> Sequence[Finding]:
+        # What the last check has inferred is garbage, and full of cycles; nobody else collects it in a run.
+        gc.collect()
+        return check(fixed)
+
     outcome = Outcome({}, {}, findings=findings)
     refused: set[tuple[Key, str]] = set()
     blocked = _Blocked(project)
@@ -70,7 +77,7 @@ def run(
                 break
             new, bad = _apply(chosen, texts)
             fixed = with_texts(current, new)
-            said = () if bad else check(fixed)
+            said = () if bad else again(fixed)
             why = "the result would use a name that nothing binds"
             if not all(compiles(new[path]) for _, fix in bad for path in _paths(fix)):
                 why = "the result would not compile"
@@ -98,7 +105,7 @@ def run(
         if not chosen and not waiting:
             break
     outcome.problems += blocked.problems
-    _tidy(outcome, current, check)
+    _tidy(outcome, current, again)
     changed = {n for n, text in outcome.after.items() if text != outcome.before[n]}
     outcome.after = {n: outcome.after[n] for n in sorted(changed)}
     return outcome

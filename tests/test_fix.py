@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import asynclint.check
 from asynclint.cli import run
+from asynclint.facts.program import Program
 from asynclint.findings import Edit, Finding, Fix, Safety, Span
 from asynclint.fix import Outcome, allowed, write
 from asynclint.fix import run as fix
@@ -476,3 +480,29 @@ def test_changes_that_are_not_committed_do_not_matter(service: Path) -> None:
     assert (service / "routes.py").read_text().endswith("# later\n")
     assert (service / ".git" / "index").read_bytes() == index
     assert git("log", "--format=%s").split() == ["first"]
+
+
+def test_what_a_check_has_inferred_is_gone_before_the_next_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run collects no garbage by itself; one program for each round would fill the memory."""
+    (folder / "app.py").write_text(
+        "import time\n\n\nasync def a():\n    time.sleep(1)\n    time.sleep(2)\n"
+    )
+    inferred: list[int] = []
+    check = asynclint.check.check
+
+    def counted(project: Project, *rest: Any) -> Any:
+        inferred.append(sum(isinstance(one, Program) for one in gc.get_objects()))
+        return check(project, *rest)
+
+    monkeypatch.setattr(asynclint.check, "check", counted)
+    gc.collect()
+    gc.disable()
+    try:
+        assert run(["check", "--fix", "."]) == 0
+    finally:
+        gc.enable()
+    assert "time" not in (folder / "app.py").read_text()
+    assert len(inferred) >= 3
+    assert inferred[1:] == [inferred[0]] * (len(inferred) - 1)

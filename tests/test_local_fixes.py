@@ -715,6 +715,38 @@ def test_a_docstring_behind_the_future_stays_there() -> None:
     assert text.startswith(start)
 
 
+@pytest.mark.parametrize(
+    ("handler", "always"),
+    [
+        ("except ImportError:\n    raise", True),
+        ('except ImportError:\n    raise ImportError("not installed")', True),
+        ("finally:\n    pass", True),
+        ("except ImportError:\n    asyncio = None", False),
+        ("except ImportError:\n    pass", False),
+        ("except KeyError:\n    raise\nexcept ImportError:\n    pass", False),
+    ],
+)
+def test_an_import_that_has_run_or_nothing_has(handler: str, always: bool) -> None:
+    code = f"""try:
+    import asyncio
+    import missing
+{handler}
+import time
+
+
+def load():
+    time.sleep(1)
+
+
+async def work():
+    load()
+"""
+    if always:
+        assert "await asyncio.to_thread(load)" in fixed("blocking-sleep", code)
+    else:
+        assert refusals("blocking-sleep", code) == ["`asyncio` means something else in `app`"]
+
+
 def test_names_that_mean_something_else_are_left_alone() -> None:
     text = fixed(
         "lost-task",

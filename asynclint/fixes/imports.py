@@ -7,6 +7,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 
 from asynclint.facts.model import Binding, Recipe
 from asynclint.facts.program import Function
@@ -38,15 +39,21 @@ def named(source: Source, module: str, name: str | None) -> str | None:
 
 def _means(source: Source, binding: Binding, local: str, module: str, name: str | None) -> bool:
     recipe = binding.recipe
-    if (
-        binding.kind != "import"
-        or not recipe
-        or binding.block != source.module.body.facts.root_block
-    ):
+    if binding.kind != "import" or not recipe or not _is_always_run(source, binding.block):
         return False
     if recipe[0] == "from" and not _keeps(source, binding.line):
         return False
     return _recipe_means(source, recipe, module, name)
+
+
+def _is_always_run(source: Source, index: int) -> bool:
+    """Whether what stands at the top of a module has run once it is imported: also under `try: … except ImportError: raise`."""
+    root = source.module.body.facts.root_block
+    blocks = source.module.blocks
+    if index == root or blocks[index].kind != "try" or blocks[index].parent != root:
+        return index == root
+    beside = (one for one in blocks[index + 1 :] if one.parent == root)
+    return all(one.raises for one in takewhile(lambda one: one.kind == "except", beside))
 
 
 def _recipe_means(source: Source, recipe: Recipe, module: str, name: str | None) -> bool:
