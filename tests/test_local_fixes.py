@@ -715,6 +715,27 @@ def test_a_docstring_behind_the_future_stays_there() -> None:
     assert text.startswith(start)
 
 
+def test_what_a_stack_enters_stays_in_its_thread() -> None:
+    code = """
+    import time
+    from contextlib import ExitStack, contextmanager
+
+
+    @contextmanager
+    def slot():
+        time.sleep(1)
+        yield
+
+
+    async def work():
+        with ExitStack() as stack:
+            stack.enter_context(slot())
+    """
+    assert refusals("blocking-sleep", code) == [
+        "what a thread has entered would be left in another one"
+    ]
+
+
 @pytest.mark.parametrize(
     ("handler", "always"),
     [

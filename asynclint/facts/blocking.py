@@ -163,6 +163,12 @@ class BlockingFacts:
             known = known_callee(self.evaluator, callee)
             if known is not None and known.calls_on_loop is not None:
                 return self._called_back(known, site, module)
+            if known is not None and known.enters_argument and site.args:
+                entered = site.args[0][0]
+                value = self.evaluator.at_site(entered, site, module)
+                stop = self._entered(value, entered, site, module)
+                # A pool waits at the end of the stack.
+                return stop if stop is None or stop.kind != "wait" else None
             if known is None or known.blocks is None or known.enter_blocks or known.coroutine:
                 return None
             if not self._waits(known, site, module):
@@ -174,22 +180,26 @@ class BlockingFacts:
                 kind = "cpu"
             return Stop(kind, self.call_name(callee, site, module), known.short, known.instead)
         if site.kind == "with":
-            if isinstance(callee, LibManager):
-                known = callee.known
-                if known is not None and known.enter_blocks and known.blocks:
-                    name = self._made_name(site.callee, module) or known.name
-                    return Stop(known.blocks, name, known.short, known.instead)
-                return None
-            if isinstance(callee, Inst):
-                cls_path = self._lib_class(callee)
-                cls = self.evaluator.known.cls(cls_path) if cls_path else None
-                if cls is not None and cls.enter_blocks:
-                    if cls.enter_blocks == "wait" and self._awaited_inside(site, module):
-                        return None
-                    return Stop(cls.enter_blocks, short_name(cls_path or ""), False, None)
-            return None
+            return self._entered(callee, site.callee, site, module)
         if site.kind == "for" and isinstance(callee, Inst):
             return self._iterated(callee, site, site.callee, module)
+        return None
+
+    def _entered(self, value: Type, recipe: Recipe, site: CallSite, module: Module) -> Stop | None:
+        """A context manager of a library that waits where it is entered."""
+        if isinstance(value, LibManager):
+            known = value.known
+            if known is None or not known.enter_blocks or not known.blocks:
+                return None
+            name = self._made_name(recipe, module) or known.name
+            return Stop(known.blocks, name, known.short, known.instead)
+        if isinstance(value, Inst):
+            cls_path = self._lib_class(value)
+            cls = self.evaluator.known.cls(cls_path) if cls_path else None
+            if cls is not None and cls.enter_blocks:
+                if cls.enter_blocks == "wait" and self._awaited_inside(site, module):
+                    return None
+                return Stop(cls.enter_blocks, short_name(cls_path or ""), False, None)
         return None
 
     def _iterated(self, value: Inst, site: CallSite, recipe: Recipe, module: Module) -> Stop | None:

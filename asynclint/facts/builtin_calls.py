@@ -34,6 +34,19 @@ CONSUMERS = frozenset(
 )
 """Builtins that run a generator handed to them."""
 
+APPLIERS: dict[str, tuple[int | None, str]] = {
+    "builtins.sorted": (None, "key"),
+    "builtins.min": (None, "key"),
+    "builtins.max": (None, "key"),
+    "functools.reduce": (0, "function"),
+    "re.sub": (1, "repl"),
+    "re.subn": (1, "repl"),
+}
+"""Functions that call an argument at once: its place, and its name."""
+
+DRAINING = frozenset({"join", "extend", "writelines", "writerows"})
+"""Methods that run a generator handed to them, whatever they are methods of."""
+
 Special = Callable[["Evaluator", str, "CallSite | None", Module], Type]
 """What a call gives: of a function with a path, at a call site of a module."""
 

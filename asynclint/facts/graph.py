@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from asynclint.facts.annotations import annotation_type
-from asynclint.facts.builtin_calls import CONSUMERS
+from asynclint.facts.builtin_calls import APPLIERS, CONSUMERS, DRAINING
 from asynclint.facts.classes import implementations
 from asynclint.facts.decorators import decorator_paths, decorator_value
 from asynclint.facts.dependencies import dependency_of, depends_call
@@ -65,9 +65,6 @@ SYNC = frozenset({"call", "enter", "iterate", "property"})
 
 BRANCHES = frozenset({"if", "else", "except", "case"})
 """Blocks that only a decision leads into."""
-
-APPLIERS = {"builtins.sorted": "key", "builtins.min": "key", "builtins.max": "key"}
-"""Builtins that call an argument at once."""
 
 
 @dataclass(slots=True)
@@ -165,7 +162,9 @@ class Graph:
         return known is None or (
             known.offloads is None
             and known.calls_on_loop is None
-            and not (known.spawns_call or known.consumes or known.registers)
+            and not (
+                known.spawns_call or known.consumes or known.registers or known.enters_argument
+            )
         )
 
     def _edges(self, function: Function, site: CallSite, callee: Type) -> list[Edge]:
@@ -193,14 +192,17 @@ class Graph:
         if kind == "call":
             return self._called(callee, site, function)
         if kind in ("with", "awith"):
-            if isinstance(callee, Manager):
-                return [(callee.function, "enter", True)]
-            names = ("__enter__", "__exit__") if kind == "with" else ("__aenter__", "__aexit__")
-            return self._methods(callee, names, "enter")
+            return self._entered(callee, kind == "with")
         if isinstance(callee, Gen) and callee.function is not None:
             return [(callee.function, "iterate", True)]
         names = ("__iter__", "__next__") if kind == "for" else ("__aiter__", "__anext__")
         return self._methods(callee, names, "iterate")
+
+    def _entered(self, value: Type, plainly: bool) -> list[tuple[Function, str, bool]]:
+        if isinstance(value, Manager):
+            return [(value.function, "enter", True)]
+        names = ("__enter__", "__exit__") if plainly else ("__aenter__", "__aexit__")
+        return self._methods(value, names, "enter")
 
     def _methods(
         self, value: Type, names: tuple[str, ...], how: str
@@ -241,10 +243,12 @@ class Graph:
         if known is not None:
             found = self._handed_on(known, site, function)
             if isinstance(callee, Lib) and callee.path in APPLIERS:
-                found += self._applied(APPLIERS[callee.path], site, function)
+                found += self._applied(*APPLIERS[callee.path], site, function)
             return found
         if isinstance(callee, Lib):
             path = callee.path
+            if path in APPLIERS:
+                return self._applied(*APPLIERS[path], site, function)
             if path in CONSUMERS and site.args:
                 value = ev.at_site(site.args[0][0], site, function.module)
                 if isinstance(value, Gen) and value.function is not None and not value.is_async:
@@ -252,10 +256,12 @@ class Graph:
         return []
 
     def _applied(
-        self, keyword: str, site: CallSite, function: Function
+        self, place: int | None, keyword: str, site: CallSite, function: Function
     ) -> list[tuple[Function, str, bool]]:
-        """The function that a builtin calls for each item: `sorted(names, key=look_up)`."""
+        """The function that a library's calls for each item: `sorted(names, key=look_up)`, `re.sub(LINK, load, text)`."""
         recipe = next((r for r, k in site.args if k == keyword), None)
+        if recipe is None and place is not None and len(site.args) > place:
+            recipe = site.args[place][0]
         value = self.evaluator.at_site(recipe, site, function.module) if recipe else None
         if not isinstance(value, Func) or value.function.is_async:
             return []
@@ -273,8 +279,9 @@ class Graph:
             return []
         if facts.generator:
             # Iterating runs the body: here in a loop, else where the generator is handed (a streaming response).
-            handed = facts.kind == "async" and site.role[0] == "arg"
-            return [(target, "async", True)] if handed else []
+            if facts.kind == "async":
+                return [(target, "async", True)] if site.role[0] == "arg" else []
+            return [(target, "iterate", True)] if _is_drained(site, function.module) else []
         how = "async" if facts.kind == "async" else "call"
         if facts.stub and isinstance(callee.bound, (Inst, Cls)):
             others = implementations(self.evaluator, target)
@@ -361,6 +368,9 @@ class Graph:
                     found.append((value.function, how, True))
                     if how == "loop" and not value.function.is_async:
                         self.on_loop.setdefault(value.function, site)
+        if known.enters_argument and site.args:
+            for member in members(ev.at_site(site.args[0][0], site, function.module)):
+                found += self._entered(member, True)
         if known.consumes and site.args:
             value = ev.at_site(site.args[0][0], site, function.module)
             if isinstance(value, Gen) and value.function is not None and not value.is_async:
@@ -549,3 +559,13 @@ def argument_of(edge: Edge, name: str, missing: Recipe = None) -> Recipe:
         if (keyword or next(given, None)) == name:
             return recipe
     return missing
+
+
+def _is_drained(site: CallSite, module: Module) -> bool:
+    """Whether what a call gives is used up at once: `[*pages()]`, `first, *rest = pages()`, `"".join(pages())`."""
+    if site.role[0] in ("star", "unpack"):
+        return True
+    if site.role[0] != "arg" or site.role[2] != 0:
+        return False
+    outer = module.site(site.role[1]).callee
+    return bool(outer) and outer[0] == "attr" and outer[2] in DRAINING

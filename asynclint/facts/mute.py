@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asynclint.facts.builtin_calls import CONSUMERS, SPECIAL
+from asynclint.facts.builtin_calls import APPLIERS, CONSUMERS, SPECIAL
 from asynclint.facts.model import CallSite
 from asynclint.facts.types import Lib, LibMethod, Type
 from asynclint.knowledge import Knowledge
@@ -33,12 +33,15 @@ class Mute:
             found = self._paths[path] = (
                 path not in SPECIAL
                 and path not in CONSUMERS
+                and path not in APPLIERS
                 and self.known.function(path) is None
                 and (
                     cls is None
                     or not (cls.construct or cls.client or cls.bounds or cls.lock == "async")
                 )
             )
+        if path in APPLIERS:
+            return False
         if found or path in CALLING or path in SPECIAL or path in CONSUMERS:
             return found
         known = self.known.function(path)

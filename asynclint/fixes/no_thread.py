@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.facts.syntax import called
 from asynclint.findings import Refused
 from asynclint.fixes import sight
 from asynclint.fixes.place import Place, Workshop
@@ -22,6 +23,8 @@ FORK = re.compile(r"\b(?:os|pty)\.fork\(|\bforkpty\(")
 def refuse(place: Place) -> None:
     """Raise Refused where the place is such a one."""
     _refuse_old_python(place)
+    if isinstance(place.node, ast.Call) and called(place.node) == "enter_context":
+        raise Refused("what a thread has entered would be left in another one")
     _refuse_changed(place)
     _refuse_half_written(place)
     _refuse_secret(place)

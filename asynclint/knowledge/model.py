@@ -139,6 +139,8 @@ class Function:
     """What it hands to a framework, as a call (Entry.param set) or as a decorator (Entry.param None)."""
     lifespan_hides: bool = False
     """What it registers for startup or shutdown is not called where the application has a lifespan."""
+    enters_argument: bool = False
+    """It enters its first argument, a synchronous context manager (`ExitStack.enter_context`)."""
     consumes: bool = False
     """Uses up its first argument, an iterator (`list`, `sum`); the laziness of a glob ends here."""
 
