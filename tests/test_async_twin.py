@@ -112,6 +112,30 @@ def test_a_global_of_the_module() -> None:
     ]
 
 
+def test_a_client_that_several_tests_share_outlives_their_loops() -> None:
+    """Each test has an event loop of its own; connections of an earlier one are dead."""
+    assert (
+        refusal(
+            """
+            from openai import OpenAI
+
+            client = OpenAI()
+            """,
+            tests__test_answers="""
+            import pytest
+
+            from app import client
+
+
+            @pytest.mark.asyncio
+            async def test_answer() -> None:
+                assert client.models.list()
+            """,
+        )
+        == "each test runs in an event loop of its own"
+    )
+
+
 def test_a_global_of_another_module_under_another_name() -> None:
     texts = fixed(
         """

@@ -1422,3 +1422,70 @@ def test_who_drives_what_a_decorator_wraps_is_unknown(
         assert "await asyncio.to_thread(Path(name).write_text, result)" in fixed(
             "blocking-file-io", code
         )
+
+
+@pytest.mark.parametrize(
+    ("before", "read"),
+    [
+        ("self.prepare(prompt)", True),
+        ("self.body = {'text': prompt}", True),
+        ("if prompt:\n            self.body = {}\n            await asyncio.sleep(0)\n        self.prepare(prompt)", True),
+        ("self.prepare(prompt)\n        if prompt:\n            await asyncio.sleep(0)", True),
+        ("self.prepare(prompt)\n        await asyncio.sleep(0)", False),
+        ("self.asked += 1", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("call", ["self.send()", "self.send_again()"])
+def test_what_the_thread_reads_is_not_set_by_another_task_meanwhile(
+    call: str, before: str, read: bool
+) -> None:
+    """Two tasks of one object would both send what the second one has set."""
+    code = f"""
+import asyncio
+
+import requests
+
+
+class Model:
+    def __init__(self, url):
+        self.url = url
+        self.body = {{}}
+        self.asked = 0
+
+    def prepare(self, prompt):
+        self.body = {{"text": prompt}}
+
+    def send(self):
+        return requests.post(self.url, json=self.body)
+
+    def send_again(self):
+        return self.send()
+
+    async def ask(self, prompt):
+        {before}
+        return {call}
+"""
+    if read:
+        [reason] = refusals("blocking-http-call", code)
+        assert "`self.body` is set before it and read in the thread" in reason
+    else:
+        assert "await asyncio.to_thread(self.send" in fixed("blocking-http-call", code)
+
+
+def test_what_is_handed_over_is_read_before_the_thread_runs() -> None:
+    code = """
+import requests
+
+
+class Model:
+    def __init__(self, url):
+        self.url = url
+        self.body = {}
+
+    async def ask(self, prompt):
+        self.body = {"text": prompt}
+        return requests.post(self.url, json=self.body)
+"""
+    assert "await asyncio.to_thread(requests.post, self.url, json=self.body)" in fixed(
+        "blocking-http-call", code
+    )

@@ -37,6 +37,8 @@ def broken(at: Spot, twice: bool = True) -> str | None:
     seen = (before.sets & (after.sets | after.reads)) | (before.filled & after.reads)
     for one in sorted(seen):
         return f"`{shown(one)}` {SEEN}, {BETWEEN}"
+    for one in sorted(before.sets & step.inside()):
+        return f"`{shown(one)}` is set before it and read in the thread, and others would set it in between"
     whole = step.key(object_of(at.node))
     if twice and (whole in before.tells or (whole in after.calls and step.is_told)):
         return f"`{shown(whole)}` is called twice in one step, and others would call it in between"

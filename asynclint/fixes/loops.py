@@ -16,6 +16,8 @@ def refuse_loops(workshop: Workshop, functions: Iterable[Function]) -> None:
     """
     graph, runs = workshop.facts.graph, workshop.facts.runs
     queue = list(functions)
+    if any(function.module.file.is_test for function in queue):
+        raise Refused("each test runs in an event loop of its own")
     seen = set(queue)
     loops: set[tuple[Function, int, int]] = set()
     while queue:

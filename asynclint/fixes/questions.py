@@ -20,14 +20,23 @@ DEEP = 2
 
 
 def looked_at(workshop: Workshop, function: Function) -> frozenset[str]:
-    """What a function reads, itself or by other methods of its object: `self.rows`, and the keys of variables of modules."""
+    """What a function reads before it answers, itself or by other methods of its object: `self.rows`, and the keys of variables of modules.
+
+    Nothing where it answers nothing.
+    """
+    node = syntax.definition(function)
+    return read_by(workshop, function) if node is not None and _answers(node) else frozenset()
+
+
+def read_by(workshop: Workshop, function: Function) -> frozenset[str]:
+    """The same of any function, and of the methods that answer it."""
     return workshop.each(_looked_at, (function, DEEP))
 
 
 def _looked_at(workshop: Workshop, asked: tuple[Function, int]) -> frozenset[str]:
     function, deep = asked
     node = syntax.definition(function)
-    if node is None or not _answers(node):
+    if node is None or not (deep == DEEP or _answers(node)):
         return frozenset()
     found = set(_read(workshop, function, node))
     for edge in workshop.facts.graph.out.get(function, ()) if deep else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from asynclint.facts.model import CallSite
@@ -14,7 +14,7 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, IN, OBJECT, Effect, effects
 from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
 from asynclint.fixes.place import Place, Workshop, says_lock
-from asynclint.fixes.questions import OWN, looked_at
+from asynclint.fixes.questions import OWN, looked_at, read_by
 from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
@@ -169,6 +169,15 @@ class Step:
         for node in self.later():
             self._note(node, half)
         return half
+
+    def inside(self) -> set[str]:
+        """What the functions read that a thread would run at the place."""
+        call = self.at.node
+        found: set[str] = set()
+        if isinstance(call, ast.Call):
+            for helper in self._helpers(call):
+                found.update(self._in_own_words(call, read_by(self.at.workshop, helper)))
+        return found
 
     def behind(self) -> Half:
         """What is done anywhere below it in the coroutine."""
@@ -424,20 +433,24 @@ class Step:
     def _asks(self, node: ast.AST, half: Half) -> None:
         """Note what helpers look at whose answers the coroutine uses, or that may raise by it."""
         for one in (node, *own_nodes(node)) if not isinstance(node, NESTED) else ():
-            if not isinstance(one, ast.Call) or one is self.at.node:
-                continue
-            site = self._site(one)
-            if site is None:
-                continue
+            if isinstance(one, ast.Call) and one is not self.at.node:
+                for helper in self._helpers(one):
+                    looked = looked_at(self.at.workshop, helper)
+                    half.reads.update(self._in_own_words(one, looked))
+
+    def _helpers(self, call: ast.Call) -> Iterator[Function]:
+        """The plain functions of the project that a call may run."""
+        site = self._site(call)
+        if site is not None:
             evaluator = self.at.workshop.facts.graph.evaluator
             for member in members(evaluator.callee(self.at.function.module, site)):
                 if isinstance(member, Func) and not member.function.is_async:
-                    half.reads |= set(self._seen_by(one, member.function))
+                    yield member.function
 
-    def _seen_by(self, call: ast.Call, helper: Function) -> Iterator[str]:
-        """What a helper looks at, in the coroutine's words."""
+    def _in_own_words(self, call: ast.Call, read: Iterable[str]) -> Iterator[str]:
+        """What a helper reads that is called so, in the coroutine's words."""
         func = call.func
-        for text in looked_at(self.at.workshop, helper):
+        for text in read:
             if IN in text:
                 yield text
             elif isinstance(func, ast.Attribute) and self.is_shared(func):
