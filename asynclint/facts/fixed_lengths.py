@@ -26,6 +26,8 @@ LIMITS = frozenset(
 
 CHUNK_WORDS = ("chunk", "batch", "batched", "chunked", "grouper", "islice", "paginate", "window")
 
+LOOPS = frozenset({"for", "afor", "while", "comp"})
+
 HANDING = frozenset({"call", "async", "run"})
 """Edges whose place hands the arguments over itself."""
 
@@ -78,7 +80,7 @@ class FixedLengths:
                 for i in recipe[2]
             )
         if tag == "sub":
-            return is_slice(recipe) and _ends(recipe[2])
+            return is_cut(recipe)
         if tag == "comp":
             return self._is_fixed(function, recipe[3], place, depth + 1)
         if tag in ("any", "binop"):
@@ -123,7 +125,7 @@ class FixedLengths:
                 and self._is_fixed(function, one.recipe, (one.line, one.col, one.block), depth + 1)
                 for one in reaching
             )
-            if not fixed or self._grows(function, name):
+            if not fixed or self._grows(function, name, depth):
                 return False
             return certain or (name in function.parameters and self.handed(function, name, depth))
         if name in function.parameters:
@@ -131,23 +133,37 @@ class FixedLengths:
         known = module.body.facts.bindings.get(name, ())
         return bool(known) and all(_is_literal(one.recipe) for one in known)
 
-    def _grows(self, function: Function, name: str) -> bool:
-        """Whether something is added to what a name holds."""
+    def _grows(self, function: Function, name: str, depth: int) -> bool:
+        """Whether something is added to what a name holds; a loop over so many adds so many at most."""
         return any(
             bool(site.callee)
             and site.callee[0] == "attr"
             and site.callee[1] == ("name", name)
             and site.callee[2] in ("append", "add", "extend", "update", "insert", "setdefault")
+            and not self._is_one_for_each(function, site, depth)
             for site in function.sites
         ) or any(
             one.attr == "[]" and one.base == ("name", name)
             for one in function.facts.attribute_bindings
         )
 
+    def _is_one_for_each(self, function: Function, site: CallSite, depth: int) -> bool:
+        """Whether a site adds one thing for each item of a single loop, of which there are as many as the code says."""
+        around = [b for b in function.module.chain(site.block) if b.kind in LOOPS]
+        if len(around) != 1 or around[0].kind != "for" or site.callee[2] not in ("append", "add"):
+            return False
+        place = around[0].line, 0, around[0].parent
+        return self._is_fixed(function, around[0].info, place, depth + 1)
+
 
 def is_slice(recipe: Recipe) -> bool:
     """`urls[:10]`."""
     return bool(recipe) and recipe[0] == "sub" and bool(recipe[2]) and recipe[2][0] == "slice"
+
+
+def is_cut(recipe: Recipe) -> bool:
+    """`urls[:limit]`, and not `urls[1:]`."""
+    return is_slice(recipe) and _ends(recipe[2])
 
 
 def _ends(part: Recipe) -> bool:
