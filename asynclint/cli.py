@@ -191,7 +191,13 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
                 click.echo(file.name)
         return 0
 
-    cache = _cache(listing, config)
+    if not any(listing.wanted.values()) and not options["stdin"]:
+        if not options["quiet"]:
+            click.echo("asynclint: warning: no Python files below the paths given", err=True)
+        # Only what is on stdout would be printed again.
+        cache = None
+    else:
+        cache = _cache(listing, config)
     fixing = options["fix"] or options["fix_only"] or options["diff"]
     try:
         answer = cache.answer(_shows_fixes(config)) if cache and not fixing else None

@@ -383,6 +383,7 @@ class _Reader:
         """
         seen: set[str] = set()
         stack = [(top, os.path.realpath(top))]
+        until = self._git_until(top)
         while stack:
             directory, real = stack.pop()
             if real in seen:
@@ -401,7 +402,7 @@ class _Reader:
                     is_dir = False
                 if not is_dir and not name.endswith(".py"):
                     continue
-                if self.excluded(entry.path, is_dir):
+                if self.excluded(entry.path, is_dir, until):
                     continue
                 if not is_dir:
                     yield entry.path
@@ -413,11 +414,12 @@ class _Reader:
 
     def neighbours(self, directory: str) -> Iterator[str]:
         """The Python files in a directory, nothing below."""
+        until = self._git_until(directory)
         for entry in self._entries(directory, False):
             if (
                 entry.name.endswith(".py")
                 and entry.is_file()
-                and not self.excluded(entry.path, False)
+                and not self.excluded(entry.path, False, until)
             ):
                 yield entry.path
 
@@ -442,20 +444,30 @@ class _Reader:
         """Whether a path or a directory above it, up to the root, is excluded."""
         directory = os.path.dirname(path)
         while directory != self.root and _is_below(directory, self.root):
-            if self.excluded(directory, True):
+            if self.excluded(directory, True, self.repository):
                 return True
             directory = os.path.dirname(directory)
-        return self.excluded(path, is_dir)
+        return self.excluded(path, is_dir, self.repository)
 
-    def excluded(self, path: str, is_dir: bool) -> bool:
-        """Whether configuration or git leaves a path out, those above it aside."""
+    def _git_until(self, top: str) -> str | None:
+        """The highest directory whose `.gitignore` counts for what is below a named one; None where none counts.
+
+        Who names an ignored directory means it: what ignores it says nothing about what is in it.
+        """
+        repository = self.repository
+        if repository is None or top == repository:
+            return repository
+        return top if self._ignored(top, True, repository) else repository
+
+    def excluded(self, path: str, is_dir: bool, until: str | None) -> bool:
+        """Whether configuration or git leaves a path out, those above it aside; `until` as `_git_until` gives it."""
         if os.path.basename(path) in self.plain and not self._named_like_output(path):
             return True
         if self.patterns is not None:
             relative = _relative(path, self.root)
             if self.patterns.match_file(relative + ("/" if is_dir else "")):
                 return True
-        return self.repository is not None and self._ignored(path, is_dir)
+        return until is not None and self._ignored(path, is_dir, until)
 
     def _named_like_output(self, path: str) -> bool:
         """Whether a directory that is called like what a build leaves is a package of the project."""
@@ -465,17 +477,16 @@ class _Reader:
         self.asked_for_packages.append(package)
         return os.path.isfile(package)
 
-    def _ignored(self, path: str, is_dir: bool) -> bool:
-        assert self.repository is not None
+    def _ignored(self, path: str, is_dir: bool, until: str) -> bool:
         directory = os.path.dirname(path)
-        while _is_below(directory, self.repository):
+        while _is_below(directory, until):
             spec = self._ignore_file(directory)
             if spec is not None:
                 relative = _relative(path, directory) + ("/" if is_dir else "")
                 verdict = spec.check_file(relative).include
                 if verdict is not None:
                     return bool(verdict)
-            if directory == self.repository:
+            if directory == until:
                 break
             directory = os.path.dirname(directory)
         return False

@@ -138,6 +138,18 @@ def test_full_is_the_default_format(project: Path) -> None:
     assert "Found" not in run(project, "-q").stdout
 
 
+def test_nothing_to_read_is_said(project: Path) -> None:
+    """Each time, and not as if all were well."""
+    (project / "empty").mkdir()
+    for arguments in (("empty",), ("--exclude", "app.py")):
+        for _ in range(2):
+            done = run(project, *arguments)
+            assert done.returncode == 0
+            assert done.stderr == "asynclint: warning: no Python files below the paths given\n"
+        assert run(project, *arguments, "--quiet").stderr == ""
+    assert run(project, "-", stdin=b"x = 1\n").stderr == ""
+
+
 def test_clean_project(project: Path) -> None:
     (project / "app.py").write_text(CLEAN, "utf-8")
     done = run(project)

@@ -172,6 +172,27 @@ def test_gitignore_of_the_repository_above_holds(root: Path, tmp_path: Path) -> 
     assert names(found()) == ["app.py"]
 
 
+@pytest.mark.parametrize("line", ["made/", "/made", "*", "made/**", "mad*/inner/"])
+def test_an_ignored_directory_that_is_named_is_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """As git does when it is told to add it: what ignores the directory says nothing about what is in it."""
+    (root / ".git").mkdir()
+    (root / ".gitignore").write_text(f"{line}\n", "utf-8")
+    inner = root / "made" / "inner"
+    (inner / "deep").mkdir(parents=True)
+    for name in ("one.py", "deep/two.py", "deep/three_pb2.py", "four.py"):
+        (inner / name).write_text("x = 1\n", "utf-8")
+    (inner / ".gitignore").write_text("*_pb2.py\n/four.py\n", "utf-8")
+    read = {"one.py", "two.py"}
+    assert {f.path.name for f in discover([inner], Config(root)).files if f.reported} == read
+    assert not read & {f.path.name for f in discover([root], Config(root)).files}
+    (inner / "pyproject.toml").write_text("[project]\nname = 'inner'\n", "utf-8")
+    monkeypatch.chdir(inner)
+    assert {f.path.name for f in discover(["."], Config(inner)).files} == read
+    assert {f.path.name for f in discover(["one.py"], Config(inner)).files} == read
+
+
 def test_gitignore_without_a_repository_says_nothing(root: Path) -> None:
     (root / ".gitignore").write_text("app.py\n", "utf-8")
     write(root, "app.py")
