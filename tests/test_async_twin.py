@@ -112,6 +112,43 @@ def test_a_global_of_the_module() -> None:
     ]
 
 
+@pytest.mark.parametrize("handed", ["answer", "lambda: answer()", "lambda: work(prompt)"])
+def test_a_function_of_the_project_may_run_a_loop_for_each_task(handed: str) -> None:
+    """A client that outlives the loop would be used in the next one."""
+    code = f"""
+        import asyncio
+
+        from celery import shared_task
+        from openai import OpenAI
+
+        client = OpenAI()
+
+
+        def run(make):
+            loop = asyncio.new_event_loop()
+            try:
+                return loop.run_until_complete(make())
+            finally:
+                loop.close()
+
+
+        async def answer() -> object:
+            await asyncio.sleep(0)
+            client.models.delete("old")
+            return True
+
+
+        async def work(prompt: str) -> object:
+            return await answer()
+
+
+        @shared_task
+        def task(prompt: str) -> object:
+            return run({handed})
+        """
+    assert refusal(code) == "each call of `task` runs an event loop of its own"
+
+
 def test_a_client_that_several_tests_share_outlives_their_loops() -> None:
     """Each test has an event loop of its own; connections of an earlier one are dead."""
     assert (
