@@ -438,7 +438,8 @@ class Conditions:
             passed = self._plain(edge, self._argument(edge, test[1], block.line), above)
             if passed and passed[0] == "given":
                 # What replaces a default of None is a thing that is there.
-                return True if edge.target.parameters[test[1]].default == ("const", None) else None
+                parameter = edge.target.parameters.get(test[1])
+                return True if parameter and parameter.default == ("const", None) else None
             return bool(passed[1]) if passed and passed[0] == "const" else None
         if test[0] == "cmp" and test[1] in AMONG:
             return self._is_among(edge, block, test, above)
@@ -453,6 +454,9 @@ class Conditions:
                 return None
             return (passed == test[3]) is SAME[test[1]]
         if test[0] == "call":
+            passed = self._plain(edge, self._of_keywords(edge, test), above)
+            if passed and passed[0] == "const":
+                return bool(passed[1])
             return self._is_instance(edge, block, edge.target.module.site(test[1]), above)
         return None
 
@@ -553,23 +557,43 @@ class Conditions:
     def _argument(self, edge: Edge, name: str, before: int | None = None) -> Recipe:
         """What a call passes for a parameter that the target does not set (before a line); None when that is not plain."""
         target = edge.target
-        parameter = target.parameters.get(name)
-        if parameter is None or edge.how not in ("call", "enter", "async", "iterate"):
+        if edge.how not in ("call", "enter", "async", "iterate"):
             return None
+        parameter = target.parameters.get(name)
+        if parameter is None:
+            made = target.facts.bindings.get(name, ())
+            return self._of_keywords(edge, made[0].recipe) if len(made) == 1 else None
         if any(before is None or b.line < before for b in target.facts.bindings.get(name, ())):
             return None
-        site = edge.site
-        if site.kind != "call":
-            if not site.callee or site.callee[0] != "call":
-                return None
-            site = edge.caller.module.site(site.callee[1])
-        if any(k == "**" or (r and r[0] == "star") for r, k in site.args):
+        site = _calling(edge)
+        if site is None or any(k == "**" or (r and r[0] == "star") for r, k in site.args):
             return None
         given = iter(target.positional)
         for recipe, keyword in site.args:
             if (keyword or next(given, None)) == name:
                 return recipe
         return parameter.default
+
+    def _of_keywords(self, edge: Edge, recipe: Recipe) -> Recipe:
+        """What a call passes for `kwargs.get("path", default)` of its target; None for anything else."""
+        if not recipe or recipe[0] != "call":
+            return None
+        asked, site = edge.target.module.site(recipe[1]), _calling(edge)
+        callee = asked.callee
+        if not callee or callee[0] != "attr" or callee[2] not in ("get", "pop") or not asked.args:
+            return None
+        taken = edge.target.parameters.get(callee[1][1]) if callee[1] else None
+        key = asked.args[0][0]
+        if callee[1][0] != "name" or taken is None or taken.kind != "kwargs" or site is None:
+            return None
+        if not key or key[0] != "const" or edge.target.facts.bindings.get(taken.name):
+            return None
+        given = {keyword: passed for passed, keyword in site.args}
+        if "**" in given:
+            return None
+        if key[1] in given:
+            return given[key[1]]
+        return asked.args[1][0] if len(asked.args) > 1 else ("const", None)
 
     def _is_instance(self, edge: Edge, block: Block, test: CallSite, above: Given) -> bool | None:
         """`isinstance(x, C)` for a parameter `x`: False when the argument is of a known other class."""
@@ -637,6 +661,16 @@ class Conditions:
                 return
             if block.kind == "if" and block.raises:
                 yield block, False
+
+
+def _calling(edge: Edge) -> CallSite | None:
+    """The call whose arguments the target gets, also where that is entered or iterated."""
+    site = edge.site
+    if site.kind == "call":
+        return site
+    if not site.callee or site.callee[0] != "call":
+        return None
+    return edge.caller.module.site(site.callee[1])
 
 
 SAME = {"Is": True, "IsNot": False, "Eq": True, "NotEq": False}

@@ -109,6 +109,7 @@ FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "selenium": ("selenium", "selenium 4.51.0", ("selenium",)),
     "sendgrid": ("sendgrid", "sendgrid 6.12.5, python_http_client 3.3.7", ("sendgrid", "python_http_client")),
     "slack": ("slack", "slack_bolt 1.30.0, slack_sdk 3.47.0", ("slack_bolt", "slack_sdk")),
+    "socketio": ("python-socketio", "python-socketio 5.18.1", ("socketio",)),
     "speech": ("speech and embeddings", "elevenlabs 2.78.0, assemblyai 1.8.2, voyageai 0.5.0, gTTS 2.5.4, edge-tts 7.3.1, SpeechRecognition 3.17.0", ("elevenlabs", "assemblyai", "voyageai", "gtts", "edge_tts", "speech_recognition")),
     "sqlalchemy": ("sqlalchemy", "sqlalchemy 2.1.9, sqlmodel 0.0.50", ("sqlalchemy", "sqlmodel")),
     "sqlite": ("aiosqlite", "aiosqlite 0.22.1", ("aiosqlite",)),
