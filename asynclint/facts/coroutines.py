@@ -160,6 +160,10 @@ BECAME_COROUTINES = {
 aioredis 1), and how code looks that was written for later ones."""
 
 
+LOOKING = frozenset({"attr", "sub", "op", "in", "for", "test", "not", "cmp", "is", "stmt"})
+"""Roles of an attribute in which nothing can await it."""
+
+
 class CoroutineFacts:
     """What becomes of the coroutines that call sites make."""
 
@@ -616,7 +620,7 @@ class CoroutineFacts:
         return None
 
     def _stored(self, function: Function, site: CallSite) -> tuple[str, str] | None:
-        """A coroutine in an attribute of the object itself which is declared as something else, and never awaited."""
+        """A coroutine in an attribute of the object itself which is declared, or used, as something else, and never awaited."""
         method = function.method_around()
         klass = method.klass if method is not None else None
         stored = next(
@@ -643,6 +647,8 @@ class CoroutineFacts:
             for one, holder in annotations
             if one is not None
         ]
+        if not declared and self._is_used_as_value(function, klass, name):
+            return ("assign", f"is assigned to `{name}`, which is used as a value")
         if not declared or not all(self._is_plain(one) for one in declared):
             return None
         for k in family:
@@ -651,6 +657,29 @@ class CoroutineFacts:
                     if recipe and recipe[-1] == name and role[0] in ("await", "arg"):
                         return None
         return ("assign", f"is assigned to `{name}`, which is declared as a value")
+
+    def _is_used_as_value(self, function: Function, klass: Klass, name: str) -> bool:
+        """Whether all that reads an attribute fails for a coroutine, or looks at it at most, and nothing else is put there."""
+        for holder, binding in klass.self_attributes().get(name, ()):
+            recipe = binding.recipe
+            if recipe == ("const", None):
+                continue
+            if not recipe or recipe[0] != "call":
+                return False
+            made = self.evaluator.call_type(holder.module, recipe[1])
+            if made is None or not all(isinstance(one, Coro) for one in members(made)):
+                return False
+        found = False
+        for module in self.evaluator.program.loaded():
+            for reader in module.functions:
+                for recipe, *_, role, _ in reader.facts.loads:
+                    if not recipe or recipe[-1] != name:
+                        continue
+                    if role[0] not in LOOKING:
+                        return False
+                    own = recipe[1] == ("name", reader.self_name) and module is klass.module
+                    found = found or (own and _needs_value(role))
+        return found
 
     def _assigned(
         self, function: Function, name: str, coroutine: Coro, site: CallSite
