@@ -667,7 +667,7 @@ class CoroutineFacts:
             if not recipe or recipe[0] != "call":
                 return False
             made = self.evaluator.call_type(holder.module, recipe[1])
-            if made is None or not all(isinstance(one, Coro) for one in members(made)):
+            if made is None or not all(map(_is_bare, members(made))):
                 return False
         found = False
         for module in self.evaluator.program.loaded():
@@ -818,6 +818,11 @@ _PLAIN = frozenset({
 def _is_certain(verdict: tuple[str, str]) -> bool:
     """Whether a use takes a coroutine for its value, whatever becomes of it elsewhere."""
     return verdict[0] in RAISES or verdict[1].endswith((DECLARED, TAKES_NONE))
+
+
+def _is_bare(one: Type) -> bool:
+    """A coroutine that can be awaited, and nothing else."""
+    return isinstance(one, Coro) and not (one.enters or one.iterates or one.answers or one.eager)
 
 
 def _needs_value(role: Role) -> bool:
