@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fixing import findings, offered, refusal
+from one_module import fixed, refusals
 
 RULE = "blocking-http-call"
 RUN = "works in the active run of MLflow, and each thread has its own"
@@ -219,3 +220,42 @@ def test_what_is_set_for_the_whole_process(imports: str, lines: str, what: str) 
 )
 def test_what_is_the_same_for_all(imports: str, line: str) -> None:
     assert offered(app(imports, line), RULE)
+
+
+@pytest.mark.parametrize(
+    ("called", "unknown"),
+    [
+        ("tools[name]()", True),
+        ("self.tools[name]()", True),
+        ("tool = tools[name]\n        tool()", True),
+        ("self.own[name]()", False),
+        ("print(tools[name])", False),
+    ],
+)
+def test_functions_out_of_a_table_may_count_on_the_thread(called: str, unknown: bool) -> None:
+    """Tools that users write: nothing is known of them."""
+    code = f"""
+import time
+
+
+def one():
+    return 1
+
+
+class Agent:
+    def __init__(self, tools):
+        self.tools = tools
+        self.own = {{"one": one}}
+
+    def run(self, tools, name):
+        time.sleep(1)
+        {called}
+
+    async def step(self, tools, name):
+        self.run(tools, name)
+"""
+    if unknown:
+        [reason] = refusals("blocking-sleep", code)
+        assert "calls what it finds in" in reason
+    else:
+        assert "await asyncio.to_thread(self.run, tools, name)" in fixed("blocking-sleep", code)

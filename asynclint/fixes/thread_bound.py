@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asynclint.facts.model import CallSite, Recipe
-from asynclint.facts.program import Function
+from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Lib, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes import embedded, sight, thread_state, trees
@@ -129,6 +129,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
         yield f"`{function.name}` sets something for its thread with `{setter}`"
     if sight.imports_by_name(function):
         yield f"`{function.name}` imports code by name, which may count on the event loop's thread"
+    table = _table_called(workshop, function)
+    if table is not None:
+        yield f"`{function.name}` calls what it finds in `{table}`, which may count on the event loop's thread"
     whole = trees.worked_on(workshop, function)
     if whole is not None:
         yield whole
@@ -147,6 +150,19 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
                 member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
             ) or is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
+
+
+def _table_called(workshop: Workshop, function: Function) -> str | None:
+    """The container out of which a function takes functions that it calls, where nothing says which those are: `tools[name](…)`."""
+    evaluator = workshop.facts.graph.evaluator
+    for site in function.sites:
+        callee = site.callee if site.kind == "call" else None
+        if callee and callee[0] == "name":
+            made = function.facts.bindings.get(callee[1], ())
+            callee = made[0].recipe if len(made) == 1 else None
+        if callee and callee[0] == "sub" and evaluator.callee(function.module, site) is None:
+            return recipe_name(callee[1])
+    return None
 
 
 def calls_back(workshop: Workshop, function: Function) -> str | None:
