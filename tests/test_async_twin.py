@@ -112,7 +112,7 @@ def test_a_global_of_the_module() -> None:
     ]
 
 
-@pytest.mark.parametrize("handed", ["answer", "lambda: answer()", "lambda: work(prompt)"])
+@pytest.mark.parametrize("handed", ["answer", "lambda: answer()", "lambda: work(prompt)", "both"])
 def test_a_function_of_the_project_may_run_a_loop_for_each_task(handed: str) -> None:
     """A client that outlives the loop would be used in the next one."""
     code = f"""
@@ -144,6 +144,10 @@ def test_a_function_of_the_project_may_run_a_loop_for_each_task(handed: str) -> 
 
         @shared_task
         def task(prompt: str) -> object:
+            async def both() -> None:
+                await answer()
+                await work(prompt)
+
             return run({handed})
         """
     assert refusal(code) == "each call of `task` runs an event loop of its own"

@@ -61,7 +61,9 @@ def _handed_to_loops(workshop: Workshop, function: Function) -> Iterator[tuple[F
     for file in files:
         module = graph.evaluator.program.load(file)
         for site in module.facts.calls if module is not None and not file.is_test else ():
-            given = [r for r, _ in site.args if r and (r[0] == "lambda" or r[-1] == function.name)]
+            given = [
+                r for r, _ in site.args if r and (r[0] == "lambda" or r[-1] == function.facts.name)
+            ]
             if module is None or site.kind != "call" or not given:
                 continue
             if not any(
