@@ -490,6 +490,41 @@ app.include_router(router)
     assert "AsyncOpenAI() as helper.Shared.openai_client" in text
 
 
+@pytest.mark.parametrize("local", ["helper", "AsyncOpenAI"])
+def test_names_of_the_lifespan_itself_are_not_taken(local: str) -> None:
+    """`helper = …` of the lifespan is no module: what is put into it, no handler finds."""
+    app = f"""
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from shop.routes import router
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    {local} = print
+    {local}("up")
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(router)
+"""
+    files = {
+        "shop/__init__.py": "",
+        "shop/helper.py": HELPED,
+        "shop/routes.py": HELPED_ROUTE,
+        "shop/main.py": app,
+    }
+    if local == "AsyncOpenAI":
+        assert refusal(files) == "`AsyncOpenAI` means something else in `lifespan`"
+    else:
+        text = fixed(files)["shop/main.py"]
+        assert "import shop.helper as helper_module\n" in text
+        assert "AsyncOpenAI() as helper_module.Shared.openai_client:" in text
+
+
 @pytest.mark.parametrize(
     ("caught", "safe"),
     [("Exception", False), ("openai.OpenAIError", False), ("RateLimitError", True)],

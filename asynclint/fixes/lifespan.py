@@ -255,8 +255,9 @@ class Lifespan:
 
     def _extend(self, target: str, opening: Opening) -> list[Edit]:
         assert self.existing is not None
-        _, tree, node = self.existing
+        function, tree, node = self.existing
         source = self.source
+        _refuse_hidden(function, target, opening.constructor)
         yields = [n for n in ast.walk(node) if isinstance(n, (ast.Yield, ast.YieldFrom))]
         if len(yields) != 1:
             raise Refused("its lifespan has more than one `yield`")
@@ -490,6 +491,18 @@ def _may_be_taken(name: str, texts: list[str]) -> bool:
 def _first(statement: ast.stmt) -> int:
     decorators = getattr(statement, "decorator_list", None)
     return int(min([statement.lineno, *(d.lineno for d in decorators or ())]))
+
+
+def _refuse_hidden(function: Function, target: str, constructor: str) -> None:
+    """Raise Refused where a lifespan calls something else like what is written into it."""
+    built, filled = (
+        {one.id for one in ast.walk(ast.parse(text, mode="eval")) if isinstance(one, ast.Name)}
+        for text in (constructor.removeprefix("await "), target)
+    )
+    for name in sorted(built | filled):
+        bound = name in function.facts.bindings and name != target
+        if bound or (name in built and name in function.parameters):
+            raise Refused(f"`{name}` means something else in `{function.name}`")
 
 
 def around(target: str, opening: Opening, indent: str, unit: str) -> tuple[str, str, bool]:

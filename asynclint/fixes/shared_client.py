@@ -496,13 +496,14 @@ class _Sharing(Part):
                 self.plan.add(*lifespan.open(existing, opening))
             else:
                 self.constructor.acyclic(lifespan.module, self.module)
-                target, edits = self._written_in(lifespan.source, existing)
+                target, edits = self._written_in(lifespan, existing)
                 self.plan.add(*edits, *lifespan.open(target, opening))
         self.plan.doubts.append("outside of the running application the client is not there")
         return existing
 
-    def _written_in(self, source: Source, existing: str) -> tuple[str, tuple[Edit, ...]]:
-        """`Shared.x` of this module as another one writes it, with the import that it needs."""
+    def _written_in(self, lifespan: Lifespan, existing: str) -> tuple[str, tuple[Edit, ...]]:
+        """`Shared.x` of this module as the lifespan writes it, with the import that it needs."""
+        source = lifespan.source
         module = source.spelled(self.module)
         package, _, last = module.rpartition(".")
         if source.shadows(package, last):
@@ -513,6 +514,8 @@ class _Sharing(Part):
             return f"{local}.{attribute}", edits
         try:
             local, edits = imports.bring(source, module)
+            if any(local in function.facts.bindings for function, _ in lifespan.functions()):
+                raise Refused(f"`{local}` means something else in the lifespan")
         except Refused:
             # `from views import views`.
             local, edits = imports.bring(source, module, None, None, f"{last}_module")
