@@ -390,3 +390,26 @@ def test_a_lost_coroutine_that_gives_nothing_of_use_is_not_awaited(line: str, re
         """,
     )
     assert [f.refusal for f in found] == [reason]
+
+
+@pytest.mark.parametrize("called", ["exists", "self.exists"])
+def test_a_function_that_hands_itself_to_a_thread_meant_another_one(called: str) -> None:
+    code = f"""
+    import asyncio
+
+
+    async def exists(name: str) -> bool:
+        return await asyncio.to_thread(exists, name)
+
+
+    class Store:
+        async def exists(self, name: str) -> bool:
+            return await asyncio.to_thread({called}, name)
+    """
+    found, outcome = checked("coroutine-in-thread", {"app.py": dedented(code)})
+    reasons = [one.refusal for one in found]
+    assert reasons[0] == "it would call itself without an end"
+    assert len(reasons) == 2
+    if called == "self.exists":
+        assert set(reasons) == {"it would call itself without an end"}
+        assert outcome.after == {}

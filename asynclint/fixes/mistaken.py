@@ -29,6 +29,9 @@ def await_directly(place: Place) -> Fix:
     function = call.args[skip]
     if not isinstance(function, (ast.Name, ast.Attribute)):
         raise Refused("the coroutine function is not named")
+    own = place.function.facts.name
+    if ast.unparse(function) in (own, f"{place.function.self_name}.{own}"):
+        raise Refused("it would call itself without an end")
     if any(k.arg in ("limiter", "cancellable", "abandon_on_cancel") for k in call.keywords):
         raise Refused("the thread has options")
     rest: list[ast.expr | ast.keyword] = [*call.args[skip + 1 :], *call.keywords]
