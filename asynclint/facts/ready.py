@@ -9,6 +9,7 @@ from asynclint.facts.guards import handler
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Module
 from asynclint.facts.readable import READS, is_readable
+from asynclint.facts.tested import DONE, ENDED, EXITED, FILLED, READY, SENT, SET, tested
 from asynclint.knowledge.model import Function as Known
 
 STARTERS = frozenset({"submit", "run_coroutine_threadsafe", "call", "start_task_soon"})
@@ -16,6 +17,21 @@ STARTERS = frozenset({"submit", "run_coroutine_threadsafe", "call", "start_task_
 
 DATA_NAME = re.compile(r"data_?ur[il]", re.IGNORECASE)
 """How a name tells that it holds an address of the kind `data:`."""
+
+ANSWERS = {
+    "Queue.get": FILLED,
+    ".result": DONE,
+    ".exception": DONE,
+    "Thread.join": ENDED,
+    "Process.join": ENDED,
+    "Event.wait": SET,
+    "Connection.recv": SENT,
+    "Connection.recv_bytes": SENT,
+    "AsyncResult.get": READY,
+    "Popen.wait": EXITED,
+    "Popen.communicate": EXITED,
+}
+"""What has answered that a call will not wait."""
 
 WOULD_BLOCK = frozenset({"BlockingIOError", "InterruptedError", "SSLWantReadError"})
 
@@ -39,11 +55,14 @@ def ready(known: Known, site: CallSite, module: Module) -> bool:
         )
     if known.name.startswith("http.client.HTTPResponse."):
         return any(_of_data(opened, module) for opened in _entered(site, base, module))
-    if known.name.startswith(("queue.", "multiprocessing.")) and known.name.endswith(".get"):
-        return _known_filled(site, base, module)
+    if any(
+        known.name.endswith(end) and tested(site, base, answers, module)
+        for end, answers in ANSWERS.items()
+    ):
+        return True
     if known.name.endswith((".result", ".exception")):
         return (
-            _known_done(site, base, module)
+            _given_done(site, module)
             or _told(site, base, module)
             or _told_by_callback(site, base, module)
         )
@@ -126,41 +145,7 @@ def filled_for(site: CallSite, getter: CallSite, module: Module) -> bool:
     queue = getter.callee[1] if getter.callee and getter.callee[0] == "attr" else None
     if not queue or queue[0] != "attr" or queue[1] != ("name", "self"):
         return False
-    return site.callee[:2] == ("attr", ("name", "self")) and _known_filled(site, queue, module)
-
-
-def _known_filled(site: CallSite, base: Recipe, module: Module) -> bool:
-    """`while not queue.empty():` around `queue.get()`, or `while queue.empty(): …` before it."""
-    around = list(module.chain(site.block))
-    if any(b.kind in ("if", "while") and _tests_filled(b.info, base, module) for b in around):
-        return True
-    return any(
-        block.kind == "while"
-        and block.line < site.line
-        and block.parent >= 0
-        and module.blocks[block.parent] in around
-        and _tests_filled(("not", block.info), base, module)
-        for block in module.blocks
-    )
-
-
-def _tests_filled(test: Recipe, base: Recipe, module: Module) -> bool:
-    """Whether a test holds only where a queue has something: `not q.empty()`, `q.qsize()`, `q.qsize() > 0`."""
-    if not test:
-        return False
-    if test[0] == "any" and test[2] == "and":
-        return any(_tests_filled(t, base, module) for t in test[1])
-    wanted = "qsize"
-    if test[0] == "not":
-        test, wanted = test[1], "empty"
-        if test and test[0] == "not":
-            return _tests_filled(test[1], base, module)
-    elif test[0] == "cmp" and test[1] in ("Gt", "GtE", "NotEq"):
-        test = test[2]
-    if not test or test[0] != "call":
-        return False
-    callee = module.site(test[1]).callee
-    return bool(callee) and callee[0] == "attr" and callee[2] == wanted and callee[1] == base
+    return site.callee[:2] == ("attr", ("name", "self")) and tested(site, queue, FILLED, module)
 
 
 def _told_not_to_wait(site: CallSite, base: Recipe, module: Module) -> bool:
@@ -229,48 +214,14 @@ def _tests_data(test: Recipe, address: Recipe, module: Module) -> bool:
 # -- futures and threads ----------------------------------------------------------------------------
 
 
-def _known_done(site: CallSite, base: Recipe, module: Module) -> bool:
-    """`if future.done():` around `future.result()`, or a future that `as_completed` gave."""
-    if _asked_before(site, base, module):
-        return True
+def _given_done(site: CallSite, module: Module) -> bool:
+    """A future that `as_completed` gave: the wait was in the iteration."""
     for block in module.chain(site.block):
-        if block.kind == "if" and _tests_done(block.info, base, module):
-            return True
         if block.kind in ("for", "comp") and block.info and block.info[0] == "call":
             text = module.site(block.info[1]).callee
             if text and text[-1] == "as_completed":
-                # The wait was in the iteration.
                 return True
     return False
-
-
-def _asked_before(site: CallSite, base: Recipe, module: Module) -> bool:
-    """`future.done() and future.result() is None`, and `while not future.done(): …` before `future.result()`."""
-    chain = list(module.chain(site.block))
-    for block in module.blocks:
-        if block.kind == "while" and block.line < site.line and block.info:
-            if block.info[0] == "not" and _tests_done(block.info[1], base, module):
-                if block.parent >= 0 and module.blocks[block.parent] in chain:
-                    return True
-    return any(
-        other.role[0] == "test"
-        and other.block == site.block
-        and other.statement == site.statement
-        and other.index < site.index
-        and _tests_done(("call", other.index), base, module)
-        for other in module.functions[site.function].sites
-    )
-
-
-def _tests_done(test: Recipe, base: Recipe, module: Module) -> bool:
-    if not test:
-        return False
-    if test[0] == "any" and test[2] == "and":
-        return any(_tests_done(t, base, module) for t in test[1])
-    if test[0] != "call":
-        return False
-    callee = module.site(test[1]).callee
-    return bool(callee) and callee[0] == "attr" and callee[2] == "done" and callee[1] == base
 
 
 def _told(site: CallSite, base: Recipe, module: Module) -> bool:
