@@ -32,7 +32,8 @@ def tested(site: CallSite, base: Recipe, answers: Answers, module: Module) -> bo
         if block.kind == "else" and _means(block.info, False, base, answers, module):
             return True
     return _asked_beside(site, base, answers, module) or any(
-        _is_left_behind(block, site, module)
+        _is_left_behind(block, site)
+        and block not in around
         and block.parent >= 0
         and module.blocks[block.parent] in around
         and _means(block.info, False, base, answers, module)
@@ -40,7 +41,7 @@ def tested(site: CallSite, base: Recipe, answers: Answers, module: Module) -> bo
     )
 
 
-def _is_left_behind(block: Block, site: CallSite, module: Module) -> bool:
+def _is_left_behind(block: Block, site: CallSite) -> bool:
     """Whether what stands behind a block is reached only where its test fails: `while not f.done():`, `if q.empty(): return`."""
     return block.line < site.line and (block.kind == "while" or (block.kind == "if" and block.ends))
 
