@@ -134,6 +134,12 @@ class BlockingRule(Rule):
     def visit_Attribute(self, node: cst.Attribute) -> None:
         self._judge(node, node)
 
+    def visit_Subscript(self, node: cst.Subscript) -> None:
+        self._judge(node, node)
+
+    def visit_ComparisonTarget(self, node: cst.ComparisonTarget) -> None:
+        self._judge(node, node.comparator)
+
     def _judge(self, node: cst.CSTNode, place: cst.CSTNode) -> None:
         facts = self.call(node)
         blocking = facts.blocks_as(*self.kinds) if facts else None

@@ -69,6 +69,8 @@ STATEMENT_NODES = frozenset(
         "CompFor",
         "From",
         "Attribute",
+        "Subscript",
+        "ComparisonTarget",
         "Decorator",
         "ExceptHandler",
         "AssignTarget",

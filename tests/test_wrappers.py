@@ -136,3 +136,64 @@ def test_what_a_decorated_function_waits_for(decorator: str, used: str, seen: bo
     slow = SLOW.format(imports=IMPORTS, decorator=decorator, used=used)
     found = findings({"slow.py": slow, "app.py": APP}, "blocking-sleep")
     assert [one.path for one in found] == (["app.py"] if seen else [])
+
+
+CALLED = """
+import time
+
+
+class Slowly:
+    def __init__(self, f):
+        self.f = f
+
+    def __call__(self, *args):
+        time.sleep(1)
+        return self.f(*args)
+
+
+class Bound(Slowly):
+    def __get__(self, instance, owner):
+        return self.f
+
+
+class Retry:
+    def __init__(self, times):
+        self.times = times
+
+    def __call__(self, f):
+        def inner(*args):
+            time.sleep(self.times)
+            return f(*args)
+
+        return inner
+
+
+class Later:
+    def __init__(self, f):
+        self.f = f
+
+    async def __call__(self, *args):
+        return await self.f(*args)
+
+
+@{decorator}
+{kind} work(name: str) -> str:
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("decorator", "kind", "rules"),
+    [
+        ("Slowly", "def", ["blocking-sleep"]),
+        ("Bound", "def", []),
+        ("Retry(2)", "def", ["blocking-sleep"]),
+        ("Later", "async def", ["unawaited-coroutine"]),
+        ("Slowly", "async def", ["blocking-sleep"]),
+    ],
+)
+def test_an_object_is_called_in_the_place_of_the_function(
+    decorator: str, kind: str, rules: list[str]
+) -> None:
+    found = findings({"slow.py": CALLED.format(decorator=decorator, kind=kind), "app.py": APP})
+    assert [(one.path, one.rule) for one in found] == [("app.py", rule) for rule in rules]

@@ -77,6 +77,8 @@ class FileFacts:
             "for",
             "afor",
             "attr",
+            "item",
+            "in",
             "decorator",
             "except",
             "assign",

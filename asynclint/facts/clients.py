@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asynclint.facts import places
 from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
-from asynclint.facts.graph import Edge, Graph, place_name
+from asynclint.facts.graph import Edge, Graph, is_picked, place_name
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module
@@ -162,7 +162,9 @@ class ClientFacts:
         for edge in edges:
             if edge.caller.module.file.is_test or edge.caller is function:
                 continue
-            if self.runs.guarded(edge.caller, edge.site) or not edge.certain:
+            if self.runs.guarded(edge.caller, edge.site):
+                continue
+            if not edge.certain and not is_picked(edge):
                 continue
             if self.conditions.contradicts(edge, site):
                 continue

@@ -301,12 +301,7 @@ class CoroutineFacts:
                 and self._consumer(function, inner, tag)
             ):
                 return ("arg", f"is passed to `{self._consumer(function, inner, tag)}`")
-            if (
-                tag in ("elem", "dictval")
-                and isinstance(inner, tuple)
-                and inner[0] == "return"
-                and self._is_route(function)
-            ):
+            if _is_in_returned(role) and self._is_route(function):
                 return ("return", "is put into a response")
             if tag == "elem" and isinstance(inner, tuple) and inner[0] == "fstr":
                 return ("fstr", CERTAIN["fstr"])
@@ -928,6 +923,15 @@ def _runs(module: Module, role: Role) -> bool:
 
 def _short(path: str) -> str:
     return path.removeprefix("builtins.")
+
+
+def _is_in_returned(role: Role) -> bool:
+    """Whether a value is part of the containers that a function returns: `return {"all": [load(key) for key in keys]}`."""
+    while role[0] in ("elem", "dictval") or (role[0] == "comp" and role[1] != "generator"):
+        if not isinstance(role[-1], tuple):
+            return False
+        role = role[-1]
+    return bool(role[0] == "return")
 
 
 def _is_generator_coroutine(function: Function) -> bool:

@@ -93,6 +93,30 @@ def _unveiled(evaluator: Evaluator, function: Function) -> Type:
     return value
 
 
+def _calling(evaluator: Evaluator, klass: object) -> Type:
+    """The method that runs where an object of a class is called."""
+    return evaluator.member(klass, "__call__")[0] if isinstance(klass, Klass) else None
+
+
+def _object(evaluator: Evaluator, klass: Klass) -> Type:
+    """What `@timed` of a class makes of a function: an object that is called in its place. Unknown where it may be bound."""
+    plain = all(isinstance(one, Klass) for one in evaluator.mro(klass))
+    if not plain or not isinstance(_calling(evaluator, klass), Func):
+        return None
+    return Inst(klass) if evaluator.member(klass, "__get__")[0] is None else None
+
+
+def decorating(evaluator: Evaluator, recipe: Recipe, function: Function) -> Function | None:
+    """The function of the project that takes what is decorated: `@timed`, `@retry(3)`, and `@Retry(3)` of a class."""
+    decorator = decorator_value(evaluator, recipe, function)
+    called = bool(recipe) and recipe[0] == "call"
+    if isinstance(decorator, (Cls, Inst)) and called == isinstance(decorator, Cls):
+        decorator = _calling(
+            evaluator, decorator.klass if isinstance(decorator, Cls) else decorator.of
+        )
+    return decorator.function if isinstance(decorator, Func) else None
+
+
 def _decorate(
     evaluator: Evaluator, decorator: Type, value: Type, function: Function, called: bool
 ) -> Type:
@@ -114,12 +138,12 @@ def _decorate(
         if known.transparent or known.caches or known.registers or known.decorator_blocks:
             return value
         return None
+    if isinstance(decorator, Cls) and not called:
+        return _object(evaluator, decorator.klass)
     if isinstance(decorator, (Cls, Inst)) and called == isinstance(decorator, Cls):
         # `@Retry(3)` and `@limiter`: what the object's `__call__` does.
         klass = decorator.klass if isinstance(decorator, Cls) else decorator.of
-        method, _ = (
-            evaluator.member(klass, "__call__") if isinstance(klass, Klass) else (None, None)
-        )
+        method = _calling(evaluator, klass)
         if method is None and isinstance(klass, Klass):
             # `class Timed(ContextDecorator)`: its `__enter__` and `__exit__` run around the function.
             return value if CONTEXT in library_bases(evaluator, klass) else None

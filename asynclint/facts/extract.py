@@ -275,16 +275,16 @@ class _Extractor:
     def _unreached(self, body: list[ast.stmt]) -> None:
         """Read statements that never run: they bind names, and make a generator of a function, but call nothing."""
         fn = self.fn
-        kept = fn.calls, fn.returns, fn.loads, fn.awaits
+        kept = fn.calls, fn.returns, fn.loads, fn.awaits, fn.operations
         first = len(self.facts.functions)
-        fn.calls, fn.returns, fn.loads, fn.awaits = [], [], [], []
+        fn.calls, fn.returns, fn.loads, fn.awaits, fn.operations = [], [], [], [], []
         block = self.facts.blocks[self.block]
         ends, raises = block.ends, block.raises
         self._statements(body)
         block.ends, block.raises = ends, raises
-        fn.calls, fn.returns, fn.loads, fn.awaits = kept
+        fn.calls, fn.returns, fn.loads, fn.awaits, fn.operations = kept
         for inner in self.facts.functions[first:]:
-            inner.calls, inner.loads = [], []
+            inner.calls, inner.loads, inner.operations = [], [], []
 
     # -- statements -----------------------------------------------------------------------------
 
@@ -612,6 +612,8 @@ class _Extractor:
         elif cls is ast.Subscript:
             base = self.expr(target.value, CALLEE)  # type: ignore[attr-defined]
             self.expr(target.slice, INDEX)  # type: ignore[attr-defined]
+            if base is not None and base[0] in _OPERATED:
+                self._operation("__setitem__", base, target)
             self.fn.attribute_bindings.append(
                 AttributeBinding(
                     base, "[]", value, annotation, target.lineno, target.col_offset, self.block
@@ -748,7 +750,24 @@ class _Extractor:
 
     def e_subscript(self, node: ast.Subscript, role: Role) -> Recipe:
         base = self.expr(node.value, SUB)
+        if base is not None and base[0] in _OPERATED:
+            self._operation("__delitem__" if type(node.ctx) is _Del else "__getitem__", base, node)
         return ("sub", base, self.expr(node.slice, INDEX))
+
+    def _operation(self, method: str, base: Recipe, node: ast.expr) -> None:
+        """Record that the operator at `node` calls a method of what `base` gives."""
+        self.fn.operations.append(
+            (
+                method,
+                base,
+                _INTEGERS[node.lineno],
+                node.col_offset,
+                _INTEGERS[node.end_lineno or node.lineno],
+                node.end_col_offset or 0,
+                self.block,
+                self.statement,
+            )
+        )
 
     def e_bool_op(self, node: ast.BoolOp, role: Role) -> Recipe:
         # All but the last value are tested; the last one is the expression's own value, with `or` each of them.
@@ -787,6 +806,9 @@ class _Extractor:
             self.expr(c, IN if isinstance(op, (ast.In, ast.NotIn)) else inner)
             for op, c in zip(node.ops, node.comparators, strict=True)
         ]
+        for op, recipe, right in zip(node.ops, rights, node.comparators, strict=True):
+            if type(op) in (ast.In, ast.NotIn) and recipe is not None and recipe[0] in _OPERATED:
+                self._operation("__contains__", recipe, right)
         if len(rights) == 1:
             return ("cmp", type(node.ops[0]).__name__, left, rights[0])
         return ("cmp", "?", left, None)
@@ -1095,9 +1117,13 @@ def _is_stub(body: list[ast.stmt]) -> bool:
     return True
 
 
+_OPERATED = frozenset({"name", "attr", "call", "sub", "await"})
+"""Recipes of objects whose methods an operator may call."""
+
 _Name = ast.Name
 _Constant = ast.Constant
 _Load = ast.Load
+_Del = ast.Del
 _COMPOUND = frozenset({
     ast.If, ast.While, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try, ast.Match,

@@ -239,6 +239,14 @@ class FanOutFacts:
     ) -> tuple[Link, ...] | None:
         module = function.module
         for inner in function.sites:
+            if inner.callee == ("attr", ("name", name), "extend") and inner.args:
+                found = None
+                if inner.line <= gather.line:
+                    found = self._collection(function, inner, inner.args[0][0], 2)
+                if found is not None:
+                    text = f"`{name}` gets one member for every item"
+                    return (places.link(function, inner, text), *found)
+                continue
             if inner.callee not in (
                 ("attr", ("name", name), "append"),
                 ("attr", ("name", name), "add"),

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from asynclint.facts.annotations import annotation_type
 from asynclint.facts.builtin_calls import APPLIERS, CONSUMERS, DRAINING
 from asynclint.facts.classes import implementations
-from asynclint.facts.decorators import decorator_paths, decorator_value
+from asynclint.facts.decorators import decorating, decorator_paths, decorator_value
 from asynclint.facts.dependencies import dependency_of, depends_call
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
+from asynclint.facts.operators import BUILTINS
 from asynclint.facts.program import Function, Klass, Module, recipe_name
 from asynclint.facts.types import (
     Any_,
@@ -80,6 +81,8 @@ class Graph:
     fanned: dict[Function, list[Edge]] = field(default_factory=lambda: defaultdict(list))
     """Coroutine functions that are started once for each item of something."""
     properties: set[str] = field(default_factory=set)
+    operators: set[str] = field(default_factory=set)
+    """Methods without a name in the calling code that classes of the project have and that do something: `__getitem__`."""
     speaking: dict[Function, list[CallSite]] = field(default_factory=dict)
     """The call sites of which something can be said: what they call is known, and more than a plain value."""
     _calls_parameters: dict[Function, frozenset[str]] = field(default_factory=dict)
@@ -142,6 +145,8 @@ class Graph:
                 continue
             if isinstance(callee, (Lib, LibMethod)):
                 if evaluator.mute.is_mute(callee, site):
+                    if self._calls_method(callee):
+                        edges += self._edges(function, site, callee)
                     continue
                 speaking.append(site)
                 if site.kind == "call" and self._runs_nothing(callee):
@@ -150,14 +155,17 @@ class Graph:
                 speaking.append(site)
             edges += self._edges(function, site, callee)
         self._properties(function, edges)
+        if self.operators and function.facts.operations:
+            self._operations(function, edges)
         for edge in edges:
             self.into[edge.target].append(edge)
             self.visit(edge.target)
 
     def _runs_nothing(self, callee: Lib | LibMethod) -> bool:
         """Whether a call of a library runs none of the functions and generators that it may be given."""
-        if isinstance(callee, Lib) and (callee.path in APPLIERS or callee.path in CONSUMERS):
-            return False
+        if isinstance(callee, Lib):
+            if callee.path in APPLIERS or callee.path in CONSUMERS or self._calls_method(callee):
+                return False
         known = known_callee(self.evaluator, callee)
         return known is None or (
             known.offloads is None
@@ -165,6 +173,14 @@ class Graph:
             and not (
                 known.spawns_call or known.consumes or known.registers or known.enters_argument
             )
+        )
+
+    def _calls_method(self, callee: Lib | LibMethod) -> bool:
+        """Whether it is a builtin that calls a method which classes of the project have: `len(cache)`."""
+        return (
+            bool(self.operators)
+            and isinstance(callee, Lib)
+            and not self.operators.isdisjoint(BUILTINS.get(callee.path, ()))
         )
 
     def _edges(self, function: Function, site: CallSite, callee: Type) -> list[Edge]:
@@ -240,20 +256,25 @@ class Graph:
             inner = callee.of
             return [(inner.function, "thread", True)] if isinstance(inner, Func) else []
         known = known_callee(ev, callee)
-        if known is not None:
-            found = self._handed_on(known, site, function)
-            if isinstance(callee, Lib) and callee.path in APPLIERS:
-                found += self._applied(*APPLIERS[callee.path], site, function)
-            return found
+        found = self._handed_on(known, site, function) if known is not None else []
         if isinstance(callee, Lib):
-            path = callee.path
-            if path in APPLIERS:
-                return self._applied(*APPLIERS[path], site, function)
-            if path in CONSUMERS and site.args:
-                value = ev.at_site(site.args[0][0], site, function.module)
-                if isinstance(value, Gen) and value.function is not None and not value.is_async:
-                    return [(value.function, "iterate", True)]
-        return []
+            some = self._by_library(callee.path, site, function)
+            found += [one for one in some if one not in found]
+        return found
+
+    def _by_library(
+        self, path: str, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        """What a function of a library calls of its arguments: `sorted(names, key=look_up)`, `list(pages())`, `len(cache)`."""
+        found = self._applied(*APPLIERS[path], site, function) if path in APPLIERS else []
+        if not site.args or not (path in CONSUMERS or path in BUILTINS):
+            return found
+        value = self.evaluator.at_site(site.args[0][0], site, function.module)
+        if not isinstance(value, Gen):
+            return found + self._methods(value, BUILTINS.get(path, ()), "call")
+        if path in CONSUMERS and value.function is not None and not value.is_async:
+            found.append((value.function, "iterate", True))
+        return found
 
     def _applied(
         self, place: int | None, keyword: str, site: CallSite, function: Function
@@ -328,11 +349,8 @@ class Graph:
             return []
         found: list[Function] = []
         for recipe in target.facts.decorators:
-            decorator = decorator_value(self.evaluator, recipe, target)
-            if isinstance(decorator, Func) and self.evaluator.wrapper_kind(
-                decorator.function
-            ).endswith("transparent"):
-                maker = decorator.function
+            maker = decorating(self.evaluator, recipe, target)
+            if maker is not None and self.evaluator.wrapper_kind(maker).endswith("transparent"):
                 for inner in maker.module.functions[maker.facts.index + 1 :]:
                     if inner.facts.line > maker.facts.end_line:
                         break
@@ -524,6 +542,41 @@ class Graph:
                     )
                     edges.append(Edge(function, site, value.function, "property"))
 
+    def _operations(self, function: Function, edges: list[Edge]) -> None:
+        """What subscripts and tests with `in` call of the project's own classes."""
+        for (
+            method,
+            base,
+            line,
+            col,
+            end_line,
+            end_col,
+            block,
+            statement,
+        ) in function.facts.operations:
+            if method not in self.operators:
+                continue
+            some = members(self.evaluator.eval(base, function, (line, col, block)))
+            called = [t for one in some for t, _, _ in self._methods(one, (method,), "call")]
+            if not called or len(called) < len(some) or any(t.is_async for t in called):
+                # One of them may be a plain dictionary.
+                continue
+            site = CallSite(
+                -1,
+                "in" if method == "__contains__" else "item",
+                function.facts.index,
+                base,
+                (),
+                ("op",),
+                block,
+                line,
+                col,
+                end_line,
+                end_col,
+                statement,
+            )
+            edges += [Edge(function, site, t, "property", len(called) == 1) for t in called]
+
 
 DEPENDENCY = Entry(often="request", sync="thread", role="dependency")
 
@@ -547,7 +600,44 @@ def passed(callee: Func, site: CallSite, names: frozenset[str]) -> list[Recipe]:
 def place_name(site: CallSite, target: Function) -> str:
     """How a call site names what it calls, for the chain: as the reader wrote it."""
     text = recipe_name(site.callee)
-    return target.name if "…" in text else text
+    if "…" in text:
+        return target.name
+    if site.kind == "item":
+        return f"{text}[…]"
+    return f"in {text}" if site.kind == "in" else text
+
+
+def is_picked(edge: Edge) -> bool:
+    """Whether a call picks one of several that its code names: `PROVIDERS[name](key)`, `cls = A if a else B`, `cls(key)`."""
+    return edge.how == "call" and _picks(edge.site.callee, edge.caller, 0)
+
+
+def _picks(recipe: Recipe, function: Function, depth: int) -> bool:
+    if not recipe or depth > 4:
+        return False
+    if recipe[0] == "any":
+        return all(
+            _is_constant(one, function) or _picks(one, function, depth + 1) for one in recipe[1]
+        )
+    if recipe[0] == "call":
+        asked = function.module.site(recipe[1]).callee
+        return (
+            bool(asked)
+            and asked[0] == "attr"
+            and asked[2] == "get"
+            and _is_constant(asked[1], function)
+        )
+    if recipe[0] == "sub":
+        return _is_constant(recipe[1], function)
+    bindings = function.facts.bindings.get(recipe[1], ()) if recipe[0] == "name" else ()
+    return bool(bindings) and all(_picks(b.recipe, function, depth + 1) for b in bindings)
+
+
+def _is_constant(recipe: Recipe, function: Function) -> bool:
+    """A name that stands for the same in all calls of a function, or an attribute."""
+    if not recipe or recipe[0] != "name":
+        return bool(recipe) and recipe[0] == "attr"
+    return recipe[1] not in function.parameters and recipe[1] not in function.facts.bindings
 
 
 def argument_of(edge: Edge, name: str, missing: Recipe = None) -> Recipe:

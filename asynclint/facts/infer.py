@@ -136,13 +136,18 @@ def _infer(
     from asynclint.facts.answers import Answers
     from asynclint.facts.evaluate import Evaluator
     from asynclint.facts.graph import Graph
+    from asynclint.facts.operators import METHODS
 
     evaluator = Evaluator(program, knowledge)
     graph = Graph(evaluator)
     for module in modules:
         for function in module.functions:
-            if function.klass is not None and function.facts.decorators:
-                graph.properties.add(function.facts.name)
+            if function.klass is not None:
+                facts = function.facts
+                if facts.decorators:
+                    graph.properties.add(facts.name)
+                if facts.name in METHODS and (facts.calls or facts.loads or facts.operations):
+                    graph.operators.add(facts.name)
     graph.explore(modules, progress)
     seconds["resolve"] = time.perf_counter() - start
 

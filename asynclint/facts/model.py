@@ -127,7 +127,7 @@ class CallSite:
 
     index: int
     kind: str
-    """call, with, awith, for, afor, attr, decorator."""
+    """call, with, awith, for, afor, attr, item, in, decorator."""
     function: int
     """Index of the function whose body executes it."""
     callee: Recipe
@@ -195,6 +195,10 @@ class FunctionFacts:
         default_factory=list
     )
     """Attributes read and not called: (recipe, line, col, end line, end col, role, block)."""
+    operations: list[tuple[str, Recipe, int, int, int, int, int, tuple[int, int, bool] | None]] = (
+        field(default_factory=list)
+    )
+    """Subscripts and tests with `in`: (method, recipe of the object, line, col, end line, end col, block, statement)."""
     loaded: tuple[str, ...] = ()
     """Names read, except reads that are in `uses`."""
     uses: dict[str, list[Use]] = field(default_factory=dict)

@@ -22,6 +22,8 @@ CALLING: dict[str, tuple[tuple[str, ...], str | None]] = {
     "CompFor": (("for", "afor"), "iter"),
     "From": (("for",), "item"),
     "Attribute": (("attr",), None),
+    "Subscript": (("item",), None),
+    "ComparisonTarget": (("in",), "comparator"),
     "Decorator": (("decorator",), "decorator"),
     "ExceptHandler": (("except",), None),
     "AssignTarget": (("assign",), "target"),

@@ -40,6 +40,8 @@ IMPLICIT = {
     "with": "entering or leaving it is what blocks",
     "for": "each step of the iteration blocks",
     "attr": "it is a property",
+    "item": "it is a method that a subscript calls",
+    "in": "it is a method that `in` calls",
 }
 """Why calls that are not written as calls cannot be handed over."""
 
