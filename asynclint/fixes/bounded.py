@@ -314,9 +314,13 @@ def _named(place: Place, name: str, function: ast.AsyncFunctionDef) -> Iterator[
             if parent.attr not in ("append", "add", "extend", "insert", "update"):
                 continue
             added = place.tree.parent(parent)
-            if not isinstance(added, ast.Call) or parent.attr not in ("append", "add"):
+            if not isinstance(added, ast.Call) or parent.attr == "insert":
                 raise Refused(refusal)
-            yield _one(added.args[0])
+            if parent.attr in ("append", "add"):
+                yield _one(added.args[0])
+            else:
+                for value in added.args:
+                    yield from _put(value, refusal)
 
 
 def _is_shared(place: Place, node: ast.expr, function: ast.AsyncFunctionDef) -> bool:
@@ -343,12 +347,18 @@ def _assigned(statement: ast.AST | None, refusal: str) -> Iterator[ast.expr]:
         return
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         value = statement.value
-    if isinstance(value, (ast.ListComp, ast.SetComp)):
+    if not (isinstance(value, ast.Call) and called(value) in ("list", "set") and not value.args):
+        yield from _put(value, refusal)
+
+
+def _put(value: ast.expr | None, refusal: str) -> Iterator[ast.expr]:
+    """The coroutines in a display or a comprehension."""
+    if isinstance(value, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
         yield _one(value.elt)
     elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
         for element in value.elts:
             yield _one(element)
-    elif not (isinstance(value, ast.Call) and called(value) in ("list", "set") and not value.args):
+    else:
         raise Refused(refusal)
 
 
