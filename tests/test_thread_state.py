@@ -209,6 +209,43 @@ def test_what_is_set_for_the_whole_process(imports: str, lines: str, what: str) 
     assert refusal({"app.py": code}, RULE) == reason.replace("`work`", "`run`")
 
 
+HELPED = """
+import openai
+import requests
+
+
+class Model:
+    def __init__(self, key):
+        self.key = {key}
+        openai.api_key = {key}
+
+    def ask(self):
+        return requests.get("http://a")
+
+
+async def run(key):
+    {lines}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "lines", "sets"),
+    [
+        ("key", "Model(key).ask()", True),
+        ("key", "model = Model(key)\n    model.ask()", True),
+        ("key", "model = Model(key)\n    print(model)\n    requests.get(key)", True),
+        ("'a'", "model = Model(key)\n    model.ask()", False),
+        ("key", "requests.get(key)\n    Model(key)", False),
+    ],
+)
+def test_what_a_helper_has_set_for_the_whole_process(key: str, lines: str, sets: bool) -> None:
+    files = {"app.py": HELPED.format(key=key, lines=lines)}
+    if sets:
+        assert refusal(files, RULE) == f"`Model.__init__` sets `openai.api_key`, {SETTING}"
+    else:
+        assert offered(files, RULE)
+
+
 @pytest.mark.parametrize(
     ("imports", "line"),
     [

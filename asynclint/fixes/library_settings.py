@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from asynclint.facts.graph import SYNC
 from asynclint.facts.model import Recipe
 from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Lib, members
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.reached import refuse_any
+from asynclint.fixes.reached import reached, refuse_any
 
 SETS = re.compile(
     r"google\.generativeai\.configure|boto3\.setup_default_session|cloudinary\.config"
@@ -27,11 +28,16 @@ DEEP = 4
 
 
 def refuse(place: Place) -> None:
-    """Raise Refused where the coroutine has set something before."""
-    if place.function not in place.workshop.facts.runs.once:
-        for name, line in _settings(place.workshop, place.function):
-            if line <= place.site.line:
-                raise Refused(_reason(place.function, name))
+    """Raise Refused where the coroutine has set something before, itself or through what it has called."""
+    workshop, function = place.workshop, place.function
+    if function in workshop.facts.runs.once:
+        return
+    for name, line in _settings(workshop, function):
+        if line <= place.site.line:
+            raise Refused(_reason(function, name))
+    for edge in workshop.facts.graph.out.get(function, ()):
+        if edge.how in SYNC and edge.site is not place.site and edge.site.line <= place.site.line:
+            refuse_any(workshop, reached(workshop, edge.target), _set)
 
 
 def refuse_below(place: Place, functions: Iterable[Function]) -> None:
