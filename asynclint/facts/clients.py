@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from asynclint.facts import places
 from asynclint.facts.conditions import Conditions
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.fields import factory
 from asynclint.facts.graph import Edge, Graph, is_picked, place_name
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import CallSite, Recipe
@@ -62,7 +63,8 @@ class ClientFacts:
         """The client that a call builds and its name; None when it builds none, or shares another's pool."""
         if site.kind != "call":
             return None
-        callee = self.evaluator.callee(module, site)
+        callee = factory(self.evaluator, module.functions[site.function], site)
+        callee = callee or self.evaluator.callee(module, site)
         if callee is None:
             return None
         found: tuple[Client, str] | None = None
@@ -121,6 +123,10 @@ class ClientFacts:
 
     def contexts(self, function: Function, site: CallSite, depth: int = 0) -> Iterator[Context]:
         """Where the object that `site` gives comes to its end: here, or where what it is put into does."""
+        if depth == 0 and factory(self.evaluator, function, site) is not None:
+            edges = [e for e in self.graph.into.get(function, ()) if e.how == "field"]
+            yield from self._outer(function, site, edges, depth)
+            return
         life = self.life(function, site)
         if life == "local" or life == "here":
             yield Context(function, site, (), ())
@@ -188,7 +194,8 @@ class ClientFacts:
         if tag in ("with", "awith", "attr", "stmt", "sub", "for", "afor", "test", "callee"):
             return "local"
         if tag == "return":
-            return "returned" if function.facts.kind != "lambda" else "kept"
+            is_field = function.parent is not None and function.parent.facts.kind == "class"
+            return "returned" if function.facts.kind != "lambda" or is_field else "kept"
         if tag == "yield":
             return (
                 "yielded" if self.runs.entry_often(function) not in ("request", "item") else "here"

@@ -13,6 +13,7 @@ from asynclint.facts.decorators import decorating, decorator_paths, decorator_va
 from asynclint.facts.dependencies import dependency_of, depends_call
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.failed import failed
+from asynclint.facts.fields import FIELDS, factories
 from asynclint.facts.known_calls import argument_for, known_callee
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.operators import BUILTINS
@@ -44,7 +45,7 @@ class Edge:
     site: CallSite
     target: Function
     how: str
-    """call, async, run, spawn, thread, loop, enter, iterate, property."""
+    """call, async, run, spawn, thread, loop, enter, iterate, property; field where the body of a class says what is built."""
     certain: bool = True
     """False where the call may reach one of several implementations."""
 
@@ -86,6 +87,7 @@ class Graph:
     speaking: dict[Function, list[CallSite]] = field(default_factory=dict)
     """The call sites of which something can be said: what they call is known, and more than a plain value."""
     _calls_parameters: dict[Function, frozenset[str]] = field(default_factory=dict)
+    _fields: dict[Klass, list[tuple[Function, Type]]] = field(default_factory=dict)
     _queue: list[Function] = field(default_factory=list)
     _seen: set[Function] = field(default_factory=set)
     _modules: set[str] = field(default_factory=set)
@@ -147,6 +149,8 @@ class Graph:
                 if evaluator.mute.is_mute(callee, site):
                     if self._calls_method(callee):
                         edges += self._edges(function, site, callee)
+                    elif isinstance(callee, Lib) and callee.path in FIELDS:
+                        speaking.append(site)
                     continue
                 speaking.append(site)
                 if site.kind == "call" and self._runs_nothing(callee):
@@ -246,6 +250,7 @@ class Graph:
                 method, _ = ev.member(callee.klass, name)
                 if isinstance(method, Func):
                     found.append((method.function, "call", True))
+            found += self._made_by_fields(callee.klass, site, function)
             known = known_callee(ev, callee)
             if known is not None:
                 found += self._handed_on(known, site, function)
@@ -260,6 +265,23 @@ class Graph:
         if isinstance(callee, Lib):
             some = self._by_library(callee.path, site, function)
             found += [one for one in some if one not in found]
+        return found
+
+    def _made_by_fields(
+        self, klass: Klass, site: CallSite, function: Function
+    ) -> list[tuple[Function, str, bool]]:
+        """What building an object calls for its fields: functions, and the bodies of classes whose fields call a library."""
+        if klass not in self._fields:
+            self._fields[klass] = list(factories(self.evaluator, klass))
+        found: list[tuple[Function, str, bool]] = []
+        for body, made in self._fields[klass]:
+            if isinstance(made, Func):
+                if not made.function.is_async:
+                    found.append((made.function, "call", True))
+            elif isinstance(made, Cls):
+                found += self._called(made, site, function) if made.klass is not klass else []
+            elif isinstance(made, (Lib, LibMethod)):
+                found.append((body, "field", True))
         return found
 
     def _by_library(

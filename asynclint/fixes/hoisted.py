@@ -19,6 +19,7 @@ def hoist(place: Place) -> Iterable[Fix]:
     assert building is not None
     if building.depends is not None:
         raise Refused(f"the arguments depend on {building.depends}")
+    place.refuse_field()
     call, tree, source = place.call, place.tree, place.source
     function = tree.function(call)
     loop = next((n for n in tree.above(call) if isinstance(n, (*Loop, ast.comprehension))), None)

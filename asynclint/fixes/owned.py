@@ -26,6 +26,7 @@ OPENS = "Opened at the first call; `{closer}` closes it."
 
 def keep(place: Place) -> Fix:
     """The fix of one constructor in a method. Raises Refused with the reason where the object cannot own the client."""
+    place.refuse_field()
     return _Keeping(place).fix()
 
 

@@ -367,6 +367,16 @@ class Place:
             if ON_PURPOSE.search(comment):
                 raise Refused("a comment says that it is done on the event loop")
 
+    def refuse_field(self) -> None:
+        """Raise Refused where a field of a class builds what each object gets: `client: Client = field(default_factory=Client)`."""
+        outer = self.function.parent
+        if self.function.facts.kind == "class" or (
+            self.function.facts.kind == "lambda"
+            and outer is not None
+            and outer.facts.kind == "class"
+        ):
+            raise Refused("a field of its class builds it for each object")
+
     def refuse_cleanup(self) -> None:
         """Raise Refused where a cancellation is handled: where it comes again, an `await` would cut the clean-up short."""
         below: ast.AST = self.node

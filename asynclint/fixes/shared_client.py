@@ -38,6 +38,7 @@ def share(place: Place) -> Fix:
     """The fix of one constructor. Raises Refused with the reason where it cannot be shared."""
     building = place.facts.building
     assert building is not None
+    place.refuse_field()
     return _Sharing(place, building).fix()
 
 
