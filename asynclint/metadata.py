@@ -6,7 +6,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,6 +22,9 @@ INSTALLED = ".dist-info"
 
 class Nearest(ABC, Generic[Said]):
     """What the project of each directory says of one thing."""
+
+    names: ClassVar[tuple[str, ...]] = NAMES
+    """The files of a directory that may say so, in the order in which they count."""
 
     def __init__(self, root: Path) -> None:
         """Nothing above `root` is looked at."""
@@ -65,7 +68,7 @@ class Nearest(ABC, Generic[Said]):
         return text
 
     def _files(self, directory: Path) -> list[Path]:
-        found = [directory / name for name in NAMES]
+        found = [directory / name for name in self.names]
         if directory == self._root:
             try:
                 names = [one for one in os.listdir(directory) if one.endswith(INSTALLED)]

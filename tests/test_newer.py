@@ -15,6 +15,7 @@ from asynclint import check
 from asynclint.cli import run
 from asynclint.config import from_table
 from asynclint.facts.newer import older
+from asynclint.pythons import Pythons
 from asynclint.testing import in_memory
 
 OLD_STRINGS = pytest.mark.skipif(sys.version_info >= (3, 12), reason="reads such strings")
@@ -193,6 +194,18 @@ def test_ignores_in_it_count() -> None:
         ("PKG-INFO", "Metadata-Version: 2.1\nName: x\nRequires-Python: >=3.6\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: ~=3.7\n", False),
         ("x-1.0.dist-info/METADATA", "Name: x\nRequires-Python: >=3.10\n", True),
+        (".python-version", "3.8.10\n", False),
+        (".python-version", "3.11.2\n3.8.10\n", False),
+        (".python-version", "3.9\n", True),
+        (".python-version", "system\n", True),
+        ("runtime.txt", "python-3.7.16\n", False),
+        ("Pipfile", '[requires]\npython_version = "3.8"\n', False),
+        ("environment.yml", "dependencies:\n  - python=3.8\n  - pip\n", False),
+        ("environment.yml", "dependencies:\n  - python-dotenv=3.8\n", True),
+        ("Dockerfile", "FROM python:3.8-slim AS base\nRUN pip install .\n", False),
+        ("Dockerfile", "from --platform=linux/amd64 docker.io/library/python:3.8\n", False),
+        ("Dockerfile", "ARG PYTHON_VERSION=3.8\nFROM python:${PYTHON_VERSION}\n", False),
+        ("Dockerfile", "FROM node:3.8\nFROM python:3.12\n", True),
         (
             "x-1.0.dist-info/METADATA",
             "Name: x\nClassifier: Programming Language :: Python :: 3.10\nClassifier: Programming Language :: Python :: 3.8\n",
@@ -225,6 +238,16 @@ def test_threads_are_for_pythons_that_have_them(
             output = capsys.readouterr().out
             assert ("asyncio.to_thread`\n" in output) == offered or not offered
             assert ("which has no `asyncio.to_thread`" in output) != offered
+
+
+def test_what_is_needed_counts_more_than_what_is_run(tmp_path: Path) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "Dockerfile").write_text("FROM python:3.8\n")
+    assert Pythons(tmp_path).around(tmp_path / "service" / "app.py") == (3, 8)
+    assert Pythons(tmp_path).around(tmp_path / "app.py") is None
+    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.10"\n')
+    assert Pythons(tmp_path).around(tmp_path / "service" / "app.py") == (3, 10)
+    assert Pythons(tmp_path).of_root == (3, 10)
 
 
 @pytest.mark.parametrize(("python", "bound"), [(">=3.7", False), ("~=3.7", False), (">=3.8", True)])
