@@ -197,7 +197,7 @@ class Conditions:
     def once_a_key(self, function: Function, site: CallSite) -> bool:
         """The site fills a dict that outlives the call: `if name not in self.texts: self.texts[name] = …`."""
         for block, holds in self._decisions(function, site):
-            test = block.info
+            test = _by_default(block.info, function)
             if test and test[0] == "any" and (test[2] == "and") != holds:
                 continue  # Another part may have decided.
             for part in parts_of(test):
@@ -729,21 +729,23 @@ def _sets(function: Function, base: Recipe, attr: str) -> bool:
 
 
 def _by_default(test: Recipe, function: Function) -> Recipe:
-    """A test without what holds where a parameter is left out: `cached and not force`, with `force=False`."""
-    if not test or test[0] != "any" or test[2] != "and":
+    """A test without what a parameter decides that is given: `cached and not force`, `force or not cached`, with `force=False`."""
+    if not test or test[0] != "any" or test[2] not in ("and", "or"):
         return test
-    parts = tuple(part for part in test[1] if not _holds_by_default(part, function))
+    settled = test[2] == "and"
+    parts = tuple(part for part in test[1] if _value_by_default(part, function) is not settled)
     return parts[0] if len(parts) == 1 else ("any", parts, *test[2:])
 
 
-def _holds_by_default(part: Recipe, function: Function) -> bool:
+def _value_by_default(part: Recipe, function: Function) -> bool | None:
+    """Whether a parameter, or `not` one, holds where it is left out; None for anything else."""
     negated = bool(part) and part[0] == "not"
     name = part[1] if negated else part
     if not name or name[0] != "name":
-        return False
+        return None
     parameter = function.parameters.get(name[1])
     default: Recipe = parameter.default if parameter is not None else ()
-    return bool(default) and default[0] == "const" and bool(default[1]) is not negated
+    return bool(default[1]) is not negated if default and default[0] == "const" else None
 
 
 def _missing(test: Recipe, holds: bool) -> Iterator[Recipe]:
