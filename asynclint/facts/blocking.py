@@ -536,7 +536,10 @@ class BlockingFacts:
             once = self.conditions.once_only(function, site) or (
                 stop.kind != "stat" and self.conditions.created(function, site)
             )
-            found.append((site, Blocking(stop.kind, stop.name, None, (), stop.instead, once)))
+            through, because = self._by_decorator(function, site, stop)
+            found.append(
+                (site, Blocking(stop.kind, stop.name, through, because, stop.instead, once))
+            )
         done: set[tuple[int, int, int, int, str, str]] = set()
         for edge in self.graph.out.get(function, ()):
             if (
@@ -586,6 +589,17 @@ class BlockingFacts:
                 )
         return found
 
+    def _by_decorator(
+        self, function: Function, site: CallSite, stop: Stop
+    ) -> tuple[str | None, tuple[Link, ...]]:
+        """How a site names a function whose decorator is what blocks, and where that is said; nothing for other calls."""
+        for member in members(self.evaluator.callee(function.module, site)):
+            if isinstance(member, Func) and self._decorated(member.function) == stop:
+                target = member.function
+                link = places.head(target, f"`{target.name}` is decorated with `{stop.name}`")
+                return place_name(site, target), (link,)
+        return None, ()
+
     def _waited_for(self, result: Type, site: CallSite) -> bool:
         """Whether `await`, or `async with`, can take what a call gives."""
         method = "__await__" if site.role[0] == "await" else "__aenter__"
@@ -627,8 +641,10 @@ class BlockingFacts:
         while function is not None and len(links) < 20:
             step = self.steps[kind][function]
             name = function.name
+            more: tuple[Link, ...] = ()
             if step.next is None:
-                text = f"`{name}` calls `{step.stop.name}`"
+                through, more = self._by_decorator(function, step.site, step.stop)
+                text = f"`{name}` calls `{through or step.stop.name}`"
                 if step.site.kind == "for":
                     text = f"`{name}` iterates over `{step.stop.name}`"
                 elif step.site.kind == "with":
@@ -637,7 +653,7 @@ class BlockingFacts:
                 text = f"`{name}` calls `{place_name(step.site, step.next)}`"
                 if step.site.kind == "attr":
                     text = f"`{name}` reads `{place_name(step.site, step.next)}`"
-            links.append(places.link(function, step.site, text))
+            links += [places.link(function, step.site, text), *more]
             function = step.next
         return tuple(links)
 
