@@ -220,6 +220,9 @@ class Model:
         openai.api_key = {key}
 
     def ask(self):
+        return openai.ChatCompletion.create(model="gpt-4", messages=[])
+
+    def load(self):
         return requests.get("http://a")
 
 
@@ -233,17 +236,20 @@ async def run(key):
     [
         ("key", "Model(key).ask()", True),
         ("key", "model = Model(key)\n    model.ask()", True),
-        ("key", "model = Model(key)\n    print(model)\n    requests.get(key)", True),
+        ("key", "model = Model(key)\n    print(model)\n    openai.Model.list()", True),
+        ("key", "Model(key).load()", False),
+        ("key", "model = Model(key)\n    print(model)\n    requests.get(key)", False),
         ("'a'", "model = Model(key)\n    model.ask()", False),
         ("key", "requests.get(key)\n    Model(key)", False),
     ],
 )
 def test_what_a_helper_has_set_for_the_whole_process(key: str, lines: str, sets: bool) -> None:
     files = {"app.py": HELPED.format(key=key, lines=lines)}
+    rule = RULE if "requests" in lines or "load" in lines else "blocking-sdk-call"
     if sets:
-        assert refusal(files, RULE) == f"`Model.__init__` sets `openai.api_key`, {SETTING}"
+        assert refusal(files, rule) == f"`Model.__init__` sets `openai.api_key`, {SETTING}"
     else:
-        assert offered(files, RULE)
+        assert offered(files, rule)
 
 
 @pytest.mark.parametrize(
@@ -296,3 +302,47 @@ class Agent:
         assert "calls what it finds in" in reason
     else:
         assert "await asyncio.to_thread(self.run, tools, name)" in fixed("blocking-sleep", code)
+
+
+MADE = """
+import functools
+from dataclasses import dataclass, field
+
+import requests
+
+COUNTS = {{}}
+
+
+def load():
+    COUNTS["loaded"] = COUNTS.get("loaded", 0) + 1
+    return requests.get("http://a").text
+
+
+class Made:
+    def __init__(self):
+        self.text = load()
+
+
+@dataclass
+class Filled:
+    text: str = field(default_factory=load)
+
+
+class Called:
+    def __call__(self):
+        return load()
+
+
+called = Called()
+part = functools.partial(load)
+
+
+async def run():
+    return {code}
+"""
+
+
+@pytest.mark.parametrize("code", ["load()", "Made()", "Filled()", "called()", "part()"])
+def test_what_is_changed_for_all_is_changed_however_it_is_called(code: str) -> None:
+    reason = "`load` changes `COUNTS[…]`, which others may read or change meanwhile"
+    assert refusal({"app.py": MADE.format(code=code)}, RULE) == reason
