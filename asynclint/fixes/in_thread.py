@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from asynclint.facts.graph import SYNC
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.types import Cls, Func, Gen, Inst, Lib, LibMethod, Type, members
@@ -26,7 +25,7 @@ from asynclint.fixes import (
 )
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.reached import reached
+from asynclint.fixes.reached import reached, run_at
 from asynclint.fixes.thread_bound import LOCKED, THREAD_BOUND, is_shared
 
 LOOP_BOUND = ("tornado.web.", "tornado.websocket.")
@@ -70,15 +69,13 @@ def refuse(place: Place) -> None:
                     f"`{member.function.name}` is a generator: its body runs where it is iterated"
                 )
             _refuse_object(member.bound)
-            _refuse_function(place, member.function)
         if isinstance(member, Cls):
             if _works_on_loop(place.workshop, member.klass):
                 raise Refused(
                     f"a `{member.klass.name}` may belong to the thread that makes it, which has to be the event loop's"
                 )
-        if not isinstance(member, Func):
-            for function in _called(place, place.site):
-                _refuse_function(place, function)
+    for function in run_at(place.workshop, place.function, place.site):
+        _refuse_function(place, function)
     gone_through.refuse_written(place, place.call)
     for recipe in (place.site.callee, *(recipe for recipe, _ in place.site.args)):
         for maker in _makers(place, recipe):
@@ -113,18 +110,16 @@ def refuse_site(place: Place, site: CallSite) -> None:
     for reason in thread_bound.needs_loop(workshop, function, site):
         raise Refused(reason)
     for member in members(workshop.facts.graph.evaluator.callee(function.module, site)):
-        for called in [member.function] if isinstance(member, Func) else _called(place, site):
-            if called.is_async:
-                continue
-            thread_bound.refuse_below(workshop, called)
-            _refuse_between(place, called)
-            gone_through.refuse(place, site, called)
-            changed.refuse(place, site, called)
-            twice.refuse(place, site, called)
         if isinstance(member, LibMethod) and (
             member.cls.startswith(THREAD_BOUND) or is_shared(function, site, member)
         ):
             raise Refused(f"a `{member.cls.rpartition('.')[2]}` is used by one thread at a time")
+    for one in run_at(workshop, function, site):
+        thread_bound.refuse_below(workshop, one)
+        _refuse_between(place, one)
+        gone_through.refuse(place, site, one)
+        changed.refuse(place, site, one)
+        twice.refuse(place, site, one)
     embedded.refuse_at(place, site)
     connections.refuse_at(place, site)
 
@@ -141,12 +136,6 @@ def _refuse_function(place: Place, function: Function) -> None:
     changed.refuse_filled(place, function)
     twice.refuse(place, place.site, function)
     written_back.refuse_told(place, function)
-
-
-def _called(place: Place, site: CallSite) -> list[Function]:
-    """What a site calls that is no function: the methods that make an object of a class, and the `__call__` of one."""
-    edges = place.workshop.facts.graph.out.get(place.function, ())
-    return [e.target for e in edges if e.site is site and e.how in SYNC]
 
 
 def _refuse_between(place: Place, function: Function) -> None:

@@ -15,6 +15,7 @@ from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, IN, OBJECT,
 from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
 from asynclint.fixes.place import Place, Workshop, says_lock
 from asynclint.fixes.questions import OWN, looked_at, read_by
+from asynclint.fixes.reached import run_at
 from asynclint.fixes.sight import is_logger
 from asynclint.fixes.source import NESTED, Tree, handed, own_nodes
 
@@ -420,13 +421,16 @@ class Step:
         if site is None or call is self.at.node:
             return
         function = self.at.function
-        evaluator = self.at.workshop.facts.graph.evaluator
-        for member in members(evaluator.callee(function.module, site)):
-            if not isinstance(member, Func) or member.function.is_async is not finished:
-                continue
-            for effect in self.effects.across(function, site, member.function):
+        workshop = self.at.workshop
+        if finished:
+            some = members(workshop.facts.graph.evaluator.callee(function.module, site))
+            ran = [m.function for m in some if isinstance(m, Func) and m.function.is_async]
+        else:
+            ran = run_at(workshop, function, site)
+        for one in ran:
+            for effect in self.effects.across(function, site, one):
                 self._filled(effect, func, half)
-            given = self._sets_in_given(call, member.function)
+            given = self._sets_in_given(call, one)
             half.sets |= given
             half.filled |= given
 
@@ -442,10 +446,7 @@ class Step:
         """The plain functions of the project that a call may run."""
         site = self._site(call)
         if site is not None:
-            evaluator = self.at.workshop.facts.graph.evaluator
-            for member in members(evaluator.callee(self.at.function.module, site)):
-                if isinstance(member, Func) and not member.function.is_async:
-                    yield member.function
+            yield from run_at(self.at.workshop, self.at.function, site)
 
     def _in_own_words(self, call: ast.Call, read: Iterable[str]) -> Iterator[str]:
         """What a helper reads that is called so, in the coroutine's words."""

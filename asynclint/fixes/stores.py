@@ -16,7 +16,7 @@ from asynclint.facts.types import Func, LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.reached import reached
+from asynclint.fixes.reached import reached, run_at
 from asynclint.fixes.sql import adds, statement
 
 ASKS = re.compile(
@@ -124,14 +124,11 @@ def _refuse_numbered(place: Place, found: tuple[Access, ...], waits: list[int]) 
 
 def _refuse_within(place: Place) -> None:
     """Raise Refused where what is called asks a store and changes it, which today nobody comes between."""
-    evaluator = place.workshop.facts.graph.evaluator
-    for member in members(evaluator.callee(place.function.module, place.site)):
-        if not isinstance(member, Func) or member.function.is_async:
-            continue
+    for function in run_at(place.workshop, place.function, place.site):
         if place.function in place.workshop.facts.runs.once:
-            _refuse_helper(place.workshop, member.function)
+            _refuse_helper(place.workshop, function)
         else:
-            refuse_below(place.workshop, member.function)
+            refuse_below(place.workshop, function)
 
 
 def refuse_below(workshop: Workshop, function: Function) -> None:

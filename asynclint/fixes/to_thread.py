@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 
-from asynclint.facts.types import Func, Inst, Lib, LibMethod, members
+from asynclint.facts.types import Inst, Lib, LibMethod, members
 from asynclint.findings import Fix, Refused
 from asynclint.fixes import (
     acquired,
@@ -31,7 +31,7 @@ from asynclint.fixes import (
 from asynclint.fixes.mocked import refuse_without_threads
 from asynclint.fixes.place import Place
 from asynclint.fixes.plain_route import plain_route
-from asynclint.fixes.reached import reached
+from asynclint.fixes.reached import reached, run_at
 
 MAYBE = re.compile(r"maybe_?(future|await|coro)|ensure_future|isawaitable|iscoroutine")
 """Functions that take a value or a coroutine."""
@@ -204,10 +204,10 @@ def _speaks(place: Place, root: str) -> bool:
             used = evaluator.at_site(place.site.args[0][0], place.site, place.function.module)
             if isinstance(used, Inst) and isinstance(used.of, str) and used.of.startswith(root):
                 return True
-        if isinstance(member, Func):
-            for one in reached(place.workshop, member.function):
-                for site in one.sites:
-                    found = members(evaluator.callee(one.module, site))
-                    if any(isinstance(m, LibMethod) and m.cls.startswith(root) for m in found):
-                        return True
+    for function in run_at(place.workshop, place.function, place.site):
+        for one in reached(place.workshop, function):
+            for site in one.sites:
+                found = members(evaluator.callee(one.module, site))
+                if any(isinstance(m, LibMethod) and m.cls.startswith(root) for m in found):
+                    return True
     return False

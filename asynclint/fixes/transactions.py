@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function, recipe_name
-from asynclint.facts.types import Func, LibMethod, members
+from asynclint.facts.types import LibMethod, members
 from asynclint.findings import Refused
 from asynclint.fixes.place import Place, Workshop
-from asynclint.fixes.reached import reached
+from asynclint.fixes.reached import reached, run_at
 from asynclint.fixes.source import own_nodes
 
 SYNCHRONOUS = (
@@ -87,9 +87,9 @@ def _calls(place: Place) -> Iterator[tuple[CallSite, set[str]]]:
         for member in members(evaluator.callee(place.function.module, site)):
             if isinstance(member, LibMethod):
                 did |= _done(place.function, site, member)
-            elif isinstance(member, Func) and not member.function.is_async:
-                for one in reached(place.workshop, member.function):
-                    did |= place.workshop.each(_does, one)
+        for function in run_at(place.workshop, place.function, site):
+            for one in reached(place.workshop, function):
+                did |= place.workshop.each(_does, one)
         if did:
             yield site, did
 
