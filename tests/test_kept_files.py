@@ -948,3 +948,41 @@ async def load(name: str) -> str:
     [found] = checked("blocking-file-io", files)[0]
     made = f"`{twin}` seems to be made of this file, and would know no thread to wait for"
     assert found.refusal == (None if "other" in twin else made)
+
+
+SHOWN = """
+    from pathlib import Path
+
+
+    def show(path: str) -> str:
+        with open(path) as file:
+            return file.read()
+
+
+    async def write({parameters}) -> str:
+        {given}
+        with open(path, "w") as file:  # noqa: ASYNC230
+            file.write(text)
+        {between}
+        return show({shown})
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "given", "between", "shown", "refused"),
+    [
+        ("path: str, text: str", "text += 'a'", "pass", "path", True),
+        ("path: Path, text: str", "text += 'a'", "print(text)", "path", True),
+        ("text: str", "path = 'state.txt'", "pass", "path", True),
+        ("text: str", "path = tempfile.mktemp()", "pass", "path", False),
+        ("path: str, text: str, other: str", "pass", "pass", "other", False),
+    ],
+)
+def test_what_has_been_written_in_place_is_not_read_in_a_thread(
+    parameters: str, given: str, between: str, shown: str, refused: bool
+) -> None:
+    code = SHOWN.format(parameters=parameters, given=given, between=between, shown=shown)
+    found = judged("blocking-file-io", code)
+    reasons = [one.refusal for one in found if one.refusal]
+    assert any("while this reads it" in one for one in reasons) == refused
+    assert any(one.fixes for one in found) != refused

@@ -61,6 +61,7 @@ def _refuse_here(
     after += _awaited(uses, step, step.ended, first=True)
     _refuse_pairs(before, own)
     _refuse_pairs(own, after)
+    _refuse_shown(place.function, before, own)
     _refuse_written_back(place.function, own)
     _refuse_staged(own, after)
     after += _done(uses, step, _handling(step))
@@ -134,6 +135,16 @@ def _refuse_written_back(function: Function, found: tuple[Use, ...]) -> None:
             back = first.how is READS and second.changes and first.path.may_be(second.path)
             if (back or _takes_away(first, second)) and _follows(function, first, second):
                 raise Refused(_reason(first, second))
+
+
+def _refuse_shown(function: Function, before: Iterable[Use], own: Iterable[Use]) -> None:
+    """Raise Refused where what the coroutine has written in place is read in a thread: another one may be writing it by then."""
+    for first in before:
+        for second in own if first.how is WRITES and _is_others(function, first) else ():
+            if second.how is READS and first.path.may_be(second.path):
+                raise Refused(
+                    f"`{function.name}` writes the file in place, and another call of it would do so while this reads it"
+                )
 
 
 def _refuse_staged(own: Iterable[Use], after: Iterable[Use]) -> None:
