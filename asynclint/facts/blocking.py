@@ -23,6 +23,7 @@ from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.readable import READS, is_readable
 from asynclint.facts.ready import filled_for, given_back, is_lock, ready
 from asynclint.facts.runs import Runs
+from asynclint.facts.settled import is_settled_against
 from asynclint.facts.types import (
     Any_,
     Coro,
@@ -495,7 +496,7 @@ class BlockingFacts:
         conditions = self.conditions
         if conditions.once_only(function, site) or conditions.off_loop(function, site):
             return True
-        if is_behind_end(self.evaluator, function, site):
+        if self._is_never_reached(function, site):
             return True
         if stop.kind != "stat" and conditions.created(function, site):
             return True
@@ -531,7 +532,7 @@ class BlockingFacts:
         """The places in a function of the loop that block it."""
         found: list[tuple[CallSite, Blocking]] = []
         for site, stop in self.direct.get(function, ()):
-            if self._for_others(function, site) or is_behind_end(self.evaluator, function, site):
+            if self._for_others(function, site) or self._is_never_reached(function, site):
                 continue
             once = self.conditions.once_only(function, site) or (
                 stop.kind != "stat" and self.conditions.created(function, site)
@@ -547,7 +548,7 @@ class BlockingFacts:
                 or edge.target.is_async
                 or function.module.lazy(edge.site.block)
                 or self._for_others(function, edge.site)
-                or is_behind_end(self.evaluator, function, edge.site)
+                or self._is_never_reached(function, edge.site)
             ):
                 continue
             for kind in KINDS:
@@ -611,6 +612,12 @@ class BlockingFacts:
                 and attribute_type(self.evaluator, one, method, None) is not None
             )
             for one in members(result)
+        )
+
+    def _is_never_reached(self, function: Function, site: CallSite) -> bool:
+        """Whether a site is behind the end of the process, or where a test fails that always holds."""
+        return is_behind_end(self.evaluator, function, site) or is_settled_against(
+            self.evaluator, function, site
         )
 
     def _for_others(self, function: Function, site: CallSite) -> bool:

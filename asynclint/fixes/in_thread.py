@@ -23,6 +23,7 @@ from asynclint.fixes import (
     twice,
     written_back,
 )
+from asynclint.fixes.effects import MAKING
 from asynclint.fixes.owner import PLAIN_BASES
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.reached import reached, run_at
@@ -117,25 +118,30 @@ def refuse_site(place: Place, site: CallSite) -> None:
     for one in run_at(workshop, function, site):
         thread_bound.refuse_below(workshop, one)
         _refuse_between(place, one)
-        gone_through.refuse(place, site, one)
         changed.refuse(place, site, one)
-        twice.refuse(place, site, one)
+        if one.facts.name not in MAKING:
+            gone_through.refuse(place, site, one)
+            twice.refuse(place, site, one)
     embedded.refuse_at(place, site)
     connections.refuse_at(place, site)
 
 
 def _refuse_function(place: Place, function: Function) -> None:
-    """Raise Refused where a thread is not to run a function of the project."""
+    """Raise Refused where a thread is not to run a function of the project.
+
+    What makes an object has that for itself: what it asks, goes through and writes back there nobody else knows.
+    """
     thread_bound.refuse_below(place.workshop, function)
-    gone_through.refuse(place, place.site, function)
-    written_back.refuse_below(reached(place.workshop, function))
     _refuse_between(place, function)
     _refuse_sight(place, function)
     _refuse_kept(place, function)
     changed.refuse(place, place.site, function)
     changed.refuse_filled(place, function)
-    twice.refuse(place, place.site, function)
-    written_back.refuse_told(place, function)
+    if function.facts.name not in MAKING:
+        gone_through.refuse(place, place.site, function)
+        written_back.refuse_below(reached(place.workshop, function))
+        twice.refuse(place, place.site, function)
+        written_back.refuse_told(place, function)
 
 
 def _refuse_between(place: Place, function: Function) -> None:
