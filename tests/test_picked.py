@@ -82,3 +82,33 @@ def test_what_callers_hand_over_is_not_mixed_up() -> None:
     code = APP.format(code="provider = build(AnthropicProvider)")
     found = findings({"providers.py": PROVIDERS, "app.py": code})
     assert "`AsyncOpenAI` is built for every request" not in [one.message for one in found]
+
+
+HANDED = """
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+
+app = FastAPI()
+known = []
+
+
+async def add_note(text, client):
+    return await client.responses.create(model="gpt-5", input=text)
+
+
+async def add_client(client):
+    known.append(client)
+
+
+@app.get("/")
+async def route(text: str):
+    client = AsyncOpenAI()
+    return await {name}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("add_note(text, client)", False), ("add_client(client)", True)]
+)
+def test_what_a_function_does_with_a_client_counts_and_not_its_name(name: str, kept: bool) -> None:
+    assert (findings({"app.py": HANDED.format(name=name)}) == []) == kept

@@ -267,6 +267,8 @@ class ClientFacts:
                 return one
             if one in ("returned", "held", "here"):
                 life = one
+        if name in function.parameters and self._is_passed_on(function, name, depth):
+            return "kept"
         if function not in self.runs.reached and self._closed_later(function, name):
             return "kept"
         for binding in facts.attribute_bindings:
@@ -277,6 +279,15 @@ class ClientFacts:
                     else "kept"
                 )
         return life
+
+    def _is_passed_on(self, function: Function, name: str, depth: int) -> bool:
+        """Whether a function hands a parameter of its own to what keeps it: `clients.append(client)`."""
+        return depth < 4 and any(
+            given == ("name", name)
+            and self._passed(function, ("arg", site.index, keyword or place), depth + 1) == "kept"
+            for site in function.sites
+            for place, (given, keyword) in enumerate(site.args)
+        )
 
     def _closed_later(self, function: Function, name: str) -> bool:
         """Whether a nested function that is handed on closes the client: it is open until that runs."""
@@ -314,9 +325,7 @@ class ClientFacts:
         if isinstance(callee, Lib) and callee.path in CASTS:
             return self._role_life(function, outer.role, depth + 1)
         if isinstance(callee, Func) and depth < 4:
-            handed = self._handed(function, callee.function, outer, role, depth)
-            if handed != "local":
-                return handed
+            return self._handed(function, callee.function, outer, role, depth)
         if isinstance(name, str) and (
             (name.startswith("add_") and name not in NOT_KEPT)
             or name

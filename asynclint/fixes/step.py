@@ -11,7 +11,17 @@ from asynclint.facts.model import CallSite
 from asynclint.facts.program import Function
 from asynclint.facts.syntax import extent
 from asynclint.facts.types import Func, LibMethod, members
-from asynclint.fixes.effects import ALL, CHANGES, CONTAINERS, GIVEN, IN, OBJECT, Effect, effects
+from asynclint.fixes.effects import (
+    ALL,
+    CHANGES,
+    CONTAINERS,
+    GIVEN,
+    IN,
+    MAKING,
+    OBJECT,
+    Effect,
+    effects,
+)
 from asynclint.fixes.passing import WAITS, is_lock, may_pass, may_return
 from asynclint.fixes.place import Place, Workshop, says_lock
 from asynclint.fixes.questions import OWN, looked_at, read_by
@@ -428,8 +438,10 @@ class Step:
         else:
             ran = run_at(workshop, function, site)
         for one in ran:
+            # What makes an object sets nothing of what it is called by: `module.Client()`.
+            receiver = None if one.facts.name in MAKING else func
             for effect in self.effects.across(function, site, one):
-                self._filled(effect, func, half)
+                self._filled(effect, receiver, half)
             given = self._sets_in_given(call, one)
             half.sets |= given
             half.filled |= given
@@ -457,7 +469,7 @@ class Step:
             elif isinstance(func, ast.Attribute) and self.is_shared(func):
                 yield self.key(f"{ast.unparse(func.value)}.{text.removeprefix(OWN)}")
 
-    def _filled(self, effect: Effect, func: ast.expr, half: Half) -> None:
+    def _filled(self, effect: Effect, func: ast.expr | None, half: Half) -> None:
         """Note what a helper sets that is called so."""
         function = self.at.function
         text = effect.text.removesuffix("[…]")
