@@ -346,3 +346,47 @@ async def run():
 def test_what_is_changed_for_all_is_changed_however_it_is_called(code: str) -> None:
     reason = "`load` changes `COUNTS[…]`, which others may read or change meanwhile"
     assert refusal({"app.py": MADE.format(code=code)}, RULE) == reason
+
+
+UNKNOWN = """
+import asyncio
+
+import requests
+
+
+class Transport:
+    def __init__(self):
+        self.queue = asyncio.Queue()
+        self.known = {{}}
+
+    def put(self, token):
+        self.queue.put_nowait(token)
+
+    def note(self, token):
+        self.known[token] = token
+
+    def get(self):
+        return self.queue.get_nowait()
+
+
+def work(calls, url):
+    text = requests.get(url).text
+    for call in calls:
+        call.{method}(text)
+
+
+async def run(calls, url):
+    work(calls, url)
+"""
+
+
+@pytest.mark.parametrize(("method", "bound"), [("put", True), ("note", False), ("get", False)])
+def test_an_unknown_object_may_be_of_a_class_that_works_with_the_event_loop(
+    method: str, bound: bool
+) -> None:
+    files = {"app.py": UNKNOWN.format(method=method)}
+    if bound:
+        reason = "`work` calls `call.put`, which may be `Transport.put`, for the event loop's thread only"
+        assert refusal(files, RULE) == reason
+    else:
+        assert offered(files, RULE)

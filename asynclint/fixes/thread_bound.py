@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from asynclint.facts.model import CallSite, Recipe
@@ -81,6 +82,13 @@ LOOP_OBJECTS = frozenset(
 )
 """Methods of asyncio's classes that only the loop's own thread may call."""
 
+COMMON = frozenset(
+    {"get", "set", "pop", "update", "append", "extend", "insert", "add", "remove", "discard", "clear", "copy"}
+    | {"items", "keys", "values", "index", "count", "sort", "reverse", "setdefault", "read", "write", "close"}
+    | {"split", "join", "strip", "format", "encode", "decode", "lower", "upper", "replace", "find", "search", "match"}
+)  # fmt: skip
+"""Methods of containers, strings and files, whose names say nothing of whose they are."""
+
 MAIN_THREAD = frozenset(
     {"signal.signal", "signal.set_wakeup_fd", "signal.setitimer", "signal.alarm"}
 )
@@ -132,6 +140,9 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     table = _table_called(workshop, function)
     if table is not None:
         yield f"`{function.name}` calls what it finds in `{table}`, which may count on the event loop's thread"
+    likely = _likely_on_loop(workshop, function)
+    if likely is not None:
+        yield likely
     whole = trees.worked_on(workshop, function)
     if whole is not None:
         yield whole
@@ -150,6 +161,40 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
                 member.cls.startswith(THREAD_BOUND) and _comes_from_outside(function, site.callee)
             ) or is_shared(function, site, member):
                 yield f"`{function.name}` uses a `{name}` that belongs to another thread"
+
+
+def _likely_on_loop(workshop: Workshop, function: Function) -> str | None:
+    """Why a method of an object of which nothing is known may be one of the project's that only the event loop's thread may call."""
+    evaluator = workshop.facts.graph.evaluator
+    for site in function.sites:
+        callee = site.callee if site.kind == "call" else None
+        if not callee or callee[0] != "attr" or callee[2] in COMMON:
+            continue
+        if evaluator.callee(function.module, site) is None:
+            method = workshop.each(_needing_loop, str(callee[2]))
+            if method is not None and method is not function:
+                return f"`{function.name}` calls `{recipe_name(callee)}`, which may be `{method.name}`, for the event loop's thread only"
+    return None
+
+
+def _needing_loop(workshop: Workshop, name: str) -> Function | None:
+    """A method of the project of that name that works with the event loop itself."""
+    for method in workshop.once(_plain_methods).get(name, ()):
+        for site in method.sites:
+            if any("event loop's thread" in why for why in needs_loop(workshop, method, site)):
+                return method
+    return None
+
+
+def _plain_methods(workshop: Workshop) -> dict[str, list[Function]]:
+    """The methods of the project's classes that are no coroutines, by name."""
+    found: dict[str, list[Function]] = defaultdict(list)
+    for module in workshop.facts.program.loaded():
+        if not module.file.is_test:
+            for one in module.functions:
+                if one.klass is not None and one.facts.kind == "def":
+                    found[one.facts.name].append(one)
+    return found
 
 
 def _table_called(workshop: Workshop, function: Function) -> str | None:
