@@ -1209,3 +1209,66 @@ def test_what_is_asked_of_a_store_of_the_project_and_taken_from_it(
         "`Service.check` asks `self.keys` and then takes from it, which two threads would both do"
     )
     assert reasons("blocking-database-call", code) == [twice if refused else None]
+
+
+WAITED = """
+    import asyncio
+
+    import redis
+
+    class Lock:
+        def __init__(self, client: redis.Redis, key):
+            self.client = client
+            self.key = key
+
+        def is_locked(self):
+            return self.client.exists(self.key)
+
+        def lock(self):
+            self.client.set(self.key, "a")
+
+
+    class Waiting:
+        def __init__(self, client: redis.Redis, key):
+            self.lock = Lock(client, key)
+
+        async def enter(self, tries):
+            {code}
+"""
+
+
+ROUND = """while True:
+                if {test}:
+                    {first}await asyncio.sleep(1)
+                    continue
+                break
+            self.lock.lock()"""
+
+ROUND_THE_TEST = """while self.lock.is_locked():
+                if tries:
+                    await asyncio.sleep(1)
+                    continue
+                break
+            self.lock.lock()"""
+
+AWAY = """if self.lock.is_locked():
+                await asyncio.sleep(1)
+                return
+            self.lock.lock()"""
+
+
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [
+        (ROUND.format(test="self.lock.is_locked()", first=""), True),
+        (ROUND.format(test="tries", first="self.lock.is_locked(); "), False),
+        (ROUND_THE_TEST, True),
+        (AWAY, True),
+        (AWAY.replace("                return\n", ""), False),
+    ],
+)
+def test_a_wait_that_goes_round_is_not_between(code: str, taken: bool) -> None:
+    found = judged("blocking-database-call", WAITED.format(code=code))
+    locking = next(one for one in found if "self.lock.lock" in one.message)
+    assert bool(locking.fixes) is not taken
+    assert not taken or "which two at once would both do" in (locking.refusal or "")

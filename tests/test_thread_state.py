@@ -358,6 +358,7 @@ class Transport:
     def __init__(self):
         self.queue = asyncio.Queue()
         self.known = {{}}
+        self.loop = asyncio.get_running_loop()
 
     def put(self, token):
         self.queue.put_nowait(token)
@@ -369,8 +370,15 @@ class Transport:
         return self.queue.get_nowait()
 
 
+class Refused(Exception):
+    def __init__(self, text):
+        super().__init__(text)
+
+
 def work(calls, url):
     text = requests.get(url).text
+    if not text:
+        raise Refused(url)
     for call in calls:
         call.{method}(text)
 

@@ -17,6 +17,7 @@ from asynclint.findings import Refused
 from asynclint.fixes.effects import effects
 from asynclint.fixes.place import Place, Workshop
 from asynclint.fixes.reached import reached, run_at
+from asynclint.fixes.source import Tree
 from asynclint.fixes.sql import adds, statement
 
 ASKS = re.compile(
@@ -93,19 +94,42 @@ def refuse(place: Place) -> None:
     if function is None or not isinstance(place.node, ast.Call):
         return
     tree, definition = function
-    waits = [n.lineno for n in tree.own(definition) if isinstance(n, ast.Await)]
+    waits = [n for n in tree.own(definition) if isinstance(n, ast.Await)]
     found = _accesses(place, definition)
-    _refuse_numbered(place, found, waits)
+    _refuse_numbered(place, found, [n.lineno for n in waits])
     for first in found:
         for second in found:
             if place.node not in (first.call, second.call) or not _is_behind(place, first, second):
                 continue
-            if any(first.call.lineno < n <= second.call.lineno for n in waits):
+            if any(_is_between(tree, first.call, one, second.call) for one in waits):
                 continue
             if not ((first.helped or second.helped) and place.is_locked):
                 _refuse_pair(first, second)
     if not place.is_locked:
         _refuse_within(place)
+
+
+def _is_between(tree: Tree, first: ast.Call, wait: ast.Await, second: ast.Call) -> bool:
+    """Whether a wait comes between two calls: not where it leads away from the second, or back to the first."""
+    if not first.lineno < wait.lineno <= second.lineno:
+        return False
+    before, behind = set(tree.above(first)), set(tree.above(second))
+    below: ast.AST = wait
+    goes_round = False
+    for one in tree.above(wait):
+        if one in behind:
+            return True
+        if isinstance(one, ast.While) and one in before:
+            return not goes_round
+        if isinstance(one, (ast.If, ast.ExceptHandler)):
+            arm = one.orelse if isinstance(one, ast.If) and below in one.orelse else one.body
+            if isinstance(arm[-1], (ast.Return, ast.Raise)):
+                return False
+            goes_round = goes_round or (
+                isinstance(arm[-1], ast.Continue) and before.isdisjoint(arm)
+            )
+        below = one
+    return True
 
 
 def _refuse_numbered(place: Place, found: tuple[Access, ...], waits: list[int]) -> None:

@@ -168,7 +168,7 @@ def _likely_on_loop(workshop: Workshop, function: Function) -> str | None:
     evaluator = workshop.facts.graph.evaluator
     for site in function.sites:
         callee = site.callee if site.kind == "call" else None
-        if not callee or callee[0] != "attr" or callee[2] in COMMON:
+        if not callee or callee[0] != "attr" or callee[2] in COMMON or callee[2][:2] == "__":
             continue
         if evaluator.callee(function.module, site) is None:
             method = workshop.each(_needing_loop, str(callee[2]))
