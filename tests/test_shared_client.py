@@ -2228,3 +2228,36 @@ def test_tests_that_ask_for_whatever_depends_on_it_without_starting_the_applicat
     """
     reason = "`tests/test_app.py` asks for the application without starting the application"
     assert refusal({"app.py": app, "tests/test_app.py": test}) == reason
+
+
+TOLD = """
+from agents import Agent
+from fastapi import APIRouter
+from openai import AsyncOpenAI
+
+router = APIRouter()
+
+
+@router.post("/ask")
+async def ask(prompt: str, handler: str) -> str:
+    client = AsyncOpenAI()
+    agent = Agent.of({arguments})
+    return (await client.responses.create(model="gpt-5", input=str(agent))).output_text
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("llm=client, callback_manager=handler", "callback_manager"),
+        ("client, callbacks=[handler]", "callbacks"),
+        ("llm=client, system_prompt=prompt", None),
+        ("prompt, callbacks=[handler]", None),
+    ],
+)
+def test_what_is_told_whom_to_call_back_is_for_one_request(
+    arguments: str, told: str | None
+) -> None:
+    (one,) = findings({"main.py": APP, "routes.py": TOLD.format(arguments=arguments)})
+    reason = f"`Agent.of` gets it with `{told}`, which may be set on it for one request"
+    assert (one.refusal == reason) == (told is not None)

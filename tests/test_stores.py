@@ -1261,7 +1261,7 @@ AWAY = """if self.lock.is_locked():
     ("code", "taken"),
     [
         (ROUND.format(test="self.lock.is_locked()", first=""), True),
-        (ROUND.format(test="tries", first="self.lock.is_locked(); "), False),
+        (ROUND.format(test="tries", first=f"self.lock.is_locked()\n{' ' * 20}"), False),
         (ROUND_THE_TEST, True),
         (AWAY, True),
         (AWAY.replace("                return\n", ""), False),

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from asynclint.facts.program import Function
+from asynclint.facts.program import Function, recipe_name
 from asynclint.facts.types import Cls, Lib, LibMethod, members
 from asynclint.facts.view import Building
 from asynclint.findings import Edit, Fix, Refused
@@ -114,6 +114,7 @@ class _Sharing(Part):
             why = "its calls block, and belong in them" if self.function.is_async else plain
             raise Refused(f"several threads would use it at once: {why}")
         self._refuse_outlived()
+        self._refuse_told()
         call = self.place.call
         whole = self._awaited(call)
         self._unconditional(call)
@@ -137,6 +138,22 @@ class _Sharing(Part):
             self.plan.doubts.append(f"a shared one keeps {client.state} between requests")
         title = f"build `{self.building.name}` once in the lifespan and {how}"
         return self.place.fix(title, *self.plan.checked(), safe=not self.plan.doubts)
+
+    def _refuse_told(self) -> None:
+        """Raise Refused where it is handed to what is told whom to call back: llama-index sets that on the model."""
+        function, made = self.function, ("call", self.place.site.index)
+        names = {
+            name
+            for name, bindings in function.facts.bindings.items()
+            if any(one.recipe == made for one in bindings)
+        }
+        handed = (made, *(("name", name) for name in names))
+        for site in function.sites:
+            told = next((k for _, k in site.args if k is not None and "callback" in k), None)
+            if told is not None and any(given in handed for given, _ in site.args):
+                raise Refused(
+                    f"`{recipe_name(site.callee)}` gets it with `{told}`, which may be set on it for one request"
+                )
 
     def _refuse_limited(self, constructor: str) -> None:
         """Raise Refused where each client has few connections, which would have to do for all requests."""
