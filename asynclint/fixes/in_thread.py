@@ -131,15 +131,17 @@ def _refuse_function(place: Place, function: Function) -> None:
 
     What makes an object has that for itself: what it asks, goes through and writes back there nobody else knows.
     """
+    makes = function.facts.name in MAKING
     thread_bound.refuse_below(place.workshop, function)
+    if not makes:
+        gone_through.refuse(place, place.site, function)
+        written_back.refuse_below(reached(place.workshop, function))
     _refuse_between(place, function)
     _refuse_sight(place, function)
     _refuse_kept(place, function)
     changed.refuse(place, place.site, function)
     changed.refuse_filled(place, function)
-    if function.facts.name not in MAKING:
-        gone_through.refuse(place, place.site, function)
-        written_back.refuse_below(reached(place.workshop, function))
+    if not makes:
         twice.refuse(place, place.site, function)
         written_back.refuse_told(place, function)
 
