@@ -12,7 +12,7 @@ from pathlib import Path
 import fixing
 import pytest
 
-from asynclint.fixes.columns import columns
+from asynclint.fixes.columns import columns, within_strings
 from asynclint.fixes.source import Source
 from asynclint.testing import examples, fixed, unmarked
 from asynclint.widths import Width
@@ -274,3 +274,22 @@ def test_how_long_lines_are(
     width = Width(tmp_path)
     width.told, width.allowed = told, allowed
     assert columns(text, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "within"),
+    [
+        ('"a"', []),
+        ('"a"\n    f"b {c}"\n  "d"', []),
+        ('"""a\n  b"""', [1]),
+        ('"a"\n    """b\nc\n"""\n  "d"', [2, 3]),
+        ('f"""a {b}\n  c"""\n    "d"', [1]),
+        ('"a"  # one "b\n    "c"', []),
+        ('"a\\\n  b"\n  "c"', [1]),
+        ('b"a"\n    b"c"', []),
+        ('"""a', None),
+    ],
+)
+def test_lines_within_strings_that_stand_side_by_side(text: str, within: list[int] | None) -> None:
+    found = within_strings(text)
+    assert (None if found is None else sorted(found)) == within

@@ -68,3 +68,20 @@ def _lengths(text: str) -> list[tuple[int, int]]:
     except (tokenize.TokenError, SyntaxError, IndexError):
         pass
     return [(one, widest.get(number, 0)) for number, one in length.items() if one > LONG]
+
+
+def within_strings(text: str) -> set[int] | None:
+    """The lines of strings side by side, counted from 0, that begin within one of them; None where that cannot be told."""
+    found: set[int] = set()
+    starts: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(f"({text})").readline):
+            kind, first, last = tokenize.tok_name[token.type], token.start[0], token.end[0]
+            if kind in OPENING:
+                starts.append(first)
+            elif kind == "STRING" or (kind in CLOSING and starts):
+                begun = first if kind == "STRING" else starts.pop()
+                found.update(range(begun, last))
+    except (tokenize.TokenError, SyntaxError, IndentationError):
+        return None
+    return found

@@ -280,12 +280,7 @@ class Lifespan:
         head, tail, pushes = around(target, opening, indent, unit)
         edits = [source.insert(source.line_start(statement.lineno), head)]
         if pushes:
-            inner = {
-                number
-                for n in ast.walk(statement)
-                if isinstance(n, (ast.Constant, ast.JoinedStr))
-                for number in range(n.lineno + 1, (n.end_lineno or n.lineno) + 1)
-            }
+            inner = source.within_strings([statement])
             # The first line is pushed in together with what is put before it.
             edits = [source.insert(source.line_start(statement.lineno), head + unit)]
             for number in range(

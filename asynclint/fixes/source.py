@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ from typing import TypeVar
 from asynclint.facts.program import Function, Module, Program
 from asynclint.facts.syntax import extent
 from asynclint.findings import Edit, Refused, Span
-from asynclint.fixes.columns import columns
+from asynclint.fixes.columns import columns, within_strings
 from asynclint.project import SourceFile
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -40,6 +40,10 @@ def below(node: ast.AST) -> list[ast.AST]:
         elif type(value) is list:
             found += [one for one in value if isinstance(one, ast.AST)]
     return found
+
+
+STRINGS = frozenset({"Constant", "JoinedStr", "TemplateStr"})
+"""Nodes of strings; the last one is of newer Pythons."""
 
 
 class Tree:
@@ -502,13 +506,7 @@ class Source:
 
     def push(self, first: int, last: int, unit: str, within: ast.AST) -> list[Edit]:
         """Lines one level in; empty ones and those inside strings stay as they are."""
-        inner: set[int] = set()
-        for node in ast.walk(within):
-            if (
-                isinstance(node, (ast.Constant, ast.JoinedStr))
-                or type(node).__name__ == "TemplateStr"
-            ):
-                inner.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
+        inner = self.within_strings([within])
         return [
             self.insert(self.line_start(number), unit)
             for number in range(first, last + 1)
@@ -524,14 +522,7 @@ class Source:
         own = self.indent(first)
         if not own.startswith(prefix) or own == prefix:
             raise Refused("the indentation is mixed")
-        inner: set[int] = set()
-        for statement in body:
-            for node in ast.walk(statement):
-                if (
-                    isinstance(node, (ast.Constant, ast.JoinedStr))
-                    or type(node).__name__ == "TemplateStr"
-                ):
-                    inner.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))  # type: ignore[attr-defined]
+        inner = self.within_strings(body)
         edits = []
         for number in range(self.first_line(body), (last.end_lineno or last.lineno) + 1):
             text = self.line(number)
@@ -539,6 +530,22 @@ class Source:
                 start = self.line_start(number) + len(prefix)
                 edits.append(self.edit(start, start + len(own) - len(prefix), ""))
         return edits
+
+    def within_strings(self, nodes: Sequence[ast.AST]) -> set[int]:
+        """The lines that begin within a string: their white space belongs to it. Strings side by side are several."""
+        found: set[int] = set()
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if isinstance(node, ast.expr) and type(node).__name__ in STRINGS:
+                first, last = node.lineno, node.end_lineno or node.lineno
+                if first != last:
+                    inner = within_strings(self.segment(node))
+                    lines = range(1, last - first + 1) if inner is None else inner
+                    found.update(first + one for one in lines)
+            else:
+                stack.extend(ast.iter_child_nodes(node))
+        return found
 
     def comments_above(self, statement: ast.stmt) -> int:
         """The line on which a statement starts, or that of the first comment right above it; lines count from 1."""
