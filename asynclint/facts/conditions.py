@@ -8,6 +8,7 @@ from asynclint.facts.annotations import holds_none
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.instances import PLAIN, is_of
+from asynclint.facts.just_set import as_set
 from asynclint.facts.model import END, Block, CallSite, Recipe
 from asynclint.facts.program import Function, Klass, Module, mentions, parts_of
 from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
@@ -407,7 +408,8 @@ class Conditions:
         """
         target = edge.target
         return any(
-            self._passed(edge, block, block.info, above) is (not holds)
+            self._passed(edge, block, as_set(self.evaluator, target, block, block.info), above)
+            is (not holds)
             for block, holds in self._decisions(target, site)
         )
 
