@@ -91,13 +91,24 @@ def _partial(e: Evaluator, path: str, site: CallSite | None, module: Module) -> 
 
 
 def _cast(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
-    if site is None or len(site.args) != 2:
+    if site is None or len(site.args) != 2 or _is_attempt(site, module):
         return None
     function = module.functions[site.function]
     target = site.args[0][0]
     if target and target[0] == "const" and isinstance(target[1], str):
         target = ("name", target[1]) if target[1].isidentifier() else None
     return annotation_type(e, target, function)
+
+
+def _is_attempt(site: CallSite, module: Module) -> bool:
+    """Whether a call stands in a `try` that takes into account that the attribute is not there."""
+    for index in module.around(site.block):
+        tried = module.blocks[index]
+        if tried.kind == "try":
+            for block in module.blocks[index + 1 :]:
+                if block.parent == tried.parent and block.kind == "except":
+                    return bool(block.info) and block.info[-1] == "AttributeError"
+    return False
 
 
 def _same(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:

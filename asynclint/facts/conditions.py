@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from asynclint.facts.annotations import holds_none
+from asynclint.facts.environment import is_saved
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Edge
 from asynclint.facts.instances import PLAIN, is_of
@@ -77,7 +78,8 @@ class Conditions:
     def once_only(self, function: Function, site: CallSite) -> bool:
         """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`.
 
-        What is done where an import fails installs what is missing, or stands in for it.
+        What is done where an import fails installs what is missing, or stands in for it. What a variable of the
+        environment does not hold is saved for the next time.
         """
         if self._imported_before(function.module, site) or self._not_installed(function, site):
             return True
@@ -85,6 +87,8 @@ class Conditions:
             test = self._unless_stale(function, _by_default(block.info, function), holds)
             for target in _missing(test, holds):
                 if self._lasting(function, target) and self._filled(function, target):
+                    return True
+                if is_saved(self.evaluator, function, site, target):
                     return True
         return False
 
