@@ -404,7 +404,7 @@ class Graph:
             recipe = argument_for(site, known, param)
             for member in members(ev.at_site(recipe, site, function.module)):
                 value = member.of if isinstance(member, Part) else member
-                if isinstance(value, Func):
+                if isinstance(value, Func) and (how != "thread" or not value.function.is_async):
                     found.append((value.function, how, True))
                     if how == "loop" and not value.function.is_async:
                         self.on_loop.setdefault(value.function, site)
