@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from asynclint.facts.annotations import holds_none
 from asynclint.facts.environment import is_saved
 from asynclint.facts.evaluate import Evaluator
+from asynclint.facts.first_time import is_first_time
 from asynclint.facts.graph import Edge
 from asynclint.facts.instances import PLAIN, is_of
 from asynclint.facts.just_set import as_set
@@ -79,9 +80,11 @@ class Conditions:
         """The site runs until something that outlives the call is there: `if self.port is None: self.port = …`.
 
         What is done where an import fails installs what is missing, or stands in for it. What a variable of the
-        environment does not hold is saved for the next time.
+        environment does not hold is saved for the next time. A flag that is taken down there lets it through once.
         """
         if self._imported_before(function.module, site) or self._not_installed(function, site):
+            return True
+        if is_first_time(self.evaluator, function, site):
             return True
         for block, holds in self._decisions(function, site):
             test = self._unless_stale(function, _by_default(block.info, function), holds)

@@ -27,7 +27,7 @@ def _values(evaluator: Evaluator, name: str, is_meant: Callable[[Type], bool]) -
     """All values that are put there; unknown where one is, or where what it is put into is unknown and it is another one."""
     found: list[Type] = []
     doubtful: list[Type] = []
-    for function, binding in _bindings(evaluator, name):
+    for function, binding in bindings(evaluator, name):
         at = (binding.line, binding.col, binding.block)
         base = evaluator.eval(binding.base, function, at)
         if base is None:
@@ -40,7 +40,7 @@ def _values(evaluator: Evaluator, name: str, is_meant: Callable[[Type], bool]) -
     return value
 
 
-def _bindings(evaluator: Evaluator, name: str) -> list[tuple[Function, AttributeBinding]]:
+def bindings(evaluator: Evaluator, name: str) -> list[tuple[Function, AttributeBinding]]:
     """Where a name is set of what is not `self`."""
     kept = evaluator.set_by_name.get(name)
     if kept is None:
