@@ -36,7 +36,29 @@ BOUNDED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;@)]*)(
 LOWEST = re.compile(r"(?:>=?|~=|={2,3}|\^|~)\s*v?(\d+(?:\.\d+)*)")
 """A lower bound: ">=1.2", "==1.2.*", Poetry's "^1.2"."""
 
+HIGHEST = re.compile(r"<=?\s*v?(\d+(?:\.\d+)*)")
+"""An upper bound."""
+
+FOR_PIP = (
+    "requirements.txt",
+    "requirements.in",
+    "requirements/requirements.txt",
+    "requirements/base.txt",
+    "requirements/main.txt",
+    "requirements/prod.txt",
+    "requirements/production.txt",
+)
+"""The files in which services list for pip what they need, in the order in which they count."""
+
+INCLUDED = re.compile(r"\s*(?:-r|--requirement)[ =]\s*(\S+)")
+"""A line of such a file that names another one."""
+
+DEEPEST = 4
+"""How deep they are followed."""
+
 Version = tuple[int, ...]
+Bounds = tuple[Version | None, Version | None]
+"""The lowest version that is allowed, and the one above all that are; None where it is not said."""
 
 
 class Requirements(Nearest[frozenset[str]]):
@@ -58,20 +80,34 @@ class Requirements(Nearest[frozenset[str]]):
         return [os.fspath(self._root / name) for name in DESCRIBING]
 
     @cached_property
-    def _versions(self) -> Versions:
-        return Versions(self._root, self.asked)
+    def _versions(self) -> tuple[Nearest[dict[str, Bounds]], ...]:
+        return Versions(self._root, self.asked), ForPip(self._root, self.asked)
 
     def lowest(self, path: Path, name: str) -> Version | None:
         """The lowest version of a distribution that the project around a file allows; None where it names none."""
-        return (self._versions.around(path) or {}).get(name)
+        return self._bounds(path, name)[0]
+
+    def older(self, path: Path, name: str, first: Version) -> Version | None:
+        """A version before another one, which the project around a file allows; None where it names none.
+
+        Where it only says what is too new, it has about the newest that is not.
+        """
+        lowest, above = self._bounds(path, name)
+        if lowest is not None:
+            return lowest if lowest < first else None
+        return above if above is not None and above <= first else None
+
+    def _bounds(self, path: Path, name: str) -> Bounds:
+        said = (one.around(path) or {} for one in self._versions)
+        return next((one[name] for one in said if name in one), (None, None))
 
     def _said(self, path: Path) -> frozenset[str] | None:
         listed = _listed(path, self._text(path))
         return _names(listed) if listed is not None else None
 
 
-class Versions(Nearest[dict[str, Version]]):
-    """The lowest version of each distribution that a directory's project allows, of those for which it names one.
+class Versions(Nearest[dict[str, Bounds]]):
+    """Between which versions each distribution has to be that a directory's project needs, where it says so.
 
     What is needed under some condition, or for an extra, counts, too.
     """
@@ -81,14 +117,33 @@ class Versions(Nearest[dict[str, Version]]):
         super().__init__(root)
         self.asked = asked
 
-    def _said(self, path: Path) -> dict[str, Version] | None:
+    def _said(self, path: Path) -> dict[str, Bounds] | None:
         listed = _listed(path, self._text(path), every=True)
-        if listed is None:
-            return None
-        found: dict[str, Version] = {}
-        for name, lowest in _bounds(listed):
-            found[name] = min(lowest, found.get(name, lowest))
-        return found
+        return _bounds(listed) if listed is not None else None
+
+
+class ForPip(Nearest[dict[str, Bounds]]):
+    """The same as services list it for pip, which counts where the project's metadata says nothing of a distribution."""
+
+    names = FOR_PIP
+
+    def __init__(self, root: Path, asked: dict[str, str]) -> None:
+        """The files that are looked for are added to `asked`, those of the root, too."""
+        super().__init__(root)
+        self.asked = asked
+
+    def _said(self, path: Path) -> dict[str, Bounds] | None:
+        return _bounds(self._lines(path)) or None
+
+    def _lines(self, path: Path, depth: int = 0) -> Iterator[str]:
+        """What a file lists, and the files that it includes."""
+        text = self.asked[os.fspath(path)] = text_of(path)
+        for line in text.splitlines():
+            included = INCLUDED.match(line)
+            if included is not None and depth < DEEPEST:
+                yield from self._lines(path.parent / included[1], depth + 1)
+            elif not line.lstrip().startswith("-"):
+                yield line
 
 
 def _listed(path: Path, text: str, every: bool = False) -> list[str] | None:
@@ -149,14 +204,24 @@ def _names(listed: Iterable[str]) -> frozenset[str]:
     return frozenset(_plain(one[1]) for one in found if one is not None)
 
 
-def _bounds(listed: Iterable[str]) -> Iterator[tuple[str, Version]]:
-    """The names of those that have a lowest version, with that."""
+def _bounds(listed: Iterable[str]) -> dict[str, Bounds]:
+    """What is said of versions; of a distribution that is listed twice, the lowest version counts."""
+    found: dict[str, Bounds] = {}
     for one in listed:
         match = BOUNDED.match(one.partition("#")[0])
-        bounds = LOWEST.findall(match[2]) if match is not None else []
-        if match is not None and bounds:
-            lowest = max(tuple(map(int, bound.split("."))) for bound in bounds)
-            yield _plain(match[1]), lowest
+        if match is None:
+            continue
+        lowest = max(_versions(LOWEST, match[2]), default=None)
+        above = min(_versions(HIGHEST, match[2]), default=None)
+        if lowest is not None or above is not None:
+            known, _ = found.setdefault(_plain(match[1]), (lowest, above))
+            if lowest is not None and (known is None or lowest < known):
+                found[_plain(match[1])] = (lowest, above)
+    return found
+
+
+def _versions(bound: re.Pattern[str], text: str) -> list[Version]:
+    return [tuple(map(int, one.split("."))) for one in bound.findall(text)]
 
 
 def _plain(name: str) -> str:

@@ -26,6 +26,12 @@ class UnawaitedCoroutine(Rule):
     repairs = True
 
     def visit_Call(self, node: cst.Call) -> None:
+        self._judge(node)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        self._judge(node)
+
+    def _judge(self, node: cst.CSTNode) -> None:
         facts = self.call(node)
         lost = facts.lost_coroutine if facts else None
         if lost is None:

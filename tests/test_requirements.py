@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,20 @@ from pathlib import Path
 
 async def load(path: Path) -> str:
     return path.read_text()
+"""
+
+PYMONGO = """
+from fastapi import FastAPI
+from pymongo import MongoClient
+
+app = FastAPI()
+users = MongoClient("mongodb://localhost").app.users
+
+
+@app.get("/users/{name}")
+async def user(name: str) -> str:
+    found = users.find_one({"name": name})
+    return str(found)
 """
 
 TAKEN = "await anyio.to_thread.run_sync(path.read_text)"
@@ -80,6 +95,52 @@ def test_the_lowest_version_that_a_file_allows(
     (tmp_path / name).write_text(text)
     known = Requirements(tmp_path)
     assert known.lowest(tmp_path / "package" / "module.py", "mcp") == lowest
+
+
+@pytest.mark.parametrize(
+    ("files", "older"),
+    [
+        ({"requirements.txt": "rich\npymongo==4.6.3  # pinned\n"}, (4, 6, 3)),
+        ({"requirements.txt": "pymongo==4.6.3 --hash=sha256:1 \\\n"}, (4, 6, 3)),
+        ({"requirements.txt": "pymongo[srv]~=4.9\n"}, None),
+        ({"requirements.txt": "pymongo\n"}, None),
+        ({"requirements.txt": "pymongo<4.9\n"}, (4, 9)),
+        ({"requirements.txt": "pymongo<5\n"}, None),
+        ({"requirements.txt": "-r more/base.txt\n", "more/base.txt": "-r last.txt\n", "more/last.txt": "pymongo==3.12\n"}, (3, 12)),
+        ({"requirements.txt": "-r requirements.txt\npymongo==3.12\n"}, (3, 12)),
+        ({"requirements/prod.txt": "--requirement=base.txt\n", "requirements/base.txt": "pymongo==4.0\n"}, (4, 0)),
+        ({"requirements.txt": "pymongo==4.0\n", "pyproject.toml": '[project]\nname = "x"\ndependencies = ["pymongo>=4.9"]\n'}, None),
+        ({"requirements.txt": "pymongo==4.0\n", "pyproject.toml": '[project]\nname = "x"\ndynamic = ["dependencies"]\n'}, (4, 0)),
+        ({"requirements.txt": "pymongo==4.0\n", "pyproject.toml": '[project]\nname = "x"\n'}, (4, 0)),
+        ({"pyproject.toml": '[project]\nname = "x"\ndependencies = ["pymongo<4.7"]\n'}, (4, 7)),
+        ({"deep/requirements.txt": "pymongo==4.0\n"}, None),
+        ({"package/requirements.txt": "pymongo==4.0\n"}, (4, 0)),
+    ],
+)  # fmt: skip
+def test_an_older_version_that_a_project_allows(
+    tmp_path: Path, files: dict[str, str], older: tuple[int, ...] | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    known = Requirements(tmp_path)
+    assert known.older(tmp_path / "package" / "module.py", "pymongo", (4, 9)) == older
+
+
+@pytest.mark.parametrize(
+    ("listed", "offered"),
+    [("pymongo==4.6.3", False), ("pymongo==4.10.1", True), ("pymongo", True)],
+)
+def test_a_twin_that_is_newer_than_what_is_installed(
+    tmp_path: Path, listed: str, offered: bool
+) -> None:
+    (tmp_path / "requirements.txt").write_text(listed + "\n")
+    (tmp_path / "app.py").write_text(textwrap.dedent(PYMONGO))
+    told = tmp_path / "told.json"
+    run(["check", str(tmp_path), "--no-cache", "--output-format", "json", "-o", str(told)])
+    [found] = json.loads(told.read_text())
+    titles = [fix["title"] for fix in found["fixes"]]
+    assert any("AsyncMongoClient" in title for title in titles) is offered, titles
 
 
 def test_the_nearest_file_says_it(tmp_path: Path) -> None:

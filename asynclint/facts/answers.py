@@ -171,6 +171,11 @@ class Answers:
                 facts.at(function, site).mistakes[around.kind] = around
         for site in self.graph.speaking[function]:
             self._site(function, site, facts)
+        for edge in self.graph.out[function]:
+            if edge.site.kind == "attr" and edge.target.is_async:
+                lost = self.coroutines.lost_property(function, edge.site)
+                if lost is not None:
+                    facts.at(function, edge.site).lost_coroutine = lost
         cached = self.mistaken.cached(function)
         if cached is not None:
             facts.at(function, cached[0]).mistakes["cached"] = cached[1]

@@ -216,6 +216,25 @@ class CoroutineFacts:
         name = self._name(site, coroutine)
         return LostCoroutine(name, how, detail, function.is_async, self._because(coroutine))
 
+    def lost_property(self, function: Function, site: CallSite) -> LostCoroutine | None:
+        """Whether the coroutine is lost that the reading of an `async def` property makes, and how."""
+        if site.role[0] in ("await", "awith", "afor") or function.module.dead(site.block):
+            return None
+        made = members(self.evaluator.at_site(site.callee, site, function.module))
+        if not all(isinstance(m, Coro) and m.function and m.function.is_async for m in made):
+            return None
+        if not made or self._expected(function, site):
+            return None
+        coroutine = made[0]
+        assert isinstance(coroutine, Coro) and coroutine.function is not None
+        found = self._lost(function, site.role, coroutine, site)
+        if found is None or is_overridden_plainly(
+            self.evaluator, coroutine.function, self._receiver(function, site)
+        ):
+            return None
+        name = self._name(site, coroutine)
+        return LostCoroutine(name, *found, function.is_async, self._because(coroutine))
+
     def _receiver(self, function: Function, site: CallSite) -> Type:
         """What a method is called on."""
         if not site.callee or site.callee[0] != "attr":
@@ -307,6 +326,8 @@ class CoroutineFacts:
                 return ("fstr", CERTAIN["fstr"])
             if tag == "bool" and isinstance(inner, tuple) and inner[0] == "return":
                 return self._returned(function, coroutine)
+            if tag == "bool" and isinstance(inner, tuple) and inner[0] == "assign":
+                return self._assigned(function, str(inner[1]), coroutine, site)
             return None
         if tag == "walrus":
             if self._awaited_by_name(function, site):

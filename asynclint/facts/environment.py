@@ -5,7 +5,7 @@ from __future__ import annotations
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.model import CallSite, Recipe
 from asynclint.facts.program import Function
-from asynclint.facts.types import Func, Lib
+from asynclint.facts.types import Func
 
 ASKS = ("getenv", "get")
 

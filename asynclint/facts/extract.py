@@ -303,7 +303,7 @@ class _Extractor:
         elif type(first) in (ast.Tuple, ast.List):
             role = UNPACK
         value = self.expr(node.value, role)
-        if role[0] == "assign" and len(role) == 2 and _holds_call(value):
+        if role[0] == "assign" and len(role) == 2 and self._may_be_coroutine(value):
             self._track(role[1])
         self.bound_at = (node.end_lineno or node.lineno, node.end_col_offset or 0)
         for target in targets:
@@ -328,7 +328,7 @@ class _Extractor:
         if node.value is not None:
             role: Role = ("assign", target.id) if type(target) is ast.Name else STORE
             value = self.expr(node.value, role)
-            if role[0] == "assign" and _holds_call(value):
+            if role[0] == "assign" and self._may_be_coroutine(value):
                 self._track(role[1])
         self.bound_at = (node.end_lineno or node.lineno, node.end_col_offset or 0)
         self._bind(target, value, annotation, "ann" if node.value is None else "assign")
@@ -638,6 +638,10 @@ class _Extractor:
             bindings[name].append(binding)
         else:
             bindings[name] = [binding]
+
+    def _may_be_coroutine(self, value: Recipe) -> bool:
+        """Whether a value is what a call gives, or in a coroutine what an attribute holds, which may be a property."""
+        return _holds_call(value) or (self.fn.kind == "async" and _holds_attribute(value))
 
     def _track(self, name: str) -> None:
         """From here on, remember how `name` is read: it may hold a coroutine or a task."""
@@ -1101,6 +1105,15 @@ def _holds_call(recipe: Recipe) -> bool:
     if recipe[0] == "await":
         return _holds_call(recipe[1])
     return recipe[0] == "any" and any(_holds_call(r) for r in recipe[1])
+
+
+def _holds_attribute(recipe: Recipe) -> bool:
+    """Whether a value may be that of an attribute."""
+    if not recipe:
+        return False
+    return recipe[0] == "attr" or (
+        recipe[0] == "any" and any(_holds_attribute(r) for r in recipe[1])
+    )
 
 
 def _is_stub(body: list[ast.stmt]) -> bool:

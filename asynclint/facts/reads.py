@@ -13,11 +13,11 @@ def of_value(program: Program, function: Function, name: str, site: CallSite) ->
     bindings = facts.bindings.get(name, [])
     if len(bindings) == 1:
         return uses
+    made = ("call", site.index) if site.kind == "call" else site.callee
     mine = [
         b
         for b in bindings
-        if b.recipe == ("call", site.index)
-        or (b.recipe and b.recipe[0] == "any" and ("call", site.index) in b.recipe[1])
+        if b.recipe == made or (b.recipe and b.recipe[0] == "any" and made in b.recipe[1])
     ]
     if not mine:
         return None

@@ -63,7 +63,5 @@ def _older(
     requirements = workshop.facts.program.project.requirements
     if name is None or name not in first or requirements is None:
         return None
-    lowest = requirements.lowest(module.file.path, name)
-    if lowest is None or lowest >= first[name]:
-        return None
-    return f"`{name}` {'.'.join(map(str, lowest))}"
+    older = requirements.older(module.file.path, name, first[name])
+    return None if older is None else f"`{name}` {'.'.join(map(str, older))}"

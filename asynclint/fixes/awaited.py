@@ -22,9 +22,15 @@ ONE_LIST = frozenset({"extend", "extendleft"})
 
 def await_it(place: Place) -> Iterable[Fix]:
     """The fix of one forgotten `await`. Raises Refused where nothing can be awaited."""
-    lost, call = place.facts.lost_coroutine, place.call
+    lost = place.facts.lost_coroutine
     if lost is None or not place.in_coroutine:
         raise Refused(_why_not(place))
+    if place.site.kind == "attr":
+        read = place.attribute
+        text = place.awaited(read, place.source.segment(read))
+        yield place.fix("await it", place.source.replace(read, text), safe=lost.how in FAILS)
+        return
+    call = place.call
     _refuse_one_of_several(place, call)
     _refuse_locked(place)
     results.refuse_useless(place, lost.name, lost.how)

@@ -211,6 +211,11 @@ class Place:
         """The call that the finding marks. Raises Refused where it marks none."""
         return self._read(ast.Call, "it is not called in words")
 
+    @property
+    def attribute(self) -> ast.Attribute:
+        """The attribute that the finding marks. Raises Refused where it marks none."""
+        return self._read(ast.Attribute, "it is not read in words")
+
     def _read(self, kind: type[Read], reason: str) -> Read:
         node = self.tree.at(self.source.where(self.finding.span), kind)
         if node is None:

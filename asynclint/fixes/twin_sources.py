@@ -11,6 +11,7 @@ from asynclint.findings import Refused
 from asynclint.fixes.mentions import Global
 from asynclint.fixes.mocked import refuse_mocked, refuse_patched, refuse_spelled
 from asynclint.fixes.reading import Reading
+from asynclint.fixes.released import refuse_newer
 from asynclint.fixes.twin_plan import Plan
 from asynclint.fixes.twins import Pair
 from asynclint.knowledge.model import Client
@@ -163,6 +164,7 @@ class Sources(Plan):
             if twin is None:
                 return False
         self._refuse_missing(twin)
+        refuse_newer(self.holders.workshop, reading.module, twin)
         refuse_patched(self.holders, path.partition(".")[0], reading.module)
         refuse_spelled(reading.source, path)
         self._built.add(id(call))
