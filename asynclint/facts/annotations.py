@@ -166,9 +166,10 @@ def _union(types: list[Type]) -> Type:
 
 
 def is_vague(type_: Type) -> bool:
-    """Annotations that say less than a look at the value: Any, object, bare callables."""
+    """Annotations that say less than a look at the value: Any, object, bare callables, and functions in the place of types."""
     return isinstance(type_, Inst) and type_.of in (
-        "builtins.object", "typing.Any", "typing.Callable", "collections.abc.Callable"
+        "builtins.object", "builtins.any", "builtins.callable",
+        "typing.Any", "typing.Callable", "collections.abc.Callable",
     )  # fmt: skip
 
 

@@ -12,7 +12,19 @@ from asynclint.facts.containers import SEQUENCES
 from asynclint.facts.decorators import ASYNC_MANAGERS, SYNC_MANAGERS, decorator_paths
 from asynclint.facts.model import END, CallSite, FunctionFacts, Recipe
 from asynclint.facts.program import Function, Klass, Module, base_name
-from asynclint.facts.types import NONE, Cls, Coro, Func, Gen, Inst, Manager, Type, members, union
+from asynclint.facts.types import (
+    NONE,
+    Cls,
+    Coro,
+    Func,
+    Gen,
+    Inst,
+    Manager,
+    Tup,
+    Type,
+    members,
+    union,
+)
 
 if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
@@ -111,12 +123,26 @@ def find_return_type(evaluator: Evaluator, function: Function) -> Type:
             if isinstance(declared, Inst) and len(facts.returns) > 1 and _is_told_which(facts):
                 found = _returned(evaluator, function)
                 return None if found is None else union([declared, found])
+            if isinstance(declared, Tup) and not facts.stub:
+                return _filled(declared, members(_returned(evaluator, function)))
             return declared
         if facts.returns_annotation == ("const", None):
             return NONE
     if facts.stub:
         return None
     return _returned(evaluator, function)
+
+
+def _filled(declared: Tup, returned: tuple[Type, ...]) -> Tup:
+    """A tuple as it is declared, with what is returned in it where the declaration says little: `tuple[Browser, callable]`."""
+    if not all(isinstance(o, Tup) and len(o.items) == len(declared.items) for o in returned):
+        return declared
+    items = []
+    for index, said in enumerate(declared.items):
+        found = [one.items[index] for one in returned if isinstance(one, Tup)]
+        little = said is None or is_vague(said)
+        items.append(union(found) if little and found and None not in found else said)
+    return replace(declared, items=tuple(items))
 
 
 def _self_typed(type_: Type, function: Function, bound: Type) -> Type:
