@@ -86,7 +86,10 @@ def hand_over(place: Place, block: ast.With) -> Iterable[Fix]:
     thread = f"{library}.to_thread" + (".run_sync" if loop == "anyio" else "")
     indent, unit = source.indent(block), source.unit(function)
     end = block.end_lineno or block.lineno
-    head, tail = f"{_gap(source, block)}{indent}def {name}():\n", ""
+    head, tail = (
+        f"{_gap(source, block)}{indent}def {name}(){_gives(source, function, returns, values)}:\n",
+        "",
+    )
     push = source.push(block.lineno + 1, end, unit, block)
     edits = [source.insert(source.line_start(block.lineno), head + unit)]
     if returns:
@@ -118,6 +121,15 @@ def _refuse_unknown(place: Place, site: CallSite) -> None:
             raise Refused(
                 f"what `{recipe_name(callee)}` does is not known, and a thread would do it"
             )
+
+
+def _gives(
+    source: Source, function: ast.AsyncFunctionDef, returns: list[ast.Return], values: list[str]
+) -> str:
+    """What the function of the block is annotated to return where the one around it says what it returns, and this is known."""
+    if function.returns is None or values:
+        return ""
+    return f" -> {source.segment(function.returns)}" if returns and returns[0].value else " -> None"
 
 
 def _gap(source: Source, block: ast.With) -> str:

@@ -95,6 +95,12 @@ def answers_interrupt(function: Function) -> bool:
     return any(INTERRUPT.search(line) for line in module.span(facts.line, facts.end_line))
 
 
+def listens_to_all(function: Function) -> bool:
+    """Whether a function may open a raw socket: it gets what another thread waits for."""
+    facts, module = function.facts, function.module
+    return any("SOCK_RAW" in line for line in module.span(facts.line, facts.end_line))
+
+
 def means_to_block(function: Function) -> bool:
     """Whether a comment in a function says that it stops the event loop on purpose."""
     facts, module = function.facts, function.module

@@ -149,6 +149,8 @@ def _reasons(workshop: Workshop, function: Function) -> Iterator[str]:
     opening = embedded.opening(workshop, function)
     if opening is not None:
         yield opening
+    if sight.listens_to_all(function):
+        yield f"`{function.name}` may open a raw socket, which gets what is sent to others, too"
     for site in function.sites:
         yield from needs_loop(workshop, function, site)
         for member in members(evaluator.callee(function.module, site)):

@@ -1,7 +1,8 @@
 """What a library keeps for each thread, or for the one that came first: another thread does not see it, or must not use it.
 
 mlflow 3.17 keeps its active run in a `threading.local`, newrelic the transaction by the thread's number, streamlit the page on
-the thread's object, and dspy 3.4 the number of the thread that may configure it. `pyplot` has one current figure for all.
+the thread's object, and dspy 3.4 the number of the thread that may configure it. `pyplot` has one current figure for all,
+and PyMuPDF says of itself, in "Multiprocessing" of its recipes, that it does not support threads.
 Windows, COM and many classes of macOS belong to a thread, too.
 """
 
@@ -89,6 +90,15 @@ STATES = (
         re.compile(r"seaborn\.\w+plot"),
         "draws with `pyplot`, which is for one thread at a time",
         for_all=True,
+    ),
+    *(
+        State(
+            word,
+            re.compile(r"(?:pymupdf|fitz)\.\w.*"),
+            "uses PyMuPDF, which is not made for several threads",
+            for_all=True,
+        )
+        for word in ("pymupdf", "fitz")
     ),
     *(
         State(word, re.compile(path), "works on windows, which belong to one thread")
