@@ -12,6 +12,7 @@ from asynclint.facts.graph import Edge
 from asynclint.facts.instances import PLAIN, is_of
 from asynclint.facts.just_set import as_set
 from asynclint.facts.model import END, Block, CallSite, Recipe
+from asynclint.facts.predicates import spelled_out
 from asynclint.facts.program import Function, Klass, Module, mentions, parts_of
 from asynclint.facts.types import Cls, Coro, Func, Inst, Lib, LibMethod, Tup, Type, members
 
@@ -415,10 +416,14 @@ class Conditions:
         """
         target = edge.target
         return any(
-            self._passed(edge, block, as_set(self.evaluator, target, block, block.info), above)
-            is (not holds)
+            self._passed(edge, block, self._told(target, block), above) is (not holds)
             for block, holds in self._decisions(target, site)
         )
+
+    def _told(self, function: Function, block: Block) -> Recipe:
+        """The test of a block, as far as it is about what the function was given."""
+        test = spelled_out(self.evaluator, function.module, block.info)
+        return as_set(self.evaluator, function, block, test)
 
     def given(self, edge: Edge, above: Given = NOTHING) -> dict[str, Recipe]:
         """What a call gives for the parameters of its target that are never set there, as far as that is plain."""
