@@ -1033,6 +1033,10 @@ READ = "text = Path(name).read_text()"
         ("SEEN['a'] = name\nawait self._load(name)", f"{READ}\nSEEN['b'] = text", None),
         ("self.size = 1\nawait self._load(name)\nself.size = 2", f"{READ}\nreturn text", None),
         ("self.rows = None\nawait self._load(name)", f"{READ}\nself.rows = text", f"`self.rows` is set before and after it in one step of `Store.use`, {BETWEEN}"),
+        # Emptied by the caller, and filled by the coroutine.
+        ("SEEN.clear()\nawait self._load(name)", f"{READ}\nSEEN[name] = text", f"`SEEN` is set before and after it in one step of `Store.use`, {BETWEEN}"),
+        ("self.rows = {}\nawait self._load(name)", f"{READ}\nself.rows[name] = text", f"`self.rows` is set before and after it in one step of `Store.use`, {BETWEEN}"),
+        ("SEEN.clear()\nawait asyncio.sleep(0)\nawait self._load(name)", f"{READ}\nSEEN[name] = text", None),
         ("self.rows = name\nawait self._load(name)\nreturn self.rows", f"{READ}\nreturn text", None),
         ("self.rows.append(name)\nawait self._load(name)", f"{READ}\nself.rows = self.rows or [text]", None),
         ("await self._load(name)\nreturn self.rows", f"self.rows = name\n{READ}\nreturn text", f"`self.rows` is set before and after it in one step of `Store.use`, {BETWEEN}"),

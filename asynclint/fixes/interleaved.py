@@ -73,7 +73,8 @@ def _broken_around(at: Spot, kept: set[str]) -> str | None:
             before, after = first.before, second.after
             private = first.unknown & second.unknown
             # Who sets something around an `await` of its own means others to see it.
-            seen = before.bound & (after.bound | after.reads) if first is not second else set()
+            changed = after.bound | after.reads | after.named
+            seen = before.bound & changed if first is not second else set()
             for one in sorted(seen - private):
                 return f"`{shown(one)}` {SEEN} {step}, {BETWEEN}"
             for one in sorted(_asked(before, after) - private - kept):

@@ -52,7 +52,7 @@ class Half:
     named: set[str] = field(default_factory=set)
     """What is set by statements."""
     bound: set[str] = field(default_factory=set)
-    """What statements give another value as a whole, and do not only fill."""
+    """What statements give another value as a whole, or empty, and do not only fill."""
     filled: set[str] = field(default_factory=set)
     """What is set by helpers, of whatever module."""
     calls: set[str] = field(default_factory=set)
@@ -426,7 +426,8 @@ class Step:
             if func.attr in ASKS:
                 self._add(func.value, half.tests)
             if func.attr in CHANGES and self._is_container(call):
-                self._add(func.value, half.sets, half.named)
+                emptied = [half.bound] if func.attr == "clear" else []
+                self._add(func.value, half.sets, half.named, *emptied)
         site = self._site(call)
         if site is None or call is self.at.node:
             return
