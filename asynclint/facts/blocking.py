@@ -452,9 +452,7 @@ class BlockingFacts:
                     heappush(queue, (doubt, 1, order, function, step))
         while queue:
             _, length, _, function, step = heappop(queue)
-            if function in steps or step.doubt + max(0, length - NEAR) > DOUBT:
-                continue
-            if step.conditions > (1 if kind in MILD else CONDITIONS):
+            if function in steps or self._is_far(step, kind):
                 continue
             steps[function] = step
             for edge in sorted(self.graph.into.get(function, ()), key=_edge_key):
@@ -555,7 +553,9 @@ class BlockingFacts:
                 step = self.steps[kind].get(edge.target)
                 if step is None or not self.all_block(edge, kind):
                     continue
-                if self._contradicted(edge, kind) or self._prepared(function, edge, step):
+                if self._contradicted(edge, kind, step):
+                    step = self._other_way(edge, kind, step)
+                if step is None or self._prepared(function, edge, step):
                     continue
                 if edge.site.role[0] in ("await", "awith") and edge.how == "call":
                     # What is awaited was made to be awaited; its sync part is taken to be short.
@@ -582,7 +582,7 @@ class BlockingFacts:
                             kind,
                             step.stop.name,
                             name,
-                            self.chain(edge.target, kind),
+                            self.chain(edge.target, kind, step),
                             step.stop.instead,
                             self.conditions.once_only(function, edge.site),
                         ),
@@ -624,11 +624,58 @@ class BlockingFacts:
         """Whether a function that the loop calls back gets to a site only where other code calls it."""
         return not function.is_async and self.conditions.off_loop(function, site)
 
-    def _contradicted(self, edge: Edge, kind: BlockKind) -> bool:
+    def _other_way(self, edge: Edge, kind: BlockKind, taken: Step) -> Step | None:
+        """Another step of a called function to something that blocks, which what the call passes does not exclude."""
+        function = edge.target
+        found: list[Step] = []
+        for site, stop in self.direct.get(function, ()):
+            if stop.kind == kind and site is not taken.site:
+                doubt = self.conditions.branches(function, site)
+                found.append(Step(site, stop, None, 1, doubt, int(doubt > 0)))
+        for below in self.graph.out.get(function, ()):
+            step = self.steps[kind].get(below.target)
+            if (
+                step is not None
+                and below.site is not taken.site
+                and below.how in SYNC
+                and not below.target.is_async
+                and self.all_block(below, kind)
+                and not function.module.lazy(below.site.block)
+                and not self._prepared(function, below, step)
+                and not self.conditions.contradicts(below, step.site)
+            ):
+                here = self.conditions.branches(function, below.site)
+                under = step.conditions + int(here > 0)
+                found.append(
+                    Step(
+                        below.site,
+                        step.stop,
+                        below.target,
+                        step.length + 1,
+                        step.doubt + here,
+                        under,
+                    )
+                )
+        for step in sorted(found, key=lambda one: (one.doubt, one.length)):
+            if (
+                not self._is_far(step, kind)
+                and not self._doubtful(function, step.site, step.stop)
+                and not self._contradicted(edge, kind, step)
+            ):
+                return step
+        return None
+
+    def _is_far(self, step: Step, kind: BlockKind) -> bool:
+        """Whether what blocks is behind too many decisions to say that it does."""
+        if step.conditions > (1 if kind in MILD else CONDITIONS):
+            return True
+        return step.doubt + max(0, step.length - NEAR) > DOUBT
+
+    def _contradicted(self, edge: Edge, kind: BlockKind, first: Step) -> bool:
         """Whether what a call passes, and what is passed on from there, excludes a test on the way down."""
         above: Given = NOTHING
-        for _ in range(20):
-            step = self.steps[kind][edge.target]
+        for count in range(20):
+            step = self.steps[kind][edge.target] if count else first
             if self.conditions.contradicts(edge, step.site, above):
                 return True
             above = self.conditions.given(edge, above)
@@ -642,11 +689,14 @@ class BlockingFacts:
             edge = following[0]
         return False
 
-    def chain(self, function: Function | None, kind: BlockKind) -> tuple[Link, ...]:
-        """From a function down to the call that blocks."""
+    def chain(
+        self, function: Function | None, kind: BlockKind, first: Step | None = None
+    ) -> tuple[Link, ...]:
+        """From a function down to the call that blocks; `first` is the step there that is taken, where it is not the usual one."""
         links: list[Link] = []
         while function is not None and len(links) < 20:
-            step = self.steps[kind][function]
+            step = first or self.steps[kind][function]
+            first = None
             name = function.name
             more: tuple[Link, ...] = ()
             if step.next is None:

@@ -669,11 +669,12 @@ class Conditions:
         self, module: Module, parent: int, site: CallSite
     ) -> Iterator[tuple[Block, bool]]:
         """`if …: return` before the site."""
+        own = set(module.around(site.block))
         for index in module.children.get(parent, ()):
             block = module.blocks[index]
             if block.line >= site.line:
                 return
-            if block.kind == "if" and block.raises:
+            if block.kind == "if" and block.raises and index not in own:
                 yield block, False
 
 
