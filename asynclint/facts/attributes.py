@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asynclint.facts.classes import own_member
-from asynclint.facts.containers import MAPPINGS
+from asynclint.facts.containers import MAPPINGS, SEQUENCES
 from asynclint.facts.decorators import PROPERTIES, decorator_paths
 from asynclint.facts.program import Function, Klass
 from asynclint.facts.returns import call_function
@@ -167,6 +167,9 @@ def _lib_attribute(evaluator: Evaluator, receiver: Type, path: str, name: str) -
             return Taking(receiver, by_key=True)
     if isinstance(receiver, Inst) and path in MAPPINGS and name in ("get", "setdefault", "pop"):
         value = receiver.args[1] if len(receiver.args) > 1 else None
+        return Taking(value) if value is not None else None
+    if isinstance(receiver, Inst) and path in SEQUENCES and name in ("pop", "popleft"):
+        value = receiver.args[0] if receiver.args else None
         return Taking(value) if value is not None else None
     if isinstance(receiver, Inst) and path in MAPPINGS and name in ("items", "values"):
         if len(receiver.args) > 1 and receiver.args[1] is not None:

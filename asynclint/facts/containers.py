@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asynclint.facts.types import Any_, Gen, Inst, Tup, Type
 
 SEQUENCES = {
@@ -37,9 +39,25 @@ def _nesting(type_: Type) -> int:
     return 0
 
 
+DECLARED = {
+    "builtins.dict": frozenset({"Dict", "Mapping", "MutableMapping"}),
+    "builtins.list": frozenset({"List", "Sequence", "MutableSequence", "Collection", "Iterable"}),
+    "builtins.set": frozenset({"Set", "AbstractSet", "MutableSet", "Collection", "Iterable"}),
+    "collections.defaultdict": frozenset({"DefaultDict", "Dict", "dict", "Mapping", "MutableMapping"}),
+    "collections.OrderedDict": frozenset({"OrderedDict", "Dict", "dict", "Mapping", "MutableMapping"}),
+    "collections.deque": frozenset({"Deque", "MutableSequence", "Sequence"}),
+}  # fmt: skip
+"""How a container may be declared beside its own name."""
+
+
 def fuller(declared: Type, value: Inst) -> Type:
     """A value's own type, unless it is an empty container of which the annotation says what it holds."""
     bare = all(a is None for a in value.args)
-    if bare and isinstance(declared, Inst) and declared.args and declared.of == value.of:
+    if not bare or not isinstance(declared, Inst) or not declared.args:
+        return value
+    if declared.of == value.of:
         return declared
+    said = declared.of.rpartition(".")[2] if isinstance(declared.of, str) else ""
+    if said in DECLARED.get(str(value.of), ()) and len(declared.args) == len(value.args):
+        return replace(value, args=declared.args)
     return value

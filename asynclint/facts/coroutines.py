@@ -12,7 +12,7 @@ from asynclint.facts.decorators import is_veiled
 from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.known_calls import known_callee
-from asynclint.facts.model import CallSite, Recipe, Use
+from asynclint.facts.model import AttributeBinding, CallSite, Recipe, Use
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
@@ -617,6 +617,9 @@ class CoroutineFacts:
 
     def _field(self, klass: Klass, name: object) -> tuple[str, str] | None:
         """An argument of the constructor of a dataclass or a model, whose field holds something else."""
+        if isinstance(name, int):
+            fields = self._fields(klass)
+            name = fields[name] if name < len(fields) else None
         if not isinstance(name, str):
             return None
         for one in self.evaluator.mro(klass):
@@ -635,16 +638,28 @@ class CoroutineFacts:
                     return ("arg", f"is passed as `{name}`, {DECLARED}") if plain else None
         return None
 
+    def _fields(self, klass: Klass) -> list[str]:
+        """The fields of a dataclass or a named tuple in their order, as far as it is known."""
+        found: dict[str, None] = {}
+        for one in reversed(self.evaluator.mro(klass)):
+            if one is None:
+                return []
+            for name, bindings in one.body.facts.bindings.items() if isinstance(one, Klass) else ():
+                if any(b.annotation and "ClassVar" not in str(b.annotation) for b in bindings):
+                    found[name] = None
+        return list(found)
+
     def _stored(self, function: Function, site: CallSite) -> tuple[str, str] | None:
-        """A coroutine in an attribute of the object itself which is declared, or used, as something else, and never awaited."""
-        method = function.method_around()
-        klass = method.klass if method is not None else None
+        """A coroutine in an attribute of an object which is declared, or used, as something else, and never awaited."""
         stored = next(
             (b for b in function.facts.attribute_bindings if b.recipe == ("call", site.index)), None
         )
-        if method is None or klass is None or stored is None:
+        if stored is None or stored.attr == "[]":
             return None
-        if stored.attr == "[]" or stored.base != ("name", method.self_name):
+        method = function.method_around()
+        own = method is not None and stored.base == ("name", method.self_name)
+        klass = method.klass if method is not None and own else self._class_of(function, stored)
+        if klass is None:
             return None
         name = stored.attr
         family = [k for k in self.evaluator.mro(klass) if isinstance(k, Klass)]
@@ -663,7 +678,7 @@ class CoroutineFacts:
             for one, holder in annotations
             if one is not None
         ]
-        if not declared and self._is_used_as_value(function, klass, name):
+        if not declared and own and self._is_used_as_value(function, klass, name):
             return ("assign", f"is assigned to `{name}`, which is used as a value")
         if not declared or not all(self._is_plain(one) for one in declared):
             return None
@@ -673,6 +688,12 @@ class CoroutineFacts:
                     if recipe and recipe[-1] == name and role[0] in ("await", "arg"):
                         return None
         return ("assign", f"is assigned to `{name}`, which is declared as a value")
+
+    def _class_of(self, function: Function, stored: AttributeBinding) -> Klass | None:
+        """The class of the object whose attribute is set; None where it may be another one."""
+        at = (stored.line, stored.col, stored.block)
+        owner = self.evaluator.eval(stored.base, function, at)
+        return owner.of if isinstance(owner, Inst) and isinstance(owner.of, Klass) else None
 
     def _is_used_as_value(self, function: Function, klass: Klass, name: str) -> bool:
         """Whether all that reads an attribute fails for a coroutine, or looks at it at most, and nothing else is put there."""
@@ -717,6 +738,8 @@ class CoroutineFacts:
                 return ("unused", "is assigned and not used")
             return ("unused", "is assigned and not used")
         verdicts: list[tuple[str, str]] = []
+        alone: list[tuple[str, str]] = []
+        program = self.evaluator.program
         unclear = handed_out = False
         for use in uses:
             if use.role[0] == "assign" and use.role[1] != name:
@@ -737,6 +760,8 @@ class CoroutineFacts:
                 verdict = self._in_list(function, use)
             if verdict is not None:
                 verdicts.append(verdict)
+                if _is_certain(verdict) and reads.is_alone(program, function, name, use):
+                    alone.append(verdict)
             elif function.is_async and _hands_out(use.role):
                 handed_out = True
             elif self._is_handed_out(function.module, use.role):
@@ -746,7 +771,9 @@ class CoroutineFacts:
         if handed_out:
             # `if not x: …`, `return x`: who asks takes it for the value.
             tested = [v for v in verdicts if v[0] in ("test", "not") or _is_certain(v)]
-            return tested[0] if tested and len(function.facts.bindings.get(name, ())) == 1 else None
+            if len(function.facts.bindings.get(name, ())) != 1:
+                tested = alone
+            return tested[0] if tested else None
         if unclear:
             # Whatever an unknown function does with the coroutine: this use of it raises, or asks what is always so.
             bindings = function.facts.bindings.get(name, [])

@@ -597,7 +597,9 @@ class _Extractor:
         if cls is ast.Name:
             self._bind_name(target.id, value, annotation, kind, target)  # type: ignore[attr-defined]
         elif cls is ast.Attribute:
-            base = self.expr(target.value, CALLEE)  # type: ignore[attr-defined]
+            attr: Role = ("attr", target.attr, "store")  # type: ignore[attr-defined]
+            named = type(target.value) is _Name  # type: ignore[attr-defined]
+            base = self.expr(target.value, attr if named else CALLEE)  # type: ignore[attr-defined]
             self.fn.attribute_bindings.append(
                 AttributeBinding(
                     base,
@@ -610,7 +612,8 @@ class _Extractor:
                 )
             )
         elif cls is ast.Subscript:
-            base = self.expr(target.value, CALLEE)  # type: ignore[attr-defined]
+            named = type(target.value) is _Name  # type: ignore[attr-defined]
+            base = self.expr(target.value, SUB if named else CALLEE)  # type: ignore[attr-defined]
             self.expr(target.slice, INDEX)  # type: ignore[attr-defined]
             if base is not None and base[0] in _OPERATED:
                 self._operation("__setitem__", base, target)

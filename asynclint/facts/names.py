@@ -137,7 +137,8 @@ def imported(evaluator: Evaluator, module: Module, level: int, source: str, name
     if other is not None:
         if other is not module:
             value = evaluator.global_name(name, other)
-            if value is not None:
+            # A submodule may be called like a builtin.
+            if value is not None and value != Lib(f"builtins.{name}"):
                 return value
             if name in other.body.facts.bindings:
                 return None

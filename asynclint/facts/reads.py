@@ -31,6 +31,15 @@ def of_value(program: Program, function: Function, name: str, site: CallSite) ->
     return seen
 
 
+def is_alone(program: Program, function: Function, name: str, use: Use) -> bool:
+    """Whether a read sees the value of one place only."""
+    bindings = function.facts.bindings.get(name, [])
+    reaching, sure = program.reaching_bindings(
+        function.module, bindings, use.line, use.col, use.block
+    )
+    return len(reaching) == 1 and sure
+
+
 def closed_over(function: Function, name: str) -> bool:
     """Whether a nested function reads the name."""
     functions = function.module.functions
