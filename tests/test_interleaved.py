@@ -1493,3 +1493,26 @@ class Model:
     assert "await asyncio.to_thread(requests.post, self.url, json=self.body)" in fixed(
         "blocking-http-call", code
     )
+
+
+def test_what_a_helper_sets_in_a_part_of_what_it_is_given() -> None:
+    code = """
+from pathlib import Path
+
+
+def show(page, text):
+    page.parts["main"].text.value = text
+
+
+async def load(page, path: Path):
+    with path.open() as file:
+        text = file.read()
+    show(page, text)
+
+
+async def start(app, path: Path):
+    await load(app.page, path)
+    show(app.page, "")
+    print(app.page.parts)
+"""
+    assert "await asyncio.to_thread(read_file)" in fixed("blocking-file-io", code)

@@ -88,7 +88,8 @@ class Conditions:
         if is_first_time(self.evaluator, function, site):
             return True
         for block, holds in self._decisions(function, site):
-            test = self._unless_stale(function, _by_default(block.info, function), holds)
+            told = _by_default(spelled_out(self.evaluator, function, block.info), function)
+            test = self._unless_stale(function, told, holds)
             for target in _missing(test, holds):
                 if self._lasting(function, target) and self._filled(function, target):
                     return True
@@ -116,7 +117,10 @@ class Conditions:
         if not target or target[0] not in ("name", "attr") or not self._lasting(function, target):
             return False
         if target[0] == "name":
-            return target[1] in function.facts.globals and target[1] in function.facts.bindings
+            return target[1] in function.facts.globals and (
+                target[1] in function.facts.bindings
+                or self._set_in_module(function.module, target[1])
+            )
         return _sets(function, target[1], target[2])
 
     def _imported_before(self, module: Module, site: CallSite) -> bool:
@@ -422,7 +426,7 @@ class Conditions:
 
     def _told(self, function: Function, block: Block) -> Recipe:
         """The test of a block, as far as it is about what the function was given."""
-        test = spelled_out(self.evaluator, function.module, block.info)
+        test = spelled_out(self.evaluator, function, block.info)
         return as_set(self.evaluator, function, block, test)
 
     def given(self, edge: Edge, above: Given = NOTHING) -> dict[str, Recipe]:

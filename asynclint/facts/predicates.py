@@ -13,17 +13,29 @@ ASKING = frozenset({"name", "const", "cmp", "not", "any"})
 """What such a question may be made of."""
 
 
-def spelled_out(evaluator: Evaluator, module: Module, test: Recipe) -> Recipe:
-    """A test with what the helpers ask in the place of their calls."""
+def spelled_out(evaluator: Evaluator, function: Function, test: Recipe) -> Recipe:
+    """A test with what helpers ask in the place of their calls, and what a name stands for that only holds an answer."""
     if not test:
         return test
     if test[0] == "not":
-        return ("not", spelled_out(evaluator, module, test[1]))
+        return ("not", spelled_out(evaluator, function, test[1]))
     if test[0] == "any":
-        return ("any", tuple(spelled_out(evaluator, module, t) for t in test[1]), *test[2:])
+        return ("any", tuple(spelled_out(evaluator, function, t) for t in test[1]), *test[2:])
+    if test[0] == "name":
+        return _answer(function, test)
     if test[0] != "call":
         return test
-    return _asked(evaluator, module, module.site(test[1])) or test
+    return _asked(evaluator, function.module, function.module.site(test[1])) or test
+
+
+def _answer(function: Function, name: Recipe) -> Recipe:
+    """`stale`, after `stale = cached is None or made_for != key`, as what it holds."""
+    assert name is not None
+    found = function.facts.bindings.get(name[1], ())
+    recipe = found[0].recipe if len(found) == 1 else None
+    if name[1] in function.parameters or name[1] in function.facts.globals:
+        return name
+    return recipe if recipe and recipe[0] in ("cmp", "not", "any") else name
 
 
 def _asked(evaluator: Evaluator, module: Module, site: CallSite) -> Recipe:

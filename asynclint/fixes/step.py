@@ -491,7 +491,7 @@ class Step:
         given = handed(call, target)
         found: set[str] = set()
         for effect in self.effects.own(target):
-            name, _, rest = effect.text.removesuffix("[…]").partition(".")
+            name, _, rest = effect.text.partition("[…]")[0].partition(".")
             if effect.root.whose == GIVEN and effect.root.name == name and rest and name in given:
                 seen = ast.parse(f"{ast.unparse(given[name])}.{rest}", mode="eval").body
                 self._add(seen, found)
