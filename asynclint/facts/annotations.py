@@ -21,6 +21,7 @@ WRAPPERS = {
 SELF_TYPES = {"typing.Self", "typing_extensions.Self"}
 COROUTINES = {"typing.Coroutine", "collections.abc.Coroutine"}
 AWAITABLES = {"typing.Awaitable", "collections.abc.Awaitable"}
+CALLABLES = {"typing.Callable", "collections.abc.Callable"}
 ASYNC_ITERATORS = {
     "typing.AsyncIterator", "typing.AsyncIterable", "typing.AsyncGenerator",
     "collections.abc.AsyncIterator", "collections.abc.AsyncIterable", "collections.abc.AsyncGenerator",
@@ -45,13 +46,14 @@ def annotation_type(
             else named_type(evaluator, recipe[1], function)
         )
         type_ = as_instance(evaluator, value)
-        if type_ is None and tag == "name":
+        bare = isinstance(type_, Inst) and not type_.args and isinstance(type_.of, str)
+        if (type_ is None or bare) and tag == "name":
             alias = alias_of(evaluator, recipe[1], function)
             if alias is not None and alias[1] and alias[1][0] in ("sub", "any", "binop"):
                 target = alias[1]
                 if target[0] == "binop":
                     target = ("any", target[1:], "or")
-                return annotation_type(evaluator, target, alias[0], depth + 1)
+                return annotation_type(evaluator, target, alias[0], depth + 1) or type_
         return type_
     if tag == "sub":
         return _generic(evaluator, recipe, function, depth)
@@ -140,6 +142,8 @@ def _generic(evaluator: Evaluator, recipe: Recipe, function: Function, depth: in
         types = tuple(annotation_type(evaluator, a, function, depth + 1) for a in args)
         if path in COROUTINES:
             return Coro(types[-1] if len(types) == 3 else None, "")
+        if path in CALLABLES and len(types) == 2:
+            return Inst(path, (None, types[1])) if types[1] is not None else None
         if path in AWAITABLES:
             return Inst("typing.Awaitable", types)
         if path in ASYNC_ITERATORS:

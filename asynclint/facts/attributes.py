@@ -171,6 +171,8 @@ def _lib_attribute(evaluator: Evaluator, receiver: Type, path: str, name: str) -
     if isinstance(receiver, Inst) and path in SEQUENCES and name in ("pop", "popleft"):
         value = receiver.args[0] if receiver.args else None
         return Taking(value) if value is not None else None
+    if isinstance(receiver, Inst) and path in MAPPINGS and name == "popitem":
+        return Taking(Tup(receiver.args)) if len(receiver.args) == 2 else None
     if isinstance(receiver, Inst) and path in MAPPINGS and name in ("items", "values"):
         if len(receiver.args) > 1 and receiver.args[1] is not None:
             element = Tup(receiver.args) if name == "items" else receiver.args[1]

@@ -147,6 +147,22 @@ def _next(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Typ
     return element_type(e, _first(e, site, module))
 
 
+def _one(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    """`max(rows, key=…)`, `random.choice(rows)`."""
+    given = [r for r, k in site.args if k is None] if site is not None else []
+    return element_type(e, _first(e, site, module)) if len(given) == 1 else None
+
+
+def _default_dict(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    made = e.result_of(_first(e, site, module), module) if site is not None and site.args else None
+    return Inst("collections.defaultdict", (None, made if _is_object(made) else None), True)
+
+
+def _is_object(type_: Type) -> bool:
+    """Whether something is an object of a class of the project, and no container that others fill."""
+    return isinstance(type_, Inst) and isinstance(type_.of, Klass)
+
+
 def _anext(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     return Coro(element_type(e, _first(e, site, module)), "anext")
 
@@ -225,6 +241,10 @@ SPECIAL: dict[str, Special] = {
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,
     "builtins.next": _next,
+    "builtins.max": _one,
+    "builtins.min": _one,
+    "random.choice": _one,
+    "collections.defaultdict": _default_dict,
     "builtins.anext": _anext,
     "builtins.map": _map,
     "builtins.dict": _dict,

@@ -13,6 +13,7 @@ from asynclint.facts.evaluate import Evaluator
 from asynclint.facts.graph import Graph
 from asynclint.facts.known_calls import known_callee
 from asynclint.facts.model import AttributeBinding, CallSite, Recipe, Use
+from asynclint.facts.operations import fields
 from asynclint.facts.program import Function, Klass, Module
 from asynclint.facts.runs import Runs
 from asynclint.facts.types import (
@@ -618,8 +619,8 @@ class CoroutineFacts:
     def _field(self, klass: Klass, name: object) -> tuple[str, str] | None:
         """An argument of the constructor of a dataclass or a model, whose field holds something else."""
         if isinstance(name, int):
-            fields = self._fields(klass)
-            name = fields[name] if name < len(fields) else None
+            names = fields(self.evaluator, klass)
+            name = names[name] if name < len(names) else None
         if not isinstance(name, str):
             return None
         for one in self.evaluator.mro(klass):
@@ -637,17 +638,6 @@ class CoroutineFacts:
                     plain = self._is_plain(declared)
                     return ("arg", f"is passed as `{name}`, {DECLARED}") if plain else None
         return None
-
-    def _fields(self, klass: Klass) -> list[str]:
-        """The fields of a dataclass or a named tuple in their order, as far as it is known."""
-        found: dict[str, None] = {}
-        for one in reversed(self.evaluator.mro(klass)):
-            if one is None:
-                return []
-            for name, bindings in one.body.facts.bindings.items() if isinstance(one, Klass) else ():
-                if any(b.annotation and "ClassVar" not in str(b.annotation) for b in bindings):
-                    found[name] = None
-        return list(found)
 
     def _stored(self, function: Function, site: CallSite) -> tuple[str, str] | None:
         """A coroutine in an attribute of an object which is declared, or used, as something else, and never awaited."""

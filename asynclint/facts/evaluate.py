@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from asynclint.facts.annotations import as_instance
+from asynclint.facts.annotations import CALLABLES, as_instance
 from asynclint.facts.application_state import ApplicationState
 from asynclint.facts.attributes import attribute_type
 from asynclint.facts.callers import Callers
@@ -282,6 +282,8 @@ class Evaluator:
         if isinstance(callee, Threaded):
             return Coro(self.result_of(callee.of, module), callee.name)
         if isinstance(callee, Inst) and isinstance(callee.of, str):
+            if callee.of in CALLABLES and len(callee.args) == 2:
+                return callee.args[1]
             known = self.known.method(callee.of, "__call__")
             if known is None:
                 return None

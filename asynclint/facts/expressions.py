@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type
@@ -80,10 +81,18 @@ def _const(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
 
 def _display(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -> Type:
     items = recipe[2]
-    if len(items) > 30 or any(i and i[0] == "star" for i in items):
+    starred = any(i and i[0] == "star" for i in items)
+    if len(items) > 30:
         return Inst(f"builtins.{recipe[1]}", (None,), True)
-    types = tuple(shallow(evaluator.eval(i, function, at)) for i in items)
-    if recipe[1] == "tuple":
+    types = tuple(
+        shallow(
+            element_type(evaluator, evaluator.eval(i[1], function, at))
+            if i and i[0] == "star"
+            else evaluator.eval(i, function, at)
+        )
+        for i in items
+    )
+    if recipe[1] == "tuple" and not starred:
         return Tup(types)
     return Inst(f"builtins.{recipe[1]}", (union(list(types)) if types else None,), True)
 
@@ -103,7 +112,7 @@ def _comp(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -
     element = recipe[2]
     type_ = (
         evaluator.eval(element, function, at)
-        if element and element[0] in ("call", "await")
+        if element and element[0] in ("call", "await", "iter")
         else None
     )
     type_ = shallow(type_)
@@ -143,7 +152,7 @@ def _iterated(evaluator: Evaluator, recipe: Recipe, function: Function, at: Plac
 
 
 def _item(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -> Type:
-    return item_type(evaluator.eval(recipe[1], function, at), recipe[2])
+    return item_type(evaluator, evaluator.eval(recipe[1], function, at), recipe[2])
 
 
 def _truth(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) -> Type:
@@ -161,6 +170,8 @@ def _binop(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
     if isinstance(left, Const) and isinstance(left.value, (str, int, float)):
         return Inst(f"builtins.{type(left.value).__name__}")
     right = evaluator.eval(recipe[2], function, at)
+    if isinstance(left, Inst) and left.of in JOINING:
+        return _joined(left, right)
     for operand, method in ((left, "__or__"), (right, "__ror__")):
         if isinstance(operand, Inst) and isinstance(operand.of, str):
             known = evaluator.known.method(operand.of, method)
@@ -171,6 +182,25 @@ def _binop(evaluator: Evaluator, recipe: Recipe, function: Function, at: Place) 
         if ASYNC_PATHS.isdisjoint(function.module.imported_roots):
             return Inst(JOINED)
     return None
+
+
+JOINING = frozenset(
+    {"builtins.list", "builtins.set", "builtins.dict", "typing.List", "typing.Set", "typing.Dict"}
+)
+"""Containers that operators put together or repeat."""
+
+
+def _joined(left: Inst, right: Type) -> Type:
+    """`rows + more`, `rows * 3`, `names | others`."""
+    if isinstance(right, Const) and isinstance(right.value, int):
+        return left
+    if not isinstance(right, Inst) or right.of not in JOINING or len(right.args) != len(left.args):
+        return None
+    return replace(left, args=tuple(map(_either, left.args, right.args)), exact=False)
+
+
+def _either(one: Type, other: Type) -> Type:
+    return None if one is None or other is None else union([one, other])
 
 
 JOINED = "pathlib.joined.Path"

@@ -625,7 +625,8 @@ class _Extractor:
         elif cls in (ast.Tuple, ast.List):
             for i, element in enumerate(target.elts):  # type: ignore[attr-defined]
                 if type(element) is ast.Starred:
-                    self._bind(element.value, None, None, "unpack")
+                    rest: Recipe = ("display", "list", (("star", value),)) if value else None
+                    self._bind(element.value, rest, None, "unpack")
                 else:
                     self._bind(element, ("item", value, i), None, "unpack")
         elif cls is ast.Starred:
@@ -874,6 +875,10 @@ class _Extractor:
             elt = self.expr(node.value, ("comp", kind, role))
         else:
             elt = self.expr(node.elt, ("comp", kind, role))
+            if type(node.elt) is _Name and len(node.generators) == 1:
+                target, is_async = node.generators[0].target, bool(node.generators[0].is_async)
+                if type(target) is _Name and target.id == node.elt.id:
+                    elt = ("iter", first, is_async)
         self.block = outer
         return ("comp", kind, elt, first)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asynclint.facts.attributes import attribute_type, opened
+from asynclint.facts.classes import library_bases
 from asynclint.facts.containers import MAPPINGS, SEQUENCES
 from asynclint.facts.enumerations import enumerated
 from asynclint.facts.model import Place, Recipe
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from asynclint.facts.evaluate import Evaluator
 
 TASKS = {"asyncio.Task", "asyncio.Future"}
+NAMED_TUPLE = "typing.NamedTuple"
+TYPED_DICTS = frozenset({"typing.TypedDict", "typing_extensions.TypedDict"})
 
 
 def awaited_type(evaluator: Evaluator, type_: Type) -> Type:
@@ -118,15 +121,31 @@ def element_type(evaluator: Evaluator, type_: Type) -> Type:
     return Inst(klass) if klass is not None else None
 
 
-def item_type(type_: Type, index: int) -> Type:
+def item_type(evaluator: Evaluator, type_: Type, index: int) -> Type:
     """One of the values that something is unpacked into."""
     if isinstance(type_, Tup):
         return type_.items[index] if index < len(type_.items) else None
     if isinstance(type_, Any_):
-        return union([item_type(m, index) for m in type_.members])
+        return union([item_type(evaluator, m, index) for m in type_.members])
+    if isinstance(type_, Inst) and isinstance(type_.of, Klass):
+        named = NAMED_TUPLE in library_bases(evaluator, type_.of)
+        names = fields(evaluator, type_.of) if named else []
+        return attribute_type(evaluator, type_, names[index], None) if index < len(names) else None
     if isinstance(type_, Inst) and type_.of in SEQUENCES:
         return type_.args[0] if type_.args else None
     return None
+
+
+def fields(evaluator: Evaluator, klass: Klass) -> list[str]:
+    """The fields of a dataclass or a named tuple in their order; none where a base is not known."""
+    found: dict[str, None] = {}
+    for one in reversed(evaluator.mro(klass)):
+        if one is None:
+            return []
+        for name, bindings in one.body.facts.bindings.items() if isinstance(one, Klass) else ():
+            if any(b.annotation and "ClassVar" not in str(b.annotation) for b in bindings):
+                found[name] = None
+    return list(found)
 
 
 def kept_type(evaluator: Evaluator, type_: Type, key: Recipe) -> Type:
@@ -155,6 +174,9 @@ def subscript_type(
         return None
     if isinstance(type_, Inst):
         if isinstance(type_.of, Klass):
+            key = index[1] if index and index[0] == "const" else None
+            if isinstance(key, str) and TYPED_DICTS & set(library_bases(evaluator, type_.of)):
+                return attribute_type(evaluator, type_, key, None)
             method = attribute_type(evaluator, type_, "__getitem__", None)
             if isinstance(method, Func):
                 return call_function(evaluator, method.function, type_)

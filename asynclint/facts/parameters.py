@@ -44,7 +44,12 @@ def find_parameter_type(evaluator: Evaluator, function: Function, parameter: Par
         return _given_channel(evaluator, klass)
     if function.facts.decorators and parameter.annotation is None:
         return _handed_over(evaluator, function, parameter)
-    return evaluator.callers.handed(function, parameter) if evaluator.callers is not None else None
+    handed = (
+        evaluator.callers.handed(function, parameter) if evaluator.callers is not None else None
+    )
+    if handed is None and isinstance(type_, Inst) and len(type_.args) == 2:
+        return type_ if type_.args[1] is not None else None  # `Callable[[], Page]`
+    return handed
 
 
 def _handed_over(evaluator: Evaluator, function: Function, parameter: Parameter) -> Type:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asynclint.facts.annotations import annotation_type, is_vague
+from asynclint.facts.annotations import annotation_type, as_instance, is_vague
 from asynclint.facts.classes import implementations
 from asynclint.facts.containers import SEQUENCES
 from asynclint.facts.decorators import ASYNC_MANAGERS, SYNC_MANAGERS, decorator_paths
@@ -77,6 +77,8 @@ def passed_through(
     evaluator: Evaluator, callee: Func, site: CallSite | None, module: Module
 ) -> Type:
     """What `def load(kind: type[T], …) -> type[T]` gives: the type of the argument that has the variable's place."""
+    from asynclint.facts.operations import element_type
+
     function = callee.function
     wanted = function.facts.returns_annotation
     if site is None or wanted is None or not _is_variable(wanted, function):
@@ -84,7 +86,8 @@ def passed_through(
     shift = 1 if callee.bound is not None and function.klass is not None else 0
     positional = [p for p in function.facts.params if p.kind == "pos"][shift:]
     for parameter in function.facts.params:
-        if parameter.annotation != wanted:
+        within = _holding(parameter.annotation, wanted)
+        if parameter.annotation != wanted and not within:
             continue
         recipe = next((r for r, k in site.args if k == parameter.name), None)
         if recipe is None and parameter in positional:
@@ -95,10 +98,27 @@ def passed_through(
         if recipe is None:
             continue
         value = evaluator.at_site(recipe, site, module)
+        if within:
+            made = within in ("Type", "type")
+            value = as_instance(evaluator, value) if made else element_type(evaluator, value)
         if value is None or isinstance(value, Coro):
             return None
         return Coro(value, function.name, function) if function.is_async else value
     return None
+
+
+HOLDING = frozenset(
+    {"Type", "type", "List", "list", "Sequence", "Iterable", "Iterator", "Set", "set", "Collection"}
+)
+"""Names of types with one argument, of which or in which what has that type is made or held."""
+
+
+def _holding(annotation: Recipe, wanted: Recipe) -> str:
+    """`list` where a parameter is annotated as `list[T]`, and `T` is wanted; empty otherwise."""
+    if not annotation or annotation[0] != "sub" or annotation[2] != wanted or not annotation[1]:
+        return ""
+    name = annotation[1][-1]
+    return name if name in HOLDING else ""
 
 
 def find_return_type(evaluator: Evaluator, function: Function) -> Type:
