@@ -44,6 +44,7 @@ class BlockingSleep(BlockingRule):
         if not place.in_coroutine:
             raise Refused("the enclosing function is not `async def`")
         place.refuse_held()
+        place.refuse_meant()
         if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
             raise Refused("the arguments are not those of `time.sleep`")
         place.refuse_cleanup()

@@ -464,7 +464,9 @@ class _Extractor:
         for node in ast.walk(pattern):
             name = getattr(node, "name", None) or getattr(node, "rest", None)
             if isinstance(name, str):
-                self._bind_name(name, None, None, "match", pattern)
+                of = node.pattern if isinstance(node, ast.MatchAs) else None
+                kind = self.annotation(of.cls) if isinstance(of, ast.MatchClass) else None
+                self._bind_name(name, None, kind, "match", pattern)
             elif isinstance(node, ast.MatchClass):
                 self.expr(node.cls, INDEX)
 

@@ -65,6 +65,9 @@ IMPORTED = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+(asyncio|anyio|trio|twisted|curio)\b", re.MULTILINE
 )
 
+ABOUT_BLOCKING = re.compile(r"(?<!a)sync|block|hang|stall|freez|starv|busy", re.IGNORECASE)
+"""In the names of tests, and of what stands in them: the waiting is what they are about."""
+
 ON_PURPOSE = re.compile(
     r"\bon the (event )?loop\b|\busing await\b|\bnot offloaded\b|\bnot (in|from) a thread\b|\bblock(s|ing)? (is|on purpose)"
 )
@@ -357,7 +360,14 @@ class Place:
         return any(changes.search(line) for line in self.function.module.lines)
 
     def refuse_meant(self) -> None:
-        """Raise Refused where a comment above, in the same suite, says that the code runs on the event loop on purpose."""
+        """Raise Refused where a comment above, in the same suite, says that the code runs on the event loop on purpose.
+
+        So does the name of a test that is about what blocks.
+        """
+        if self.function.module.file.is_test:
+            for name in self.function.facts.qualname.split("."):
+                if ABOUT_BLOCKING.search(name):
+                    raise Refused(f"`{name}` is about what blocks")
         for line in {self.node.lineno, self.node.end_lineno or self.node.lineno}:
             if NOQA.search(self.source.line(line)):
                 raise Refused("a comment says that it is done on the event loop")
