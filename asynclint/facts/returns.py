@@ -143,7 +143,7 @@ def find_return_type(evaluator: Evaluator, function: Function) -> Type:
             if isinstance(declared, Inst) and len(facts.returns) > 1 and _is_told_which(facts):
                 found = _returned(evaluator, function)
                 return None if found is None else union([declared, found])
-            if isinstance(declared, Tup) and not facts.stub:
+            if isinstance(declared, Tup) and any(map(_says_little, declared.items)):
                 return _filled(declared, members(_returned(evaluator, function)))
             return declared
         if facts.returns_annotation == ("const", None):
@@ -160,9 +160,13 @@ def _filled(declared: Tup, returned: tuple[Type, ...]) -> Tup:
     items = []
     for index, said in enumerate(declared.items):
         found = [one.items[index] for one in returned if isinstance(one, Tup)]
-        little = said is None or is_vague(said)
-        items.append(union(found) if little and found and None not in found else said)
+        known = found and None not in found
+        items.append(union(found) if known and _says_little(said) else said)
     return replace(declared, items=tuple(items))
+
+
+def _says_little(said: Type) -> bool:
+    return said is None or is_vague(said)
 
 
 def _self_typed(type_: Type, function: Function, bound: Type) -> Type:
