@@ -143,7 +143,7 @@ def _generic(evaluator: Evaluator, recipe: Recipe, function: Function, depth: in
         if path in COROUTINES:
             return Coro(types[-1] if len(types) == 3 else None, "")
         if path in CALLABLES and len(types) == 2:
-            return Inst(path, (None, types[1])) if types[1] is not None else None
+            return Inst(path, (None, types[1])) if _is_object(types[1]) else None
         if path in AWAITABLES:
             return Inst("typing.Awaitable", types)
         if path in ASYNC_ITERATORS:
@@ -162,6 +162,11 @@ def _generic(evaluator: Evaluator, recipe: Recipe, function: Function, depth: in
             value.klass, tuple(annotation_type(evaluator, a, function, depth + 1) for a in args)
         )
     return None
+
+
+def _is_object(type_: Type) -> bool:
+    """Whether a type is that of objects which have methods of their own: a callback may as well give a coroutine of None."""
+    return isinstance(type_, Inst) and not str(type_.of).startswith(("builtins.", "typing."))
 
 
 def _union(types: list[Type]) -> Type:

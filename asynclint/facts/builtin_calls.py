@@ -128,6 +128,14 @@ def _iterator(e: Evaluator, path: str, site: CallSite | None, module: Module) ->
     return Gen(element_type(e, _first(e, site, module)), False)
 
 
+def _iter(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
+    """`iter(rows)`, and `iter(lambda: file.read(1024), b"")`, which calls the function at each step."""
+    if site is None or len(site.args) != 2:
+        return _iterator(e, path, site, module)
+    value = _first(e, site, module)
+    return Gen(e.result_of(value, module), False, _applied(value))
+
+
 def _enumerate(e: Evaluator, path: str, site: CallSite | None, module: Module) -> Type:
     return Gen(Tup((Inst("builtins.int"), element_type(e, _first(e, site, module)))), False)
 
@@ -233,7 +241,7 @@ SPECIAL: dict[str, Special] = {
     "builtins.tuple": _sequence,
     "builtins.frozenset": _sequence,
     "builtins.sorted": _sequence,
-    "builtins.iter": _iterator,
+    "builtins.iter": _iter,
     "builtins.aiter": _same,
     "builtins.reversed": _iterator,
     "builtins.filter": _filter,
